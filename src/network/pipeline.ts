@@ -1,0 +1,90 @@
+/**
+ * Every number and name we put into a switch or a database: tables, register bit, cookies, group and meter ranges,
+ * priorities, port numbers, external_ids keys. docs/pipeline.md explains them; nothing else in the code makes one up.
+ */
+
+/** Table 0 belongs to the operator. We add one entry there, which sends each packet once through our tables. */
+export const table = {
+  operator: 0,
+  /** Leases: blocks and limits of Changes in force. A miss goes on. */
+  admit: 240,
+  /** Source learning: unknown senders on edge ports are shown to the controller. */
+  learn: 241,
+  /** Forwarding between known hosts; a miss goes back to table 0, where the operator's flows are. */
+  forward: 242,
+  /** Never reached. A flow-mod here makes vswitchd revalidate its cached flows after a Mirror change. */
+  poke: 249,
+} as const;
+
+/** Register bit that says "has been through our tables": reg15[31]. Registers are not part of the megaflow key. */
+export const passedRegister = { field: "reg15", bit: 31, mask: 0x8000_0000n } as const;
+
+export const priority = {
+  /** Our entry in table 0, above whatever the operator has. */
+  entry: 65535,
+  /** Promotion rules in table 0 share the entry's priority but name an in_port and are added at another level. */
+  promotion: 65534,
+  discovery: 65000,
+  block: 40000,
+  exact: 30000,
+  group: 20000,
+  miss: 0,
+} as const;
+
+/** The upper 16 bits of every cookie of ours: "SH". `ovs-ofctl dump-flows BR cookie=0x5348000000000000/0xffff000000000000`. */
+export const cookiePrefix = 0x5348_0000_0000_0000n;
+export const cookiePrefixMask = 0xffff_0000_0000_0000n;
+
+/** Bits 40 to 47 of a cookie: what the flow is for. The lower 40 bits are the kind's own (a change's number). */
+export const cookieKind = {
+  entry: 0x01,
+  discovery: 0x02,
+  learn: 0x03,
+  forward: 0x04,
+  change: 0x05,
+  promotion: 0x06,
+  poke: 0x07,
+  adapter: 0x08,
+  trial: 0x09,
+} as const;
+export type CookieKind = keyof typeof cookieKind;
+
+export function cookie(kind: CookieKind, serial = 0n): bigint {
+  return cookiePrefix | (BigInt(cookieKind[kind]) << 40n) | (serial & 0xff_ffff_ffffn);
+}
+
+/** Whether a flow with this cookie was installed by us. */
+export function isOurs(value: bigint): boolean {
+  return (value & cookiePrefixMask) === cookiePrefix;
+}
+
+/** What one of our cookies says, or undefined for a foreign one. */
+export function readCookie(value: bigint): { kind: CookieKind; serial: bigint } | undefined {
+  if (!isOurs(value)) return undefined;
+  const number = Number((value >> 40n) & 0xffn);
+  const kind = (Object.keys(cookieKind) as CookieKind[]).find((name) => cookieKind[name] === number);
+  return kind === undefined ? undefined : { kind, serial: value & 0xff_ffff_ffffn };
+}
+
+/** Groups and meters carry no cookie, so ours are those of this range: 0x53480000 to 0x5348ffff. */
+export const groupBase = 0x5348_0000;
+export function isOurGroup(groupId: number): boolean {
+  return groupId >>> 16 === groupBase >>> 16;
+}
+
+/** Keys in external_ids of every row we insert. */
+export const mark = {
+  role: "ovs-shadow:role",
+  /** What the row stands for: a live bridge's name, or "bridge:ofport". */
+  live: "ovs-shadow:live",
+} as const;
+
+/** Roles of our rows. */
+export type RowRole = "shadow" | "adapter" | "replica" | "ingress" | "egress" | "edge" | "fabric" | "guard" | "sflow";
+
+/** OpenFlow port of a live bridge's replica port for edge port N, and of the adapter's egress port: 0x8000 + N. */
+export function replicaPort(edgeOfport: number): number {
+  return 0x8000 + edgeOfport;
+}
+/** The largest edge port number that can be replicated: 0x8000 + N must stay below OFPP_MAX (0xff00). */
+export const maxReplicatedPort = 0x7eff;
