@@ -20,10 +20,10 @@ export const table = {
 export const passedRegister = { field: "reg15", bit: 31, mask: 0x8000_0000n } as const;
 
 export const priority = {
-  /** Our entry in table 0, above whatever the operator has. */
-  entry: 65535,
-  /** Promotion rules in table 0 share the entry's priority but name an in_port and are added at another level. */
-  promotion: 65534,
+  /** Promotion rules in table 0: while promoted, an edge port's traffic goes to the shadow before anything else. */
+  promotion: 65535,
+  /** Our entry in table 0, above what the operator has. */
+  entry: 65534,
   discovery: 65000,
   block: 40000,
   exact: 30000,
