@@ -1,0 +1,97 @@
+/**
+ * One bridge's OpenFlow session, kept up: dials, sets it up, and dials again with backoff when it ends.
+ *
+ * The door is the bridge's management socket by default, because attaching through it deletes no flows, while a first row
+ * in the bridge's `controller` column does (ovs-vswitchd empties the tables then).
+ */
+import { EventEmitter } from "node:events";
+import { connect, type OpenFlowConnection } from "node-openflow";
+
+export type Dial = (signal: AbortSignal) => Promise<OpenFlowConnection>;
+
+/** Dials the management socket `RUNDIR/BRIDGE.mgmt` of a bridge on this host. */
+export function managementSocket(runDir: string, bridge: string): Dial {
+  return (signal) => connect({ remote: `unix:${runDir}/${bridge}.mgmt`, signal });
+}
+
+export interface SessionEvents {
+  up: [connection: OpenFlowConnection];
+  down: [reason: string];
+}
+
+const firstBackoffMs = 20;
+const longestBackoffMs = 2_000;
+
+export class BridgeSession extends EventEmitter<SessionEvents> {
+  readonly bridge: string;
+  private readonly dial: Dial;
+  private readonly setUp: (connection: OpenFlowConnection) => Promise<void>;
+  private readonly abort = new AbortController();
+  private readonly finished: Promise<void>;
+  private current: OpenFlowConnection | undefined;
+  /** Why there is no connection; undefined while there is one. */
+  lastFailure: string | undefined = "not connected yet";
+  connects = 0;
+
+  /** `setUp` runs on each new connection before "up" is emitted; when it rejects the connection is dropped and dialled again. */
+  constructor(bridge: string, dial: Dial, setUp: (connection: OpenFlowConnection) => Promise<void>) {
+    super();
+    this.bridge = bridge;
+    this.dial = dial;
+    this.setUp = setUp;
+    this.finished = this.run();
+  }
+
+  get connection(): OpenFlowConnection | undefined {
+    return this.current;
+  }
+
+  /** Ends the session; resolves when its connection is closed. */
+  async close(): Promise<void> {
+    this.abort.abort();
+    await this.current?.close();
+    await this.finished;
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.abort;
+    let backoffMs = firstBackoffMs;
+    while (!signal.aborted) {
+      let connection: OpenFlowConnection | undefined;
+      try {
+        connection = await this.dial(signal);
+        const closed = new Promise<string>((resolve) => connection?.once("closed", (reason) => resolve(String(reason))));
+        this.current = connection;
+        await this.setUp(connection);
+        this.connects++;
+        this.lastFailure = undefined;
+        backoffMs = firstBackoffMs;
+        this.emit("up", connection);
+        this.lastFailure = await closed;
+      } catch (error) {
+        this.lastFailure = error instanceof Error ? error.message : String(error);
+      }
+      this.current = undefined;
+      if (connection !== undefined) {
+        await connection.close();
+        this.emit("down", this.lastFailure);
+      }
+      await pause(backoffMs, signal);
+      backoffMs = Math.min(backoffMs * 2, longestBackoffMs);
+    }
+  }
+}
+
+/** Resolves after `ms`, or at once when `signal` aborts. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+    if (signal.aborted) done();
+  });
+}

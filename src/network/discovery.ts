@@ -1,0 +1,368 @@
+/**
+ * Discovery: builds the network model of the live side from OVSDB (bridges, ports), OpenFlow (port state), LLDP (links)
+ * and packet-ins (hosts), and says when it changed.
+ *
+ * A new port is in the model only after it had the time to answer LLDP: taking a cable between bridges for an edge, even
+ * for a moment, could close a loop.
+ */
+import { EventEmitter } from "node:events";
+import { action, packetOut, port as reserved, type OpenFlowConnection, type PacketIn, type PortDesc } from "node-openflow";
+import type { Logger } from "pino";
+import { BridgeSession, type Dial } from "./bridge-session.js";
+import { openflowLocal, readBridges, type BridgeRow, type Tables } from "./database-view.js";
+import { emptyHostTable, hostsFromFlows, learnHost, type HostTable } from "./hosts.js";
+import { decodeLldp, encodeLldp, type LldpKey } from "./lldp.js";
+import { emptyNetwork, portKey, type Bridge, type Link, type Network, type Port, type PortRef } from "./model.js";
+import { isOurs, readCookie, table } from "./pipeline.js";
+
+export interface DiscoveryParts {
+  readonly tables: Tables;
+  readonly dial: (bridge: string) => Dial;
+  /** Which live bridges to take: "all", or names. */
+  readonly bridges: "all" | readonly string[];
+  readonly lldpKey: LldpKey;
+  readonly log: Logger;
+  readonly nowMs: () => number;
+}
+
+export interface DiscoveryEvents {
+  network: [network: Network];
+  /** A live bridge's OpenFlow session came up, or went away. */
+  up: [bridge: string, connection: OpenFlowConnection];
+  down: [bridge: string, reason: string];
+}
+
+export interface DiscoveryCounters {
+  packetIns: number;
+  /** Packet-ins beyond the rate we look at, dropped unread. */
+  packetInsShed: number;
+  lldpForged: number;
+  lldpSeen: number;
+}
+
+/** How long a new port may take to show that a bridge of ours is behind it. */
+const settlePortMs = 60;
+/** LLDP goes out of every port this often; a link not seen for three intervals and a half is gone. */
+const lldpIntervalMs = 1_000;
+const linkLifeMs = 3_500;
+/** Packet-ins looked at per bridge and second. */
+const packetInsPerSecond = 500;
+
+interface PortState {
+  readonly ref: PortRef;
+  bornMs: number;
+  up: boolean;
+}
+
+interface LiveBridge {
+  readonly session: BridgeSession;
+  readonly datapathId: bigint;
+  ports: Map<number, PortState>;
+  packetInBudget: number;
+  recovered: boolean;
+}
+
+export class Discovery extends EventEmitter<DiscoveryEvents> {
+  readonly counters: DiscoveryCounters = { packetIns: 0, packetInsShed: 0, lldpForged: 0, lldpSeen: 0 };
+  private readonly parts: DiscoveryParts;
+  private readonly bridges = new Map<string, LiveBridge>();
+  /** By the receiving port's key: where the LLDP came from, and when last. */
+  private readonly heard = new Map<string, { readonly from: PortRef; seenMs: number }>();
+  private hosts: HostTable = emptyHostTable;
+  private network: Network = emptyNetwork;
+  private timer: NodeJS.Timeout | undefined;
+  private settleTimer: NodeJS.Timeout | undefined;
+  private startedMs = 0;
+  private isSettled = false;
+  private frozen = false;
+
+  constructor(parts: DiscoveryParts) {
+    super();
+    this.parts = parts;
+  }
+
+  start(): void {
+    this.startedMs = this.parts.nowMs();
+    this.databaseChanged();
+    this.timer = setInterval(() => this.everySecond(), lldpIntervalMs);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    clearTimeout(this.settleTimer);
+    await Promise.all([...this.bridges.values()].map((bridge) => bridge.session.close()));
+    this.bridges.clear();
+  }
+
+  get current(): Network {
+    return this.network;
+  }
+
+  /** True once every bridge had its chance to connect and to be heard: only then is what is missing known to be missing. */
+  get settled(): boolean {
+    return this.isSettled;
+  }
+
+  connection(bridge: string): OpenFlowConnection | undefined {
+    return this.bridges.get(bridge)?.session.connection;
+  }
+
+  sessions(): ReadonlyMap<string, { readonly connected: boolean; readonly why: string | undefined }> {
+    return new Map(
+      [...this.bridges].map(([name, { session }]) => [name, { connected: session.connection !== undefined, why: session.lastFailure }]),
+    );
+  }
+
+  /** While the database is away the model stays as it was. */
+  freeze(frozen: boolean): void {
+    this.frozen = frozen;
+    if (!frozen) this.databaseChanged();
+  }
+
+  /** Rows of the database changed. */
+  databaseChanged(): void {
+    if (this.frozen) return;
+    const rows = this.liveRows();
+    const present = new Set(rows.map((row) => row.name));
+    for (const [name, bridge] of this.bridges) {
+      const row = rows.find((candidate) => candidate.name === name);
+      // A bridge made anew under its old name is another bridge.
+      if (row !== undefined && row.datapathId === bridge.datapathId) continue;
+      this.bridges.delete(name);
+      this.forgetPorts([...bridge.ports.values()].map((port) => port.ref));
+      void bridge.session.close();
+      this.emit("down", name, present.has(name) ? "made anew" : "removed");
+    }
+    for (const row of rows) {
+      if (row.datapathId !== undefined && !this.bridges.has(row.name)) this.addBridge(row.name, row.datapathId);
+      this.updatePorts(row);
+    }
+    this.rebuild();
+  }
+
+  private liveRows(): BridgeRow[] {
+    const { bridges } = this.parts;
+    return readBridges(this.parts.tables).filter((row) => row.role === undefined && (bridges === "all" || bridges.includes(row.name)));
+  }
+
+  private addBridge(name: string, datapathId: bigint): void {
+    const session = new BridgeSession(name, this.parts.dial(name), (connection) => this.setUp(name, connection));
+    this.bridges.set(name, { session, datapathId, ports: new Map(), packetInBudget: packetInsPerSecond, recovered: false });
+    session.on("up", (connection) => {
+      this.emit("up", name, connection);
+      this.greet(name);
+    });
+    session.on("down", (reason) => {
+      this.parts.log.warn({ bridge: name, reason }, "OpenFlow session of a live bridge ended");
+      this.emit("down", name, reason);
+    });
+  }
+
+  private async setUp(name: string, connection: OpenFlowConnection): Promise<void> {
+    connection.on("packetIn", (packet) => this.packetIn(name, packet));
+    connection.on("portStatus", ({ desc }) => this.portStatus(name, desc));
+    // Without a miss_send_len a management connection is told neither packet-ins nor port changes.
+    await connection.setConfig({ missSendLen: 0xffff });
+    for (const desc of await connection.portDescs()) this.portStatus(name, desc);
+    const bridge = this.bridges.get(name);
+    if (bridge === undefined || bridge.recovered) return;
+    bridge.recovered = true;
+    // After a restart our own learning flows still say who is where.
+    const flows = await connection.flowStats({ tableId: table.learn });
+    const known = hostsFromFlows(name, flows.filter((flow) => isOurs(flow.cookie) && readCookie(flow.cookie)?.kind === "learn"));
+    for (const host of known) {
+      if (!this.hosts.hosts.has(host.mac)) this.hosts = { ...this.hosts, hosts: new Map(this.hosts.hosts).set(host.mac, host) };
+    }
+  }
+
+  private updatePorts(row: BridgeRow): void {
+    const bridge = this.bridges.get(row.name);
+    if (bridge === undefined) return;
+    const present = new Set<number>();
+    const fresh: PortRef[] = [];
+    for (const port of row.ports) {
+      if (port.role !== undefined || port.ofport === undefined || port.ofport <= 0 || port.ofport === openflowLocal) continue;
+      present.add(port.ofport);
+      if (bridge.ports.has(port.ofport)) continue;
+      const ref = { bridge: row.name, ofport: port.ofport };
+      bridge.ports.set(port.ofport, { ref, bornMs: this.parts.nowMs(), up: port.up });
+      fresh.push(ref);
+    }
+    const gone = [...bridge.ports.values()].filter((port) => !present.has(port.ref.ofport)).map((port) => port.ref);
+    for (const ref of gone) bridge.ports.delete(ref.ofport);
+    this.forgetPorts(gone);
+    if (fresh.length > 0) this.probe(fresh);
+  }
+
+  private forgetPorts(gone: readonly PortRef[]): void {
+    const keys = new Set(gone.map(portKey));
+    for (const [at, { from }] of this.heard) if (keys.has(at) || keys.has(portKey(from))) this.heard.delete(at);
+    this.hosts = { ...this.hosts, hosts: new Map([...this.hosts.hosts].filter(([, host]) => !keys.has(portKey(host.at)))) };
+  }
+
+  /** Sends LLDP out of new ports, three times before they count as edges. */
+  private probe(ports: readonly PortRef[]): void {
+    for (const delayMs of [0, 15, 35]) setTimeout(() => ports.forEach((ref) => this.sendLldp(ref)), delayMs);
+    setTimeout(() => this.rebuild(), settlePortMs + 1);
+  }
+
+  /** A bridge is reachable: its ports' clocks start now, because before nobody could have heard them. */
+  private greet(name: string): void {
+    const bridge = this.bridges.get(name);
+    if (bridge === undefined) return;
+    if (!this.isSettled) for (const port of bridge.ports.values()) port.bornMs = this.parts.nowMs();
+    this.probe([...bridge.ports.values()].map((port) => port.ref));
+    // The far ends may have sent theirs before this bridge listened.
+    for (const other of this.bridges.values()) this.probe([...other.ports.values()].map((port) => port.ref));
+  }
+
+  private sendLldp(ref: PortRef): void {
+    const bridge = this.bridges.get(ref.bridge);
+    const connection = bridge?.session.connection;
+    if (bridge === undefined || connection === undefined || !bridge.ports.has(ref.ofport)) return;
+    const data = encodeLldp({ datapathId: bridge.datapathId, bridge: ref.bridge, ofport: ref.ofport }, this.parts.lldpKey);
+    connection.send(packetOut({ inPort: reserved.controller, actions: [action.output(ref.ofport)], data }));
+  }
+
+  private packetIn(name: string, packet: PacketIn): void {
+    const bridge = this.bridges.get(name);
+    if (bridge === undefined) return;
+    this.counters.packetIns++;
+    if (bridge.packetInBudget <= 0) {
+      this.counters.packetInsShed++;
+      return;
+    }
+    bridge.packetInBudget--;
+    const inPort = packet.match.find((field) => field.name === "inPort");
+    if (inPort === undefined || inPort.name === "unknown") return;
+    const at = { bridge: name, ofport: Number(inPort.value) };
+    const lldp = decodeLldp(packet.data, this.parts.lldpKey);
+    if (lldp.is === "ours") this.lldpHeard(at, { bridge: lldp.from.bridge, ofport: lldp.from.ofport });
+    else if (lldp.is === "forged") this.counters.lldpForged++;
+    else if (lldp.is === "not lldp") this.hostSeen(at, packet.data);
+  }
+
+  private lldpHeard(at: PortRef, from: PortRef): void {
+    this.counters.lldpSeen++;
+    if (!this.bridges.get(from.bridge)?.ports.has(from.ofport) || !this.bridges.get(at.bridge)?.ports.has(at.ofport)) return;
+    const known = this.heard.get(portKey(at));
+    if (known !== undefined && portKey(known.from) === portKey(from)) {
+      known.seenMs = this.parts.nowMs();
+      return;
+    }
+    this.heard.set(portKey(at), { from, seenMs: this.parts.nowMs() });
+    this.rebuild();
+  }
+
+  private hostSeen(at: PortRef, data: Uint8Array): void {
+    const port = this.network.bridges.get(at.bridge)?.ports.get(at.ofport);
+    if (port?.role !== "edge") return;
+    const next = learnHost(this.hosts, { ...at, data }, this.parts.nowMs());
+    if (next === this.hosts) return;
+    this.hosts = next;
+    this.rebuild();
+  }
+
+  private portStatus(name: string, desc: PortDesc): void {
+    const port = this.bridges.get(name)?.ports.get(desc.portNo);
+    // OFPPC_PORT_DOWN and OFPPS_LINK_DOWN are both bit 0.
+    const up = (desc.config & 1) === 0 && (desc.state & 1) === 0;
+    if (port === undefined || port.up === up) return;
+    port.up = up;
+    if (up) this.probe([port.ref]);
+    this.rebuild();
+  }
+
+  private everySecond(): void {
+    for (const bridge of this.bridges.values()) {
+      bridge.packetInBudget = packetInsPerSecond;
+      for (const port of bridge.ports.values()) if (port.up) this.sendLldp(port.ref);
+    }
+    this.rebuild();
+  }
+
+  /** Links heard lately; one whose port is down stays known, as down. */
+  private links(): Link[] {
+    const now = this.parts.nowMs();
+    const links = new Map<string, Link>();
+    for (const [atKey, { from, seenMs }] of this.heard) {
+      const [bridge, ofport] = splitKey(atKey);
+      const at = { bridge, ofport };
+      const up = this.isUp(at) && this.isUp(from);
+      if (up && now - seenMs > linkLifeMs) {
+        this.heard.delete(atKey);
+        continue;
+      }
+      const [a, b] = portKey(at) < portKey(from) ? [at, from] : [from, at];
+      links.set(`${portKey(a)} ${portKey(b)}`, { a, b, up });
+    }
+    return [...links].sort(([x], [y]) => (x < y ? -1 : 1)).map(([, link]) => link);
+  }
+
+  private isUp(ref: PortRef): boolean {
+    return this.bridges.get(ref.bridge)?.ports.get(ref.ofport)?.up === true;
+  }
+
+  /** Makes the model again and tells when it differs. */
+  private rebuild(): void {
+    const now = this.parts.nowMs();
+    const links = this.links();
+    const fabric = new Set(links.flatMap((link) => [portKey(link.a), portKey(link.b)]));
+    const bridges = new Map<string, Bridge>();
+    for (const row of this.liveRows()) {
+      const known = this.bridges.get(row.name);
+      if (known === undefined) continue;
+      const ports = new Map<number, Port>();
+      for (const port of row.ports) {
+        if (port.ofport === undefined || port.ofport <= 0) continue;
+        const state = known.ports.get(port.ofport);
+        const isFabric = fabric.has(portKey({ bridge: row.name, ofport: port.ofport }));
+        const role = port.role !== undefined ? "ours" : port.ofport === openflowLocal ? "local" : isFabric ? "fabric" : "edge";
+        if (role === "edge" && (state === undefined || now - state.bornMs < settlePortMs)) continue;
+        ports.set(port.ofport, { name: port.name, ofport: port.ofport, role, type: port.type, up: state?.up ?? port.up, ifindex: port.ifindex });
+      }
+      bridges.set(row.name, { name: row.name, datapathId: known.datapathId, datapathType: row.datapathType, failMode: row.failMode, ports });
+    }
+    this.noteSettled(now);
+    const hosts = new Map([...this.hosts.hosts].filter(([, host]) => bridges.get(host.at.bridge)?.ports.get(host.at.ofport)?.role === "edge"));
+    const network: Network = { bridges, links, hosts };
+    if (sameNetwork(network, this.network) && this.announced === this.isSettled) return;
+    this.announced = this.isSettled;
+    this.network = network;
+    this.emit("network", network);
+  }
+
+  private announced = false;
+
+  /** Settled: all sessions are up and their ports had time to be heard, or three seconds have passed. */
+  private noteSettled(now: number): void {
+    if (this.isSettled) return;
+    const all = [...this.bridges.values()];
+    const heardOut = all.every((bridge) => bridge.session.connection !== undefined && [...bridge.ports.values()].every((port) => now - port.bornMs >= 2 * settlePortMs));
+    this.isSettled = (all.length > 0 && heardOut) || now - this.startedMs > 3_000;
+    if (!this.isSettled && this.settleTimer === undefined) {
+      this.settleTimer = setTimeout(() => {
+        this.settleTimer = undefined;
+        this.rebuild();
+      }, settlePortMs);
+    }
+  }
+}
+
+function splitKey(key: string): [bridge: string, ofport: number] {
+  const colon = key.lastIndexOf(":");
+  return [key.slice(0, colon), Number(key.slice(colon + 1))];
+}
+
+/** Whether two networks are equal in all we act on. */
+export function sameNetwork(x: Network, y: Network): boolean {
+  return fingerprint(x) === fingerprint(y);
+}
+
+function fingerprint(network: Network): string {
+  return JSON.stringify({
+    bridges: [...network.bridges.values()].map((bridge) => [bridge.name, `${bridge.datapathId}`, bridge.datapathType, [...bridge.ports.values()]]),
+    links: network.links,
+    hosts: [...network.hosts.values()].map((host) => [host.mac, host.at, host.addresses]),
+  });
+}

@@ -1,0 +1,115 @@
+/** The live bridges' tables, kept at base + overlays + promotion rules. Foreign flows and groups are never touched. */
+import type { OpenFlowConnection } from "node-openflow";
+import { flowMod, match } from "node-openflow";
+import type { Logger } from "pino";
+import type { FlowEntry } from "../network/flow-entry.js";
+import { cookie, isOurGroup, isOurs, table } from "../network/pipeline.js";
+import { Converger } from "./converger.js";
+import { SwitchWriter, type SwitchState, type WriterCounters } from "./switch-writer.js";
+
+const onlyOurs = {
+  flow: (flow: { readonly cookie: bigint }): boolean => isOurs(flow.cookie),
+  group: (group: { readonly groupId: number }): boolean => isOurGroup(group.groupId),
+};
+
+export interface LiveParts {
+  /** What a bridge should have of ours now; undefined: leave it as it is for the moment. */
+  readonly desired: (bridge: string) => SwitchState | undefined;
+  readonly log: Logger;
+}
+
+export class LiveSwitches {
+  private readonly parts: LiveParts;
+  private readonly switches = new Map<string, { readonly connection: OpenFlowConnection; readonly writer: SwitchWriter }>();
+  private readonly converger: Converger;
+
+  constructor(parts: LiveParts) {
+    this.parts = parts;
+    this.converger = new Converger({
+      pass: () => this.pass(),
+      failed: (error) => parts.log.warn({ err: error }, "live pass failed; trying again"),
+      retryMs: 50,
+    });
+  }
+
+  attach(bridge: string, connection: OpenFlowConnection): void {
+    const writer = new SwitchWriter(onlyOurs);
+    writer.attach(connection);
+    this.switches.set(bridge, { connection, writer });
+    this.changed();
+  }
+
+  detach(bridge: string): void {
+    this.switches.get(bridge)?.writer.attach(undefined);
+    this.switches.delete(bridge);
+  }
+
+  changed(): void {
+    this.converger.trigger();
+  }
+
+  /** Resolves when every connected bridge is as desired. */
+  settle(): Promise<void> {
+    return this.converger.settle();
+  }
+
+  /** A flow of ours went away on a live bridge: by time-out, or because somebody deleted it. */
+  removed(bridge: string, flow: FlowEntry): void {
+    if (!isOurs(flow.cookie)) return;
+    this.switches.get(bridge)?.writer.forget(flow);
+    this.changed();
+  }
+
+  /** Compares with dumps and mends. Returns the number of differences. */
+  async audit(): Promise<number> {
+    let found = 0;
+    for (const { writer } of this.switches.values()) found += await writer.audit();
+    return found;
+  }
+
+  counters(): ReadonlyMap<string, WriterCounters> {
+    return new Map([...this.switches].map(([name, { writer }]) => [name, writer.counters]));
+  }
+
+  /** Sends one flow-mod pair that changes nothing, so that vswitchd looks at its cached flows again. */
+  async poke(): Promise<void> {
+    const first = [...this.switches.values()][0];
+    if (first === undefined) return;
+    const flow = { tableId: table.poke, priority: 1, match: match({}), cookie: cookie("poke") };
+    await first.connection.apply([flowMod({ command: "add", ...flow }), flowMod({ command: "deleteStrict", ...flow })]);
+  }
+
+  /**
+   * Takes everything of ours off the live bridges, in an order that loses nothing: the entry in table 0 first, so that
+   * packets take the operator's flows from then on, then the tables behind it, then the groups.
+   */
+  async clear(): Promise<void> {
+    await this.converger.stop();
+    for (const { writer } of this.switches.values()) {
+      await writer.flush();
+      const { flows, groups } = writer.installed();
+      writer.setDesired({ flows: flows.filter((flow) => flow.tableId !== table.operator), groups });
+      await writer.flush();
+      writer.setDesired({ flows: [], groups: [] });
+      await writer.flush();
+      await writer.audit();
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.converger.stop();
+  }
+
+  private async pass(): Promise<void> {
+    const results = await Promise.allSettled(
+      [...this.switches].map(async ([bridge, { writer }]) => {
+        const state = this.parts.desired(bridge);
+        if (state === undefined) return;
+        writer.setDesired(state);
+        await writer.flush();
+      }),
+    );
+    const failure = results.find((result) => result.status === "rejected");
+    if (failure !== undefined) throw failure.reason;
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Names of the rows we insert. Bridges and kernel devices have at most 15 characters, so a name is a prefix, a letter for
+ * the role and a hash of the live name; the row's external_ids say what it stands for.
+ */
+import { createHash } from "node:crypto";
+
+const alphabet = "abcdefghijklmnopqrstuvwxyz234567";
+
+/** Eight base-32 characters of the SHA-256 of `text`: 40 bits, so 1,000 bridges clash with probability 5e-7. */
+function digest(text: string): string {
+  const bytes = createHash("sha256").update(text).digest();
+  let bits = bytes.readUIntBE(0, 5);
+  let out = "";
+  for (let i = 0; i < 8; i++) {
+    out += alphabet[bits % 32];
+    bits = Math.floor(bits / 32);
+  }
+  return out;
+}
+
+/** The shadow bridge of a live bridge. 11 characters. */
+export const shadowBridge = (live: string): string => `shs${digest(live)}`;
+/** The adapter bridge between a live bridge and its shadow. 11 characters. */
+export const adapterBridge = (live: string): string => `shx${digest(live)}`;
+
+/** Live end of the patch through which copies of edge port `ofport` leave: the replica port. */
+export const replica = (live: string, ofport: number): string => `shm${digest(live)}-${ofport}`;
+/** Adapter end of the same patch. */
+export const ingress = (live: string, ofport: number): string => `sha${digest(live)}-${ofport}`;
+/** Adapter end of the patch to the shadow's edge port. */
+export const egress = (live: string, ofport: number): string => `shb${digest(live)}-${ofport}`;
+/** Shadow end of that patch: the shadow's port `ofport`. */
+export const edge = (live: string, ofport: number): string => `she${digest(live)}-${ofport}`;
+/** Shadow's port for a fabric link. */
+export const fabric = (live: string, ofport: number): string => `shf${digest(live)}-${ofport}`;
+/** The Mirror row that copies edge port `ofport` and reserves its replica port. */
+export const guard = (live: string, ofport: number): string => `shg${digest(live)}-${ofport}`;

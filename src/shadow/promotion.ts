@@ -1,0 +1,119 @@
+/**
+ * Promotion: the shadow becomes the network, and back. Two rule changes per edge port, in an order that loses nothing.
+ *
+ * Promote: (1) live drops what arrives from the shadow; (2) guards and copies off; (3) adapters let the shadow's output
+ * through; (4) live gives it to the edge; (5) edges send to the shadow only. Copies are off before output is let through,
+ * so no frame arrives twice; every bridge can receive before the first one sends, so none is lost. Demote: backwards.
+ */
+import type { FlowEntry } from "../network/flow-entry.js";
+import { promotionFlows } from "./desired-shadow.js";
+import type { Shadow } from "./shadow.js";
+
+export type PromotionState = "off" | "promoting" | "on" | "demoting";
+
+export interface PromotionStep {
+  readonly step: string;
+  readonly tookMs: number;
+}
+
+export interface PromotionParts {
+  readonly shadow: Pick<Shadow, "setMode" | "settle" | "edges">;
+  /** Converges all live bridges to base + overlays + `flows()`. */
+  readonly flushLive: () => Promise<void>;
+  readonly nowMs: () => number;
+  /** How long a frame already inside the shadow may take to leave it, in ms. */
+  readonly drainMs?: number;
+}
+
+export class Promotion {
+  private readonly parts: PromotionParts;
+  private stage: "none" | "isolate" | "return" | "both" = "none";
+  private current: PromotionState = "off";
+  private serial: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: PromotionParts) {
+    this.parts = parts;
+  }
+
+  get state(): PromotionState {
+    return this.current;
+  }
+
+  /** Promotion rules that a live bridge should have now. */
+  flows(bridge: string): FlowEntry[] {
+    return this.stage === "none" ? [] : promotionFlows(this.parts.shadow.edges(bridge), this.stage);
+  }
+
+  /** The shadow takes over. Resolves with the steps and their times when it carries the traffic; promoting twice is one promotion. */
+  promote(): Promise<readonly PromotionStep[]> {
+    return this.inTurn(async () => {
+      if (this.current === "on") return [];
+      this.current = "promoting";
+      const steps = new Steps(this.parts.nowMs);
+      const { shadow } = this.parts;
+      await steps.run("live drops what comes from the shadow", () => this.live("isolate"));
+      await steps.run("guards and copies off", () => {
+        shadow.setMode({ guarded: false });
+        return shadow.settle();
+      });
+      await steps.run("adapters let the shadow's output through", () => {
+        shadow.setMode({ promoted: true });
+        return shadow.settle();
+      });
+      await steps.run("live gives it to the edge", () => this.live("return"));
+      await steps.run("edges send to the shadow", () => this.live("both"));
+      this.current = "on";
+      return steps.all;
+    });
+  }
+
+  /** Live takes back over. */
+  demote(): Promise<readonly PromotionStep[]> {
+    return this.inTurn(async () => {
+      if (this.current === "off") return [];
+      this.current = "demoting";
+      const steps = new Steps(this.parts.nowMs);
+      const { shadow } = this.parts;
+      await steps.run("edges send to live", () => this.live("return"));
+      await steps.run("frames inside the shadow leave it", () => new Promise((resolve) => setTimeout(resolve, this.parts.drainMs ?? 20)));
+      await steps.run("live drops what comes from the shadow", () => this.live("isolate"));
+      await steps.run("adapters end the shadow's output", () => {
+        shadow.setMode({ promoted: false });
+        return shadow.settle();
+      });
+      await steps.run("guards and copies on", () => {
+        shadow.setMode({ guarded: true });
+        return shadow.settle();
+      });
+      await steps.run("promotion rules gone", () => this.live("none"));
+      this.current = "off";
+      return steps.all;
+    });
+  }
+
+  private live(stage: "none" | "isolate" | "return" | "both"): Promise<void> {
+    this.stage = stage;
+    return this.parts.flushLive();
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.serial.then(work);
+    this.serial = result.catch(() => undefined);
+    return result;
+  }
+}
+
+class Steps {
+  readonly all: PromotionStep[] = [];
+  private readonly nowMs: () => number;
+
+  constructor(nowMs: () => number) {
+    this.nowMs = nowMs;
+  }
+
+  async run(step: string, work: () => Promise<void>): Promise<void> {
+    const start = this.nowMs();
+    await work();
+    this.all.push({ step, tookMs: this.nowMs() - start });
+  }
+}
