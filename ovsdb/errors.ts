@@ -1,0 +1,59 @@
+/** The one error class of this library. */
+
+export type OvsdbErrorKind =
+  | "transport"
+  | "protocol"
+  | "schema"
+  | "constraint"
+  | "referential"
+  | "timed-out"
+  | "aborted"
+  | "cancelled"
+  | "not-owner"
+  | "outcome-unknown"
+  | "server";
+
+export interface OvsdbErrorFacts {
+  /** The server's words: RFC 7047 section 3.1, <error>. */
+  readonly error?: string;
+  readonly details?: string;
+  readonly syntax?: string;
+  /** Which operation of the transaction failed; its length when the commit itself failed. */
+  readonly opIndex?: number;
+}
+
+/** A fault of a connection, a request or a transaction. Branch on `kind`; the message is for people. */
+export class OvsdbError extends Error {
+  override readonly name = "OvsdbError";
+  readonly kind: OvsdbErrorKind;
+  readonly facts: OvsdbErrorFacts;
+
+  constructor(kind: OvsdbErrorKind, message: string, facts: OvsdbErrorFacts = {}, cause?: unknown) {
+    super(`[${kind}] ${message}`, { cause });
+    this.kind = kind;
+    this.facts = facts;
+  }
+}
+
+const kinds: Readonly<Record<string, OvsdbErrorKind>> = {
+  "constraint violation": "constraint",
+  "referential integrity violation": "referential",
+  "timed out": "timed-out",
+  aborted: "aborted",
+  canceled: "cancelled",
+  "not owner": "not-owner",
+};
+
+/** The error a server's <error> object (or string) stands for. */
+export function serverError(value: unknown, opIndex?: number): OvsdbError {
+  const at = opIndex === undefined ? {} : { opIndex };
+  if (typeof value === "string") return new OvsdbError(kinds[value] ?? "server", value, { error: value, ...at });
+  const fields = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
+  const part = (key: "error" | "details" | "syntax"): Partial<OvsdbErrorFacts> => {
+    const found = fields[key];
+    return typeof found === "string" ? { [key]: found } : {};
+  };
+  const facts: OvsdbErrorFacts = { ...part("error"), ...part("details"), ...part("syntax"), ...at };
+  const error = facts.error ?? "unknown error";
+  return new OvsdbError(kinds[error] ?? "server", facts.details === undefined ? error : `${error}: ${facts.details}`, facts);
+}

@@ -1,0 +1,78 @@
+/**
+ * Cuts a byte stream into JSON values. RFC 7047 puts nothing between messages, so the end of a value is where its braces
+ * close. Every byte is looked at once, whatever the chunks; a value is decoded and parsed when it is complete.
+ */
+import { OvsdbError } from "../errors.js";
+
+const quote = 0x22;
+const backslash = 0x5c;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+
+export class JsonFraming {
+  private readonly maxBytes: number;
+  private chunks: Uint8Array[] = [];
+  private held = 0;
+  private depth = 0;
+  private inString = false;
+  private escaped = false;
+
+  /** `maxBytes`: the largest value that is accepted. */
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
+  }
+
+  /** Whether part of a value has come: bytes of it count as life, though no message is complete. */
+  get isMidValue(): boolean {
+    return this.depth > 0;
+  }
+
+  /** Takes the next bytes; returns the values they complete. Throws OvsdbError "protocol"; the stream is then lost. */
+  push(chunk: Uint8Array): unknown[] {
+    const values: unknown[] = [];
+    let start = 0;
+    for (let i = 0; i < chunk.length; i++) {
+      const byte = chunk[i];
+      if (this.inString) {
+        if (this.escaped) this.escaped = false;
+        else if (byte === backslash) this.escaped = true;
+        else if (byte === quote) this.inString = false;
+        continue;
+      }
+      if (byte === quote) this.inString = true;
+      else if (byte === openBrace || byte === openBracket) {
+        if (this.depth === 0) start = i;
+        this.depth++;
+      } else if (byte === closeBrace || byte === closeBracket) {
+        if (this.depth === 0) throw new OvsdbError("protocol", "a value that was never opened is closed");
+        this.depth--;
+        if (this.depth > 0) continue;
+        this.chunks.push(chunk.subarray(start, i + 1));
+        values.push(this.take());
+        start = i + 1;
+      }
+      if (this.depth === 0 && byte !== closeBrace && byte !== closeBracket && byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) {
+        throw new OvsdbError("protocol", `unexpected byte 0x${(byte ?? 0).toString(16)} between messages`);
+      }
+    }
+    if (this.depth > 0 && start < chunk.length) {
+      this.chunks.push(chunk.slice(start));
+      this.held += chunk.length - start;
+      if (this.held > this.maxBytes) throw new OvsdbError("protocol", `a message is longer than ${this.maxBytes} bytes`);
+    }
+    return values;
+  }
+
+  private take(): unknown {
+    const text = this.chunks.length === 1 && this.chunks[0] !== undefined ? Buffer.from(this.chunks[0]) : Buffer.concat(this.chunks);
+    this.chunks = [];
+    this.held = 0;
+    try {
+      return JSON.parse(text.toString("utf8"));
+    } catch (error) {
+      throw new OvsdbError("protocol", `a message is not JSON: ${(error as Error).message}`, {}, error);
+    }
+  }
+}

@@ -1,0 +1,82 @@
+/** A database schema, RFC 7047 section 3.2, parsed into what reading and checking values needs. */
+import { OvsdbError } from "../errors.js";
+
+export type AtomicType = "integer" | "real" | "boolean" | "string" | "uuid";
+
+export interface BaseType {
+  readonly type: AtomicType;
+  readonly enum: readonly (string | number | boolean)[] | undefined;
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+  readonly refTable: string | undefined;
+}
+
+export interface ColumnSchema {
+  readonly name: string;
+  readonly key: BaseType;
+  /** Present for maps. */
+  readonly value: BaseType | undefined;
+  readonly min: number;
+  /** Infinity for "unlimited". */
+  readonly max: number;
+  readonly mutable: boolean;
+}
+
+export interface TableSchema {
+  readonly name: string;
+  readonly columns: ReadonlyMap<string, ColumnSchema>;
+}
+
+export interface DatabaseSchema {
+  readonly name: string;
+  readonly version: string;
+  readonly tables: ReadonlyMap<string, TableSchema>;
+}
+
+type Json = Record<string, unknown>;
+const object = (value: unknown): Json => (typeof value === "object" && value !== null ? (value as Json) : {});
+const number = (value: unknown): number | undefined => (typeof value === "number" ? value : undefined);
+
+function baseType(json: unknown): BaseType {
+  if (typeof json === "string") return { type: json as AtomicType, enum: undefined, min: undefined, max: undefined, refTable: undefined };
+  const fields = object(json);
+  const choices = fields["enum"];
+  const isInteger = fields["type"] === "integer";
+  return {
+    type: String(fields["type"]) as AtomicType,
+    enum: choices === undefined ? undefined : Array.isArray(choices) && choices[0] === "set" ? (choices[1] as string[]) : [choices as string],
+    min: number(fields[isInteger ? "minInteger" : "minReal"]),
+    max: number(fields[isInteger ? "maxInteger" : "maxReal"]),
+    refTable: typeof fields["refTable"] === "string" ? fields["refTable"] : undefined,
+  };
+}
+
+function column(name: string, json: unknown): ColumnSchema {
+  const { type, mutable } = object(json);
+  const isPlain = typeof type === "string";
+  const fields = isPlain ? {} : object(type);
+  return {
+    name,
+    key: baseType(isPlain ? type : fields["key"]),
+    value: fields["value"] === undefined ? undefined : baseType(fields["value"]),
+    min: number(fields["min"]) ?? 1,
+    max: fields["max"] === "unlimited" ? Infinity : (number(fields["max"]) ?? 1),
+    mutable: mutable !== false,
+  };
+}
+
+/** Reads a <database-schema>. Throws OvsdbError "schema". */
+export function parseSchema(json: unknown): DatabaseSchema {
+  const { name, version, tables } = object(json);
+  if (typeof name !== "string" || typeof tables !== "object") throw new OvsdbError("schema", "not a database schema");
+  return {
+    name,
+    version: typeof version === "string" ? version : "",
+    tables: new Map(
+      Object.entries(object(tables)).map(([table, body]) => [
+        table,
+        { name: table, columns: new Map(Object.entries(object(object(body)["columns"])).map(([key, value]) => [key, column(key, value)])) },
+      ]),
+    ),
+  };
+}
