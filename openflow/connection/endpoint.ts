@@ -1,0 +1,124 @@
+/** Both ends of the wire: dialling a switch, and listening for switches that dial us. */
+import { EventEmitter } from "node:events";
+import net from "node:net";
+import { OpenFlowError } from "../errors.js";
+import type { Version } from "../messages/flow.js";
+import { defaultOptions, OpenFlowConnection, type SessionOptions } from "./connection.js";
+
+export interface ConnectOptions {
+  /** "unix:PATH" or "tcp:HOST:PORT". */
+  readonly remote: string;
+  /** Wire versions to offer; default 1.4 and 1.3. */
+  readonly versions?: readonly Version[];
+  readonly signal?: AbortSignal;
+  readonly echoIntervalMs?: number;
+  readonly requestTimeoutMs?: number;
+  readonly maxSendQueueBytes?: number;
+}
+
+function sessionOptions(options: Partial<SessionOptions>): SessionOptions {
+  const given = Object.entries(options).filter(([key, value]) => value !== undefined && key in defaultOptions);
+  return { ...defaultOptions, ...(Object.fromEntries(given) as Partial<SessionOptions>) };
+}
+
+function target(remote: string): net.NetConnectOpts {
+  const unix = /^unix:(.+)$/.exec(remote);
+  if (unix?.[1] !== undefined) return { path: unix[1] };
+  const tcp = /^tcp:(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(remote);
+  const host = tcp?.[1] ?? tcp?.[2];
+  if (host === undefined || tcp?.[3] === undefined) throw new RangeError(`"${remote}" is not a remote: expected unix:PATH or tcp:HOST:PORT`);
+  return { host, port: Number(tcp[3]) };
+}
+
+/** Dials a switch and sets the session up. Rejects with OpenFlowError. */
+export async function connect(options: ConnectOptions): Promise<OpenFlowConnection> {
+  const { remote, signal } = options;
+  const socket = await new Promise<net.Socket>((resolve, reject) => {
+    const opening = net.connect(target(remote));
+    const failed = (error: Error): void => {
+      opening.destroy();
+      signal?.removeEventListener("abort", aborted);
+      reject(new OpenFlowError("not-connected", `cannot connect to ${remote}: ${error.message}`, {}, error));
+    };
+    const aborted = (): void => failed(new Error("aborted"));
+    signal?.addEventListener("abort", aborted, { once: true });
+    opening.once("error", failed);
+    opening.once("connect", () => {
+      opening.off("error", failed);
+      signal?.removeEventListener("abort", aborted);
+      resolve(opening);
+    });
+    if (signal?.aborted === true) aborted();
+  });
+  const connection = new OpenFlowConnection(socket, sessionOptions(options));
+  await connection.handshake();
+  return connection;
+}
+
+export interface ListenOptions extends Partial<SessionOptions> {
+  /** "ptcp:PORT[:HOST]" (all addresses when no host is given, port 0 for any) or "punix:PATH". */
+  readonly remote: string;
+}
+
+export interface ServerEvents {
+  /** A switch dialled in and its session is set up. */
+  connection: [OpenFlowConnection];
+  /** A peer that did not become a session, and why. */
+  rejected: [reason: string];
+}
+
+/** More than the switches that may come at once: a listen queue that overflows costs them seconds of retries. */
+const backlog = 4096;
+
+/** Listens for switches. What one peer sends never touches another. */
+export class OpenFlowServer extends EventEmitter<ServerEvents> {
+  readonly counters = { accepted: 0, rejected: 0 };
+  private readonly server: net.Server;
+  private readonly connections = new Set<OpenFlowConnection>();
+
+  private constructor(server: net.Server) {
+    super();
+    this.server = server;
+  }
+
+  static async listen(options: ListenOptions): Promise<OpenFlowServer> {
+    const server = net.createServer();
+    const listening = new OpenFlowServer(server);
+    server.on("connection", (socket) => void listening.accept(socket, sessionOptions(options)));
+    const tcp = /^ptcp:(\d+)(?::(.+))?$/.exec(options.remote);
+    const unix = /^punix:(.+)$/.exec(options.remote);
+    if (tcp === null && unix === null) throw new RangeError(`"${options.remote}" is not a place to listen: expected ptcp:PORT[:HOST] or punix:PATH`);
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(unix?.[1] === undefined ? { port: Number(tcp?.[1]), ...(tcp?.[2] === undefined ? {} : { host: tcp[2] }), backlog } : { path: unix[1], backlog }, resolve);
+    });
+    return listening;
+  }
+
+  /** The TCP port that is listened on. */
+  get port(): number | undefined {
+    const address = this.server.address();
+    return typeof address === "object" ? address?.port : undefined;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    await Promise.all([...this.connections].map((connection) => connection.close()));
+    await closed;
+  }
+
+  private async accept(socket: net.Socket, options: SessionOptions): Promise<void> {
+    const connection = new OpenFlowConnection(socket, options);
+    this.connections.add(connection);
+    connection.once("closed", () => this.connections.delete(connection));
+    try {
+      await connection.handshake();
+    } catch (error) {
+      this.counters.rejected++;
+      this.emit("rejected", error instanceof Error ? error.message : String(error));
+      return;
+    }
+    this.counters.accepted++;
+    this.emit("connection", connection);
+  }
+}
