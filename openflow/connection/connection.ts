@@ -85,7 +85,7 @@ export class OpenFlowConnection extends EventEmitter<ConnectionEvents> {
   private negotiated: Version | undefined;
   private switchFeatures: Features | undefined;
   private nextXid = 1;
-  private monitorXid: number | undefined;
+  private isMonitoring = false;
   private isClosed = false;
   private onHello: ((version: Version) => void) | undefined;
 
@@ -257,7 +257,7 @@ export class OpenFlowConnection extends EventEmitter<ConnectionEvents> {
     const out = new Writer();
     writeMonitorRequest(out, xid);
     const initial = await this.multipart(multipart.flowMonitor, out.done(), xid, () => {
-      this.monitorXid = xid;
+      this.isMonitoring = true;
     });
     return initial.flatMap((body) => readFlowUpdates(new Reader(body)));
   }
@@ -379,7 +379,8 @@ export class OpenFlowConnection extends EventEmitter<ConnectionEvents> {
         if (!this.settle(message)) this.refuse(bytes, badRequest, badType);
         return;
       default:
-        if (message.type === "multipartReply" && message.xid === this.monitorXid) {
+        // OVS sends updates with xid 0, the specification with the xid of the request.
+        if (message.type === "multipartReply" && message.multipartType === multipart.flowMonitor && this.isMonitoring && !this.waiting.has(message.xid)) {
           this.emit("flowUpdates", readFlowUpdates(new Reader(message.body)));
           return;
         }
