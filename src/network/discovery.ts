@@ -6,7 +6,7 @@
  * for a moment, could close a loop.
  */
 import { EventEmitter } from "node:events";
-import { action, packetOut, port as reserved, type OpenFlowConnection, type PacketIn, type PortDesc } from "node-openflow";
+import { action, isKnown, packetOut, port as reserved, type OpenFlowConnection, type PacketIn, type PortDesc } from "node-openflow";
 import type { Logger } from "pino";
 import { BridgeSession, type Dial } from "./bridge-session.js";
 import { openflowLocal, readBridges, type BridgeRow, type Tables } from "./database-view.js";
@@ -233,8 +233,8 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       return;
     }
     bridge.packetInBudget--;
-    const inPort = packet.match.find((field) => field.name === "inPort");
-    if (inPort === undefined || inPort.name === "unknown") return;
+    const inPort = packet.match.filter(isKnown).find((field) => field.name === "inPort");
+    if (inPort === undefined) return;
     const at = { bridge: name, ofport: Number(inPort.value) };
     const lldp = decodeLldp(packet.data, this.parts.lldpKey);
     if (lldp.is === "ours") this.lldpHeard(at, { bridge: lldp.from.bridge, ofport: lldp.from.ofport });

@@ -6,6 +6,7 @@
  * foreign flows, copied, and our own flows computed for the shadow's network: so equal to live, or held.
  */
 import { EventEmitter } from "node:events";
+import { isKnown } from "node-openflow";
 import type { Logger } from "pino";
 import type { FlowEntry, GroupEntry } from "../network/flow-entry.js";
 import { BridgeSession, type Dial } from "../network/bridge-session.js";
@@ -160,7 +161,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       const stats = await connection.flowStats({ tableId: 0 });
       for (const n of this.edges(bridge)) {
         const packets = (inPort: number): bigint =>
-          stats.find((flow) => flow.match.some((field) => field.name === "inPort" && field.value === BigInt(inPort)))?.packetCount ?? 0n;
+          stats.find((flow) => flow.match.some((field) => isKnown(field) && field.name === "inPort" && field.value === BigInt(inPort)))?.packetCount ?? 0n;
         counters.set(portKey({ bridge, ofport: n }), { copied: packets(n), delivered: packets(0x8000 + n) });
       }
     }
