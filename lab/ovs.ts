@@ -1,0 +1,76 @@
+/** A private Open vSwitch in a capsule: its own database, switch daemon and run directory. */
+import { once } from "node:events";
+import type { ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
+import { Capsule } from "./capsule.js";
+import { waitFor } from "./wait.js";
+
+const schema = "/usr/share/openvswitch/vswitch.ovsschema";
+
+export class Ovs implements AsyncDisposable {
+  readonly capsule: Capsule;
+  private vswitchd: ChildProcess | undefined;
+  private database: ChildProcess | undefined;
+
+  private constructor(capsule: Capsule) {
+    this.capsule = capsule;
+  }
+
+  static async start(capsule: Capsule): Promise<Ovs> {
+    const ovs = new Ovs(capsule);
+    await capsule.run("ovsdb-tool", ["create", "/run/openvswitch/conf.db", schema]);
+    await ovs.startDatabase();
+    await ovs.vsctl("--no-wait", "init");
+    await ovs.startVswitchd();
+    return ovs;
+  }
+
+  /** The database's socket, as seen from outside the capsule. */
+  get remote(): string {
+    return `unix:${this.capsule.path("/run/openvswitch/db.sock")}`;
+  }
+  /** The run directory with the bridges' management sockets, as seen from outside. */
+  get runDir(): string {
+    return this.capsule.path("/run/openvswitch");
+  }
+
+  async vsctl(...args: string[]): Promise<string> {
+    return (await this.capsule.run("ovs-vsctl", args)).stdout.trim();
+  }
+  async ofctl(...args: string[]): Promise<string> {
+    return (await this.capsule.run("ovs-ofctl", ["-O", "OpenFlow14", ...args])).stdout;
+  }
+  async appctl(...args: string[]): Promise<string> {
+    return (await this.capsule.run("ovs-appctl", ["-t", "/run/openvswitch/vswitchd.ctl", ...args])).stdout;
+  }
+
+  async startDatabase(): Promise<void> {
+    this.database = this.capsule.spawn("ovsdb-server", ["/run/openvswitch/conf.db", "--remote=punix:/run/openvswitch/db.sock", "--unixctl=/run/openvswitch/ovsdb.ctl"], { stdio: "ignore" });
+    await waitFor(() => existsSync(this.capsule.path("/run/openvswitch/db.sock")), "ovsdb-server listens");
+  }
+
+  async startVswitchd(): Promise<void> {
+    this.vswitchd = this.capsule.spawn("ovs-vswitchd", ["unix:/run/openvswitch/db.sock", "--disable-system", "--unixctl=/run/openvswitch/vswitchd.ctl"], { stdio: "ignore" });
+    await waitFor(async () => (await this.capsule.run("ovs-appctl", ["-t", "/run/openvswitch/vswitchd.ctl", "version"], { mayFail: true })).code === 0, "ovs-vswitchd answers");
+  }
+
+  /** Ends the switch daemon by signal; rows in the database stay. */
+  async stopVswitchd(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    await this.end(this.vswitchd, "ovs-vswitchd", signal);
+  }
+  async stopDatabase(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    await this.end(this.database, "ovsdb-server", signal);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.capsule[Symbol.asyncDispose]();
+  }
+
+  /** The child is nsenter, whose own child is the daemon: in this capsule there is one of each name. */
+  private async end(child: ChildProcess | undefined, name: string, signal: NodeJS.Signals): Promise<void> {
+    if (child === undefined || child.exitCode !== null) return;
+    const exited = once(child, "exit");
+    await this.capsule.run("sh", ["-c", `for p in /proc/[0-9]*; do [ "$(cat $p/comm 2>/dev/null)" = ${name} ] && kill -${signal.slice(3)} \${p#/proc/}; done; true`]);
+    await exited;
+  }
+}
