@@ -1,0 +1,77 @@
+/** The configuration: one schema for types, checks and defaults. Units are in the names. docs/configuration.md explains it. */
+import { z } from "zod";
+
+const remote = z.string().regex(/^(unix:.+|tcp:(\[[^\]]+\]|[^:]+):\d+)$/, "expected unix:PATH or tcp:HOST:PORT");
+const ratio = z.number().min(0).max(1);
+const milliseconds = z.number().int().min(0);
+
+export const configSchema = z.strictObject({
+  /** The live network's database. */
+  ovsdb: remote.default("unix:/run/openvswitch/db.sock"),
+  /** Live bridges to take: all that are not ours, or these. */
+  bridges: z.union([z.literal("all"), z.array(z.string().min(1)).min(1)]).default("all"),
+  openflow: z
+    .strictObject({
+      /** Where the management sockets BRIDGE.mgmt are. */
+      runDir: z.string().min(1).default("/run/openvswitch"),
+      /** Also listen for switches that dial us: ptcp:PORT[:HOST]. */
+      listen: z.string().regex(/^ptcp:\d+(:.+)?$/, "expected ptcp:PORT[:HOST]").optional(),
+    })
+    .prefault({}),
+  forward: z.strictObject({ enabled: z.boolean().default(true) }).prefault({}),
+  shadow: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      replicate: z.boolean().default(true),
+      /** How long the shadow keeps what vanished from live. */
+      holdMs: milliseconds.default(60_000),
+    })
+    .prefault({}),
+  sflow: z
+    .strictObject({
+      host: z.string().default("127.0.0.1"),
+      port: z.number().int().min(1).max(65535).default(6343),
+      samplingRate: z.number().int().min(1).default(16),
+      pollingS: z.number().int().min(1).default(1),
+      /** Device whose address identifies the agent; lo where the host has no other. */
+      agent: z.string().default("lo"),
+    })
+    .prefault({}),
+  /** Folder of the attack model; none: no predictions. */
+  model: z.string().optional(),
+  policy: z
+    .strictObject({
+      attack: z
+        .strictObject({
+          enabled: z.boolean().default(true),
+          /** Predictions below this confidence are recorded and not acted on. */
+          minConfidence: ratio.default(0.9),
+          /** Windows in a row that must say attack. */
+          windows: z.number().int().min(1).default(2),
+          leaseS: z.number().int().min(1).max(3600).default(30),
+          maxRules: z.number().int().min(1).max(1000).default(32),
+          /** A trial passes when the rule meets at least this share of the attack … */
+          minAttackRatio: ratio.default(0.95),
+          /** … and at most this share of the benign packets. */
+          maxBenignRatio: ratio.default(0.01),
+          trialMs: milliseconds.min(100).default(1_000),
+          /** Try and record, push nothing. */
+          dryRun: z.boolean().default(false),
+        })
+        .prefault({}),
+      promotion: z
+        .strictObject({
+          /** Promote by ourselves when hosts that reached each other no longer can on live, and can on the shadow. */
+          automatic: z.boolean().default(true),
+          /** Live must be whole again for this long before it takes back over. */
+          holdDownMs: milliseconds.default(3_000),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  api: z.strictObject({ listen: z.string().regex(/^.+:\d+$/, "expected HOST:PORT").default("127.0.0.1:50051") }).prefault({}),
+  stateDir: z.string().min(1).default("/var/lib/ovs-shadow"),
+  log: z.strictObject({ level: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info") }).prefault({}),
+});
+
+export type Config = z.output<typeof configSchema>;
