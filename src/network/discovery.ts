@@ -13,7 +13,7 @@ import { openflowLocal, readBridges, type BridgeRow, type Tables } from "./datab
 import { emptyHostTable, hostsFromFlows, learnHost, type HostTable } from "./hosts.js";
 import { decodeLldp, encodeLldp, type LldpKey } from "./lldp.js";
 import { emptyNetwork, portKey, type Bridge, type Link, type Network, type Port, type PortRef } from "./model.js";
-import { isOurs, readCookie, table } from "./pipeline.js";
+import { cookiePrefix, cookiePrefixMask, readCookie, table } from "./pipeline.js";
 
 export interface DiscoveryParts {
   readonly tables: Tables;
@@ -60,6 +60,10 @@ interface LiveBridge {
   ports: Map<number, PortState>;
   packetInBudget: number;
   recovered: boolean;
+  /** It had flows of ours when we came: a controller before us left them, and they work. */
+  inherited: boolean;
+  /** Our LLDP flow is on it: what it hears comes to us and is not flooded on by the operator's flows. */
+  listens: boolean;
 }
 
 export class Discovery extends EventEmitter<DiscoveryEvents> {
@@ -73,6 +77,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   private timer: NodeJS.Timeout | undefined;
   private settleTimer: NodeJS.Timeout | undefined;
   private startedMs = 0;
+  private lastListenerMs = 0;
   private isSettled = false;
   private frozen = false;
 
@@ -105,6 +110,11 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   connection(bridge: string): OpenFlowConnection | undefined {
     return this.bridges.get(bridge)?.session.connection;
+  }
+
+  /** Whether a bridge had flows of ours when this controller first came to it. */
+  inherited(bridge: string): boolean {
+    return this.bridges.get(bridge)?.inherited === true;
   }
 
   sessions(): ReadonlyMap<string, { readonly connected: boolean; readonly why: string | undefined }> {
@@ -147,12 +157,13 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   private addBridge(name: string, datapathId: bigint): void {
     const session = new BridgeSession(name, this.parts.dial(name), (connection) => this.setUp(name, connection));
-    this.bridges.set(name, { session, datapathId, ports: new Map(), packetInBudget: packetInsPerSecond, recovered: false });
+    this.bridges.set(name, { session, datapathId, ports: new Map(), packetInBudget: packetInsPerSecond, recovered: false, inherited: false, listens: false });
     session.on("up", (connection) => {
       this.emit("up", name, connection);
-      this.greet(name);
     });
     session.on("down", (reason) => {
+      const bridge = this.bridges.get(name);
+      if (bridge !== undefined) bridge.listens = false;
       this.parts.log.warn({ bridge: name, reason }, "OpenFlow session of a live bridge ended");
       this.emit("down", name, reason);
     });
@@ -168,8 +179,9 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     if (bridge === undefined || bridge.recovered) return;
     bridge.recovered = true;
     // After a restart our own learning flows still say who is where.
-    const flows = await connection.flowStats({ tableId: table.learn });
-    const known = hostsFromFlows(name, flows.filter((flow) => isOurs(flow.cookie) && readCookie(flow.cookie)?.kind === "learn"));
+    const flows = await connection.flowStats({ cookie: cookiePrefix, cookieMask: cookiePrefixMask });
+    bridge.inherited = flows.some((flow) => readCookie(flow.cookie)?.kind === "entry");
+    const known = hostsFromFlows(name, flows.filter((flow) => flow.tableId === table.learn && readCookie(flow.cookie)?.kind === "learn"));
     for (const host of known) {
       if (!this.hosts.hosts.has(host.mac)) this.hosts = { ...this.hosts, hosts: new Map(this.hosts.hosts).set(host.mac, host) };
     }
@@ -206,11 +218,15 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     setTimeout(() => this.rebuild(), settlePortMs + 1);
   }
 
-  /** A bridge is reachable: its ports' clocks start now, because before nobody could have heard them. */
-  private greet(name: string): void {
+  /** A bridge has our LLDP flow: its ports' clocks start now, because before nobody could have heard them. */
+  listening(name: string): void {
     const bridge = this.bridges.get(name);
-    if (bridge === undefined) return;
-    if (!this.isSettled) for (const port of bridge.ports.values()) port.bornMs = this.parts.nowMs();
+    if (bridge === undefined || bridge.listens) return;
+    bridge.listens = true;
+    this.lastListenerMs = this.parts.nowMs();
+    const now = this.parts.nowMs();
+    if (!this.isSettled) for (const port of bridge.ports.values()) port.bornMs = now;
+    for (const [at, heard] of this.heard) if (splitKey(at)[0] === name || heard.from.bridge === name) heard.seenMs = now;
     this.probe([...bridge.ports.values()].map((port) => port.ref));
     // The far ends may have sent theirs before this bridge listened.
     for (const other of this.bridges.values()) this.probe([...other.ports.values()].map((port) => port.ref));
@@ -220,6 +236,8 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     const bridge = this.bridges.get(ref.bridge);
     const connection = bridge?.session.connection;
     if (bridge === undefined || connection === undefined || !bridge.ports.has(ref.ofport)) return;
+    // A bridge that does not listen yet would flood it on, and make a link of two cables.
+    if (!bridge.listens || (!this.isSettled && [...this.bridges.values()].some((other) => !other.listens))) return;
     const data = encodeLldp({ datapathId: bridge.datapathId, bridge: ref.bridge, ofport: ref.ofport }, this.parts.lldpKey);
     connection.send(packetOut({ inPort: reserved.controller, actions: [action.output(ref.ofport)], data }));
   }
@@ -289,7 +307,9 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       const [bridge, ofport] = splitKey(atKey);
       const at = { bridge, ofport };
       const up = this.isUp(at) && this.isUp(from);
-      if (up && now - seenMs > linkLifeMs) {
+      // A bridge that can't be reached can't show LLDP, either: that says nothing of the cable.
+      const isAudible = this.connection(at.bridge) !== undefined && this.connection(from.bridge) !== undefined;
+      if (up && isAudible && now - seenMs > linkLifeMs) {
         this.heard.delete(atKey);
         continue;
       }
@@ -313,7 +333,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       const known = this.bridges.get(row.name);
       if (known === undefined) continue;
       const ports = new Map<number, Port>();
-      for (const port of row.ports) {
+      for (const port of [...row.ports].sort((x, y) => (x.ofport ?? 0) - (y.ofport ?? 0))) {
         if (port.ofport === undefined || port.ofport <= 0) continue;
         const state = known.ports.get(port.ofport);
         const isFabric = fabric.has(portKey({ bridge: row.name, ofport: port.ofport }));
@@ -338,7 +358,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   private noteSettled(now: number): void {
     if (this.isSettled) return;
     const all = [...this.bridges.values()];
-    const heardOut = all.every((bridge) => bridge.session.connection !== undefined && [...bridge.ports.values()].every((port) => now - port.bornMs >= 2 * settlePortMs));
+    const heardOut = all.every((bridge) => bridge.listens) && now - this.lastListenerMs >= 2 * settlePortMs;
     this.isSettled = (all.length > 0 && heardOut) || now - this.startedMs > 3_000;
     if (!this.isSettled && this.settleTimer === undefined) {
       this.settleTimer = setTimeout(() => {

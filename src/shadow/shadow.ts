@@ -38,6 +38,8 @@ export interface ShadowParts {
   readonly holdMs: number;
   readonly replicate: boolean;
   readonly sflow: DesiredSflow | undefined;
+  /** A flow went away on a live bridge, by time-out or by anyone's hand. */
+  readonly liveFlowRemoved: (bridge: string, flow: FlowEntry) => void;
 }
 
 export type BridgeState = "in step" | "held" | "converging" | "not connected" | "off";
@@ -146,7 +148,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   }
 
   /** Guards (and copies) on or off, and where the shadow's output goes. Takes effect with the next `settle`. */
-  setMode(mode: { readonly guarded?: boolean; readonly promoted?: boolean; readonly holdForever?: boolean }): void {
+  setMode(mode: { readonly guarded?: boolean; readonly promoted?: boolean }): void {
     this.isGuarded = mode.guarded ?? this.isGuarded;
     this.isPromoted = mode.promoted ?? this.isPromoted;
     this.changed();
@@ -297,6 +299,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       if (this.followers.has(name)) continue;
       const follower = new TableFollower(name, this.parts.dial(name));
       follower.on("changed", changed);
+      follower.on("removed", (flow) => this.parts.liveFlowRemoved(name, flow));
       this.followers.set(name, follower);
     }
     for (const [name, follower] of this.followers) {

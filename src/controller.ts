@@ -1,0 +1,255 @@
+/**
+ * The network side of the controller: attaches to the live bridges, keeps their forwarding and their shadow, promotes and
+ * demotes, and takes everything away again. What to change on top of it is decided elsewhere and comes in as overlays.
+ */
+import { EventEmitter } from "node:events";
+import { randomBytes } from "node:crypto";
+import { OvsdbClient, type Replica } from "ovsdb-client";
+import type { Logger } from "pino";
+import type { Config } from "./config/schema.js";
+import { attachFlows, desiredForwarding } from "./forward/forwarding.js";
+import { managementSocket, type Dial } from "./network/bridge-session.js";
+import { monitoredTables, readBridges } from "./network/database-view.js";
+import { Discovery } from "./network/discovery.js";
+import type { FlowEntry } from "./network/flow-entry.js";
+import { connected, graphOf } from "./network/graph.js";
+import type { Network } from "./network/model.js";
+import { DatabaseWriter } from "./reconcile/database-writer.js";
+import { LiveSwitches } from "./reconcile/live-switches.js";
+import type { SwitchState } from "./reconcile/switch-writer.js";
+import { Promotion, type PromotionStep } from "./shadow/promotion.js";
+import { Shadow } from "./shadow/shadow.js";
+
+/** Flows of changes in force on a bridge at this moment, each with its remaining time. */
+export type Overlays = (bridge: string) => readonly FlowEntry[];
+
+export interface ControllerEvents {
+  network: [network: Network];
+  /** The shadow took in all that was asked; `lagMs` after the oldest of it. */
+  converged: [lagMs: number];
+  promotion: [what: string, steps: readonly PromotionStep[]];
+  detached: [];
+}
+
+/** Convergence times kept for the percentiles in the status. */
+const keptLags = 1_000;
+const auditIntervalMs = 2_000;
+/** The interval of sFlow counters and the database's retry, in ms. */
+const databaseBackoff = { initialMs: 100, maxMs: 2_000 };
+
+export class Controller extends EventEmitter<ControllerEvents> {
+  readonly discovery: Discovery;
+  readonly shadow: Shadow;
+  readonly promotion: Promotion;
+  readonly live: LiveSwitches;
+  readonly database: DatabaseWriter;
+  /** Convergence times of the shadow in ms, latest last. */
+  readonly lags: number[] = [];
+  private readonly config: Config;
+  private readonly log: Logger;
+  private readonly client: OvsdbClient;
+  private readonly replica: Replica;
+  private readonly nowMs: () => number;
+  private overlays: Overlays = () => [];
+  private audit: NodeJS.Timeout | undefined;
+  private wholeSinceMs: number | undefined;
+  private promotedByUs = false;
+  private detaching = false;
+  /** The hosts that reached each other when live was last whole: what a promotion has to restore. */
+  private lastWhole: Network | undefined;
+
+  /** Connects to the database and builds the parts; nothing is changed before `start`. */
+  static async create(config: Config, log: Logger, nowMs: () => number = () => performance.now(), signal?: AbortSignal): Promise<Controller> {
+    const client = await OvsdbClient.connect({ remote: config.ovsdb, backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
+    const replica = await client.replica("Open_vSwitch", monitoredTables);
+    return new Controller(config, log, nowMs, client, replica);
+  }
+
+  private constructor(config: Config, log: Logger, nowMs: () => number, client: OvsdbClient, replica: Replica) {
+    super();
+    this.config = config;
+    this.log = log;
+    this.nowMs = nowMs;
+    this.client = client;
+    this.replica = replica;
+    const dial = (bridge: string): Dial => managementSocket(config.openflow.runDir, bridge);
+    this.database = new DatabaseWriter(client, replica);
+    this.discovery = new Discovery({ tables: replica, dial, bridges: config.bridges, lldpKey: randomBytes(32), log, nowMs });
+    this.live = new LiveSwitches({ desired: (bridge) => this.desiredLive(bridge), log });
+    const { sflow } = config;
+    this.shadow = new Shadow({
+      database: this.database,
+      readBridges: () => readBridges(replica),
+      dial,
+      compose: (network) => this.compose(network),
+      poke: () => this.live.poke(),
+      log,
+      nowMs,
+      holdMs: config.shadow.holdMs,
+      replicate: config.shadow.replicate,
+      sflow: { target: `${sflow.host}:${sflow.port}`, sampling: sflow.samplingRate, pollingS: sflow.pollingS, agent: sflow.agent },
+      liveFlowRemoved: (bridge, flow) => this.live.removed(bridge, flow),
+    });
+    this.promotion = new Promotion({ shadow: this.shadow, flushLive: () => this.live.settle(), nowMs });
+  }
+
+  start(): void {
+    this.replica.on("changes", () => this.discovery.databaseChanged());
+    this.replica.on("stale", () => {
+      this.log.warn("the database is away; the model stays as it is");
+      this.discovery.freeze(true);
+    });
+    this.replica.on("synced", () => this.discovery.freeze(false));
+    this.discovery.on("up", (bridge, connection) => {
+      this.live.attach(bridge, connection);
+      void this.live.settle().then(() => this.discovery.listening(bridge));
+    });
+    this.discovery.on("down", (bridge) => this.live.detach(bridge));
+    this.discovery.on("network", (network) => this.networkChanged(network));
+    this.shadow.on("converged", (lagMs) => {
+      this.lags.push(lagMs);
+      if (this.lags.length > keptLags) this.lags.shift();
+      this.emit("converged", lagMs);
+    });
+    this.discovery.start();
+    this.audit = setInterval(() => void this.auditAll(), auditIntervalMs);
+  }
+
+  /** Who gives the overlays. Call `overlaysChanged` when they differ. */
+  setOverlays(overlays: Overlays): void {
+    this.overlays = overlays;
+  }
+
+  /** Brings live, and the shadow with it, to the overlays of now; resolves when live has them. */
+  async overlaysChanged(): Promise<void> {
+    this.shadow.changed();
+    await this.live.settle();
+  }
+
+  get databaseState(): string {
+    return `${this.client.state}, ${this.replica.state}`;
+  }
+
+  /** Takes over from live with the shadow. */
+  async promote(why: string): Promise<readonly PromotionStep[]> {
+    const steps = await this.promotion.promote();
+    this.log.info({ why, steps }, "promoted");
+    this.emit("promotion", `promoted: ${why}`, steps);
+    return steps;
+  }
+
+  async demote(why: string): Promise<readonly PromotionStep[]> {
+    const steps = await this.promotion.demote();
+    this.promotedByUs = false;
+    this.discovery.databaseChanged();
+    this.shadow.update(this.discovery.current);
+    this.log.info({ why, steps }, "demoted");
+    this.emit("promotion", `demoted: ${why}`, steps);
+    return steps;
+  }
+
+  /**
+   * Leaves the live bridges as they would be had we never come: demotes, takes our flows and groups off (the entry first,
+   * so that the operator's flows carry on), then replica ports, mirrors, sFlow rows and our bridges.
+   */
+  async detach(): Promise<void> {
+    if (this.detaching) return;
+    if (this.promotion.state !== "off") await this.demote("detach");
+    this.detaching = true;
+    clearInterval(this.audit);
+    await this.live.clear();
+    await this.shadow.remove();
+    this.emit("detached");
+  }
+
+  /** Ends the controller and leaves all it made in place: a restarted one takes it over without a change. */
+  async stop(): Promise<void> {
+    clearInterval(this.audit);
+    await this.live.stop();
+    await this.shadow.stop();
+    await this.discovery.stop();
+    await this.client.close();
+  }
+
+  /** Forwarding and overlays for any network, live or the shadow's. */
+  private compose(network: Network): Map<string, SwitchState> {
+    const base = this.config.forward.enabled ? desiredForwarding(network) : attachFlows(network);
+    return new Map([...base].map(([bridge, { flows, groups }]) => [bridge, { flows: [...flows, ...this.overlays(bridge)], groups }]));
+  }
+
+  private desiredLive(bridge: string): SwitchState | undefined {
+    if (this.detaching) return undefined;
+    const network = this.discovery.current;
+    if (!network.bridges.has(bridge)) return undefined;
+    if (!this.discovery.settled) {
+      // What a controller before us left works; before we know the network we only add what lets us listen.
+      return this.discovery.inherited(bridge) ? undefined : attachFlows(network).get(bridge);
+    }
+    const state = this.compose(network).get(bridge);
+    return state === undefined ? undefined : { flows: [...state.flows, ...this.promotion.flows(bridge)], groups: state.groups };
+  }
+
+  private networkChanged(network: Network): void {
+    if (this.detaching) return;
+    this.live.changed();
+    if (this.config.shadow.enabled && this.discovery.settled) {
+      // The shadow's source first: it must hold what vanished before live's forwarding forgets it.
+      this.shadow.update(network);
+      void this.considerPromotion(network);
+    }
+    this.emit("network", network);
+  }
+
+  /** Promotes when live can't connect hosts that the shadow can, and demotes again when live is whole. */
+  private async considerPromotion(network: Network): Promise<void> {
+    const { automatic, holdDownMs } = this.config.policy.promotion;
+    const cut = cutOff(this.lastWhole ?? network, network);
+    const isWhole = cut === undefined;
+    if (isWhole && this.promotion.state === "off") this.lastWhole = network;
+    if (!automatic) return;
+    if (cut !== undefined && this.promotion.state === "off") {
+      const shadow = graphOf(this.shadow.network);
+      if (!connected(shadow, cut[0], cut[1])) return;
+      this.promotedByUs = true;
+      await this.promote(`live no longer connects ${cut[0]} and ${cut[1]}`).catch((err: unknown) => this.log.error({ err }, "promotion failed"));
+      return;
+    }
+    if (!this.promotedByUs || this.promotion.state !== "on") return;
+    if (!isWhole) {
+      this.wholeSinceMs = undefined;
+      return;
+    }
+    const now = this.nowMs();
+    this.wholeSinceMs ??= now;
+    if (now - this.wholeSinceMs < holdDownMs) {
+      setTimeout(() => void this.considerPromotion(this.discovery.current), holdDownMs).unref();
+      return;
+    }
+    this.wholeSinceMs = undefined;
+    await this.demote("live is whole again").catch((err: unknown) => this.log.error({ err }, "demotion failed"));
+  }
+
+  private async auditAll(): Promise<void> {
+    if (this.promotion.state === "promoting" || this.promotion.state === "demoting" || this.detaching) return;
+    try {
+      const live = await this.live.audit();
+      const shadow = await this.shadow.audit();
+      if (live + shadow > 0) this.log.warn({ live, shadow }, "an audit found differences and mended them");
+      // Guards and rows someone deleted come back with the next pass.
+      this.shadow.changed();
+    } catch (err) {
+      this.log.warn({ err }, "audit failed");
+    }
+  }
+}
+
+/** Two bridges with hosts that were connected in `before` and are not in `now`; undefined when nothing is cut off. */
+function cutOff(before: Network, now: Network): readonly [string, string] | undefined {
+  const graph = graphOf(now);
+  const was = graphOf(before);
+  const withHosts = [...new Set([...before.hosts.values()].map((host) => host.at.bridge))].filter((name) => now.bridges.has(name)).sort();
+  const [first, ...others] = withHosts;
+  if (first === undefined) return undefined;
+  const lost = others.find((name) => connected(was, first, name) && !connected(graph, first, name));
+  return lost === undefined ? undefined : [first, lost];
+}
