@@ -1,4 +1,5 @@
-import { compose, ConversationTable, streamKey, type SeenPacket } from "./evidence.js";
+import { streamKey } from "../telemetry/streams.js";
+import { compose, ConversationTable, type SeenPacket } from "./evidence.js";
 
 const packet = (src: string, srcPort: number, dst: string, dstPort: number, tcpFlags: number, protocol = 6): SeenPacket => ({
   src,

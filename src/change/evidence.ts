@@ -6,6 +6,8 @@
  * there before the alarm. Everything else that goes to the victim is taken for attack.
  */
 
+import { streamKey } from "../telemetry/streams.js";
+
 /** What the judgement needs of a packet. Addresses as text; ports 0 where the protocol has none. */
 export interface SeenPacket {
   readonly src: string;
@@ -34,11 +36,6 @@ export function conversationKey(packet: SeenPacket): { readonly key: string; rea
   const from = `${packet.src},${packet.srcPort}`;
   const to = `${packet.dst},${packet.dstPort}`;
   return from < to ? { key: `${packet.protocol} ${from} ${to}`, side: 0 } : { key: `${packet.protocol} ${to} ${from}`, side: 1 };
-}
-
-/** The one-way kind of traffic a packet belongs to, for comparison with what was there before: source, destination, protocol, service. */
-export function streamKey(packet: Pick<SeenPacket, "src" | "dst" | "protocol" | "dstPort">): string {
-  return `${packet.src} ${packet.dst} ${packet.protocol} ${packet.dstPort}`;
 }
 
 export interface Composition {

@@ -84,7 +84,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private rows: DesiredShadow = { bridges: [], livePorts: new Map(), left: [] };
   private changedAtMs: number | undefined;
   private releaseTimer: NodeJS.Timeout | undefined;
-  private trial: { readonly bridge: string; readonly flows: readonly FlowEntry[] } | undefined;
+  private trial: ReadonlyMap<string, readonly FlowEntry[]> | undefined;
   private isTapped = false;
   private isPromoted = false;
   private isGuarded = true;
@@ -171,18 +171,21 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   }
 
   /**
-   * Runs `body` while the shadow of `bridge` also has `flows` and the adapters show all copies on their LOCAL devices.
-   * The flows are gone again when it ends, however it ends.
+   * Runs `body` while the shadows also have `flows` (by live bridge) and the adapters show all copies on their LOCAL devices.
+   * The flows are gone again when it ends, however it ends. `ingress`: devices on which copies can be seen as they enter the
+   * shadow; `matched`: devices to which the trial's flows send what they meet.
    */
-  async withTrial<T>(bridge: string, flows: readonly FlowEntry[], body: (devices: { ingress: string[]; matched: string }) => Promise<T>): Promise<T> {
+  async withTrial<T>(flows: ReadonlyMap<string, readonly FlowEntry[]>, body: (devices: { readonly ingress: readonly string[]; readonly matched: readonly string[] }) => Promise<T>): Promise<T> {
     if (this.trial !== undefined) throw new Error("another trial is running");
-    this.trial = { bridge, flows };
+    const missing = [...flows.keys()].find((bridge) => this.own.get(shadowBridge(bridge))?.writer.connected !== true);
+    if (missing !== undefined) throw new Error(`the shadow of ${missing} is not connected`);
+    this.trial = flows;
     this.isTapped = true;
     this.changed();
     try {
       await this.settle();
       const ingress = [...this.source.network.bridges.keys()].filter((name) => this.edges(name).length > 0).map(adapterBridge);
-      return await body({ ingress, matched: shadowBridge(bridge) });
+      return await body({ ingress, matched: [...flows.keys()].map(shadowBridge) });
     } finally {
       this.trial = undefined;
       this.isTapped = false;
@@ -324,7 +327,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       const ours = composed.get(name) ?? { flows: [], groups: [] };
       const foreign = follower === undefined ? [] : [...follower.currentFlows()].filter((flow) => !isOurs(flow.cookie));
       const foreignGroups = follower === undefined ? [] : follower.currentGroups().filter((group: GroupEntry) => !isOurGroup(group.groupId));
-      const trial = this.trial?.bridge === name ? this.trial.flows : [];
+      const trial = this.trial?.get(name) ?? [];
       this.own.get(shadowBridge(name))?.writer.setDesired({
         flows: [...foreign, ...ours.flows, ...trial].map((flow) => ({ ...flow, idleTimeout: 0, hardTimeout: 0, flags: 0 })),
         groups: [...foreignGroups, ...ours.groups],

@@ -1,0 +1,91 @@
+"""Raw frames on a device: `inject DEVICE ROUNDS LIVE_MAC...` and `sniff DEVICE`.
+
+`inject` sends hostile frames, each with a marker: ARP, LLDP, STP, LACP, pause, CDP, EAPOL, ND, VLAN, broadcast, unicast to live
+addresses, and spoofed live senders. `sniff` answers each line on its input with one line of JSON: frames with the marker, and
+probe numbers seen (how many, how many twice, how many out of order).
+"""
+import json
+import select
+import socket
+import struct
+import sys
+
+MARKER = b"OVSHOSTILE"
+PROBE = b"OVSPROBE"
+
+
+def mac(text):
+    return bytes.fromhex(text.replace(":", ""))
+
+
+def frames(live):
+    us = mac("02:66:66:66:66:66")
+    broadcast = b"\xff" * 6
+    tail = MARKER.ljust(60, b".")
+    yield broadcast + us + b"\x08\x06" + bytes.fromhex("0001080006040001") + us + bytes([10, 0, 0, 66]) + bytes(6) + bytes([10, 0, 0, 1]) + tail
+    for destination, rest in (
+        ("01:80:c2:00:00:0e", b"\x88\xcc"), ("01:80:c2:00:00:00", b"\x00\x26\x42\x42\x03"), ("01:80:c2:00:00:02", b"\x88\x09\x01"),
+        ("01:80:c2:00:00:01", b"\x88\x08\x00\x01"), ("01:00:0c:cc:cc:cc", b"\x00\x26\xaa\xaa\x03\x00\x00\x0c\x20\x00"),
+        ("01:80:c2:00:00:03", b"\x88\x8e"), ("33:33:00:00:00:01", b"\x86\xdd\x60"), ("ff:ff:ff:ff:ff:ff", b"\x81\x00\x00\x05\x08\x00"),
+        ("ff:ff:ff:ff:ff:ff", b"\x08\x00"),
+    ):
+        yield mac(destination) + us + rest + tail
+    for one in live:
+        yield mac(one) + us + b"\x08\x00" + tail
+        yield broadcast + mac(one) + b"\x08\x00" + tail
+        for other in live:
+            if other != one:
+                yield mac(other) + mac(one) + b"\x08\x00" + tail
+
+
+def inject(device, rounds, live):
+    out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    out.bind((device, 0))
+    sent = 0
+    for _ in range(rounds):
+        for frame in frames(live):
+            out.send(frame)
+            sent += 1
+    print(json.dumps({"sent": sent}), flush=True)
+
+
+def sniff(device):
+    box = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    box.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
+    box.bind((device, 0))
+    marked = twice = reordered = 0
+    highest = -1
+    seen = set()
+    print(json.dumps({"listening": device}), flush=True)
+    while True:
+        readable, _, _ = select.select([box, sys.stdin], [], [])
+        if box in readable:
+            frame, (_, _, kind, *_) = box.recvfrom(2048)
+            if kind == socket.PACKET_OUTGOING:
+                continue
+            if MARKER in frame:
+                marked += 1
+            at = frame.find(PROBE)
+            if at >= 0:
+                (number,) = struct.unpack_from("!Q", frame, at + len(PROBE))
+                if number in seen:
+                    twice += 1
+                else:
+                    seen.add(number)
+                    if number < highest:
+                        reordered += 1
+                    highest = max(highest, number)
+            continue
+        line = sys.stdin.readline()
+        if not line:
+            return
+        if line.strip() == "ids":
+            print(json.dumps({"ids": sorted(seen)}), flush=True)
+        else:
+            print(json.dumps({"marked": marked, "probes": len(seen), "twice": twice, "reordered": reordered}), flush=True)
+
+
+if sys.argv[1] == "inject":
+    inject(sys.argv[2], int(sys.argv[3]), sys.argv[4:])
+else:
+    sniff(sys.argv[2])
