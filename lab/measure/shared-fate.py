@@ -237,8 +237,7 @@ class Ovs:
         for child in self.children:
             child.kill()
             child.wait()
-        for device in ("ovs-netdev",):
-            subprocess.run([*self.inside, "ip", "link", "del", device], capture_output=True)
+        subprocess.run([*self.inside, "ip", "link", "del", "ovs-netdev"], capture_output=True)
 
     def monitor_pid(self):
         """The process that --monitor leaves in charge: the parent of ovs-vswitchd, unless that is init."""
@@ -251,7 +250,8 @@ class Ovs:
             return None
 
 
-FORWARD = [f"priority=100,dl_dst={mac(n)},actions=output:{n}" for n in HOSTS]
+# As the controller's own pipeline: one entry in table 0 that resubmits, forwarding by destination further on.
+FORWARD = ["priority=100,actions=resubmit(,242)"] + [f"table=242,priority=100,dl_dst={mac(n)},actions=output:{n}" for n in HOSTS]
 
 
 class Lab:
@@ -280,12 +280,9 @@ class Lab:
                 if n != peer:
                     run("ip", "-n", f"h{n}", "neigh", "add", f"10.0.0.{peer}", "lladdr", mac(peer), "dev", "eth0")
         self.live.vsctl(*rows[1:])
-        self.guard_live(FORWARD)
+        self.live.set_flows("L", FORWARD)
         if wiring != "none":
             self.add_shadow()
-
-    def guard_live(self, flows):
-        self.live.set_flows("L", flows)
 
     def add_shadow(self):
         patch = self.wiring.startswith("patch")
@@ -309,7 +306,6 @@ class Lab:
             on_live += ["--", f"--id=@o{n}", "get", "port", f"shm{n}", "--", f"--id=@s{n}", "get", "port", f"l{n}"]
             on_live += ["--", f"--id=@m{n}", "create", "mirror", f"name=shg{n}", f"output_port=@o{n}", f"select_src_port=@s{n}"]
             on_live += ["--", "add", "bridge", "L", "mirrors", f"@m{n}"]
-        # --id needs its row in an earlier position than its use only by name, so one transaction does it all
         self.shadow.vsctl(*ours[1:])
         self.live.vsctl(*on_live[1:])
         for bridge in ("X", "S"):
@@ -352,16 +348,18 @@ class Lab:
 # ---- what is done to the shadow ----
 
 
-def five_tuple_flows(count, seed=1, network=None):
+def five_tuple_flows(count):
     """Blocks of `count` random connections, as a trial of "drop these attackers" would bring."""
-    rng = random.Random(seed)
+    rng = random.Random(1)
+
     def address():
-        return network or ".".join(str(rng.randrange(11, 223)) for _ in range(4))
+        return ".".join(str(rng.randrange(11, 223)) for _ in range(4))
+
     return [f"priority=40000,tcp,nw_src={address()},nw_dst=10.0.0.2,tp_src={rng.randrange(1024, 65536)},tp_dst=80,actions=drop" for _ in range(count)]
 
 
 def scattered(count):
-    """Flows that no packet of the lab matches: {count} sources in 10.0.0.0/8."""
+    """`count` flows that no packet of the lab matches."""
     return [f"priority=30000,tcp,nw_src=10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255},tp_src={1024 + i % 60000},actions=drop" for i in range(count)]
 
 
@@ -433,7 +431,7 @@ class Cell:
 
 
 COARSE = ["priority=40000,in_port=3,tcp,nw_dst=10.0.0.2,tcp_flags=+syn-ack,actions=drop"]
-SAMPLE = ["priority=40000,ip,actions=multipath(symmetric_l3l4+udp,7,modulo_n,100,0,NXM_NX_REG15[0..6]),resubmit(,1)"] + [f"table=1,{flow}" for flow in FORWARD]
+SAMPLE = ["priority=40000,ip,actions=multipath(symmetric_l3l4+udp,7,modulo_n,100,0,NXM_NX_REG15[0..6]),resubmit(,242)"] + FORWARD
 ALL = ("none", "patch", "veth")
 CELLS = [
     Cell("probe alone", ALL),
