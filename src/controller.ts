@@ -13,7 +13,7 @@ import { monitoredTables, readBridges } from "./network/database-view.js";
 import { Discovery } from "./network/discovery.js";
 import type { FlowEntry } from "./network/flow-entry.js";
 import { connected, graphOf } from "./network/graph.js";
-import type { Network } from "./network/model.js";
+import { portKey, type Network } from "./network/model.js";
 import { DatabaseWriter } from "./reconcile/database-writer.js";
 import { LiveSwitches } from "./reconcile/live-switches.js";
 import type { SwitchState } from "./reconcile/switch-writer.js";
@@ -29,6 +29,13 @@ export interface ControllerEvents {
   converged: [lagMs: number];
   promotion: [what: string, steps: readonly PromotionStep[]];
   detached: [];
+}
+
+export interface PortFidelity {
+  /** "bridge:ofport" */
+  readonly port: string;
+  readonly selected: number;
+  readonly copied: number;
 }
 
 /** Convergence times kept for the percentiles in the status. */
@@ -55,6 +62,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   private wholeSinceMs: number | undefined;
   private promotedByUs = false;
   private detaching = false;
+  private readonly fidelityBase = new Map<string, { readonly selected: bigint; readonly copied: bigint }>();
   /** The hosts that reached each other when live was last whole: what a promotion has to restore. */
   private lastWhole: Network | undefined;
 
@@ -128,6 +136,26 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   get databaseState(): string {
     return `${this.client.state}, ${this.replica.state}`;
+  }
+
+  /** Packets that came in by each replicated edge port since we attached to it, and those of them that reached the shadow. */
+  async fidelity(): Promise<PortFidelity[]> {
+    const copies = await this.shadow.portCounters();
+    const ports: PortFidelity[] = [];
+    for (const bridge of this.discovery.current.bridges.keys()) {
+      const connection = this.discovery.connection(bridge);
+      const edges = this.shadow.edges(bridge);
+      if (connection === undefined || edges.length === 0) continue;
+      const received = new Map((await connection.portStats()).map((stats) => [stats.portNo, stats.rxPackets]));
+      for (const ofport of edges) {
+        const port = portKey({ bridge, ofport });
+        const now = { selected: received.get(ofport) ?? 0n, copied: copies.get(port)?.copied ?? 0n };
+        const base = this.fidelityBase.get(port) ?? now;
+        this.fidelityBase.set(port, base);
+        ports.push({ port, selected: Number(now.selected - base.selected), copied: Number(now.copied - base.copied) });
+      }
+    }
+    return ports;
   }
 
   /** Takes over from live with the shadow. */

@@ -1,6 +1,6 @@
 /** Runs changes through their life: one trial at a time, leases ended on time, every step into the history. */
 import { EventEmitter } from "node:events";
-import type { FlowEntry } from "../network/flow-entry.js";
+import { flowKey, type FlowEntry } from "../network/flow-entry.js";
 import { blockFlow, type BlockRule } from "./block-rule.js";
 import { finalStates, propose, transition, type Change, type ChangeEvent, type Origin, type TrialReport, type Verification } from "./change.js";
 import type { History } from "./history.js";
@@ -76,7 +76,8 @@ export class ChangeManager extends EventEmitter<ManagerEvents> {
     const flows = this.inForce().flatMap((change) =>
       change.rules.filter((rule) => rule.bridge === bridge).map((rule) => blockFlow(rule, change.id, ((change.deadlineMs ?? now) - now) / 1_000)),
     );
-    return flows;
+    // A renewed lease has the same rule as the one it follows: the later one counts.
+    return [...new Map(flows.map((flow) => [flowKey(flow), flow])).values()];
   }
 
   /** Proposes a change; resolves when it is live, rejected, or (what-if, dry run) tried. Rejects when it may not even be tried. */

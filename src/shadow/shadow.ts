@@ -6,13 +6,12 @@
  * foreign flows, copied, and our own flows computed for the shadow's network: so equal to live, or held.
  */
 import { EventEmitter } from "node:events";
-import { isKnown } from "node-openflow";
 import type { Logger } from "pino";
 import type { FlowEntry, GroupEntry } from "../network/flow-entry.js";
 import { BridgeSession, type Dial } from "../network/bridge-session.js";
 import type { BridgeRow } from "../network/database-view.js";
 import { emptyNetwork, portKey, type Network } from "../network/model.js";
-import { isOurGroup, isOurs } from "../network/pipeline.js";
+import { isOurGroup, isOurs, replicaPort } from "../network/pipeline.js";
 import { Converger } from "../reconcile/converger.js";
 import type { DesiredDatabase, DesiredSflow } from "../reconcile/database-state.js";
 import type { DatabaseWriter } from "../reconcile/database-writer.js";
@@ -154,18 +153,15 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.changed();
   }
 
-  /** Adapter flow counters say what came in and what the shadow would have sent, by live portKey. */
+  /** Packets that came into the adapter from each replica port and that the shadow sent towards its host, by live portKey. */
   async portCounters(): Promise<Map<string, { readonly copied: bigint; readonly delivered: bigint }>> {
     const counters = new Map<string, { copied: bigint; delivered: bigint }>();
     for (const bridge of this.source.network.bridges.keys()) {
+      const edges = this.edges(bridge);
       const connection = this.own.get(adapterBridge(bridge))?.session.connection;
-      if (connection === undefined) continue;
-      const stats = await connection.flowStats({ tableId: 0 });
-      for (const n of this.edges(bridge)) {
-        const packets = (inPort: number): bigint =>
-          stats.find((flow) => flow.match.some((field) => isKnown(field) && field.name === "inPort" && field.value === BigInt(inPort)))?.packetCount ?? 0n;
-        counters.set(portKey({ bridge, ofport: n }), { copied: packets(n), delivered: packets(0x8000 + n) });
-      }
+      if (connection === undefined || edges.length === 0) continue;
+      const received = new Map((await connection.portStats()).map((stats) => [stats.portNo, stats.rxPackets]));
+      for (const n of edges) counters.set(portKey({ bridge, ofport: n }), { copied: received.get(n) ?? 0n, delivered: received.get(replicaPort(n)) ?? 0n });
     }
     return counters;
   }
