@@ -418,6 +418,11 @@ def abort(lab, count):
     lab.shadow.ofctl("bundle", "S", "-", text="group delete group_id=50\nflow add priority=8,tcp,tp_dst=10,actions=group:50\n", check=False)
 
 
+def pong(back):
+    """S's part of a loop: all goes to S2, and what S2 sends back goes there again."""
+    return [f"priority=150,in_port=9,actions={back}", "priority=140,actions=output:9"]
+
+
 def branching(depth, out="2"):
     return [f"table={t},priority=200,actions=resubmit(,{t + 1}),resubmit(,{t + 1})" for t in range(depth)] + [f"table={depth},priority=200,actions=output:{out}"]
 
@@ -443,16 +448,14 @@ CELLS = [
         for rate in (5000, 20000)
     ],
     Cell("resubmit 2^8, ends in the adapter", flows=branching(8)),
-    Cell("resubmit 2^11, ends in the adapter", flows=branching(11)),
+    Cell("resubmit 2^10, ends in the adapter", flows=branching(10)),
     Cell("resubmit 2^13, over the limit of 4,096", flows=branching(13)),
     Cell("resubmit 2^3, 8 outputs to a device", flows=branching(3, "LOCAL")),
     Cell("resubmit 2^6, 64 outputs to a device", flows=branching(6, "LOCAL")),
     Cell("resubmit 2^8, 256 outputs to a device", flows=branching(8, "LOCAL")),
-    Cell("resubmit 2^11, 2,048 outputs to a device", flows=branching(11, "LOCAL")),
-    Cell("resubmit 2^13 to a device, over the limit", flows=branching(13, "LOCAL")),
-    Cell("two shadow bridges, single loop", flows=["priority=150,actions=output:9"], loop="actions=in_port"),
-    Cell("two shadow bridges, doubling loop", flows=["priority=150,actions=output:9,output:9"], loop="actions=in_port"),
-    Cell("doubling loop, flood 5k", flood=5000, flows=["priority=150,actions=output:9,output:9"], loop="actions=in_port"),
+    Cell("resubmit 2^10, 1,024 outputs to a device", flows=branching(10, "LOCAL")),
+    Cell("loop of two shadow bridges", flows=pong("in_port"), loop="actions=in_port"),
+    Cell("doubling loop of two shadow bridges", flows=pong("in_port,in_port"), loop="actions=in_port"),
     Cell("10,000 flow-mods, a barrier each", act=add_flows(), count=10000),
     Cell("10,000 flow-mods, one barrier", act=pipelined, count=10000),
     Cell("bundle of 1,000", act=add_flows("--bundle"), count=1000),
