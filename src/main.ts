@@ -1,1 +1,222 @@
-export {};
+#!/usr/bin/env node
+/** ovs-shadowd: the composition root. Builds the parts, owns the order of start and stop. */
+import { parseArgs } from "node:util";
+import { OpenFlowServer } from "node-openflow";
+import { pino, type Logger } from "pino";
+import { SflowReceiver } from "sflow-collector";
+import { startApi, type Api, type ControlSurface } from "./api/server.js";
+import type { GetStatusResponse } from "./api/generated/ovsshadow/v1/shadow.js";
+import { ChangeManager } from "./change/change-manager.js";
+import type { Change, Verification } from "./change/change.js";
+import { History } from "./change/history.js";
+import { runTrial } from "./change/trial.js";
+import { ConfigError, loadConfig } from "./config/load.js";
+import type { Config } from "./config/schema.js";
+import { Controller } from "./controller.js";
+import { cookie } from "./network/pipeline.js";
+import { AttackModel } from "./predict/attack-model.js";
+import { ModelError } from "./predict/manifest.js";
+import { Defence } from "./respond/defence.js";
+
+/** How long after a push its effect is looked at. */
+const verifyAfterMs = 1_000;
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((x, y) => x - y);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}
+
+class Daemon {
+  private readonly config: Config;
+  private readonly log: Logger;
+  private readonly controller: Controller;
+  private readonly history: History;
+  private readonly changes: ChangeManager;
+  private readonly sflow: SflowReceiver;
+  private readonly defence: Defence | undefined;
+  private readonly openflow: OpenFlowServer | undefined;
+  private api: Api | undefined;
+  private lastFidelity: { readonly selected: number; readonly copied: number } = { selected: 0, copied: 0 };
+  private ending: Promise<void> | undefined;
+
+  static async start(config: Config, log: Logger): Promise<Daemon> {
+    // What can be wrong with the files is said before anything is touched.
+    const model = config.model === undefined ? undefined : await AttackModel.load(config.model);
+    const history = History.open(config.stateDir);
+    if (history.cut > 0) log.warn({ records: history.cut }, "torn records at the end of the history were cut off");
+    const sflow = await SflowReceiver.listen(config.sflow);
+    const openflow = config.openflow.listen === undefined ? undefined : await OpenFlowServer.listen({ remote: config.openflow.listen });
+    const controller = await Controller.create(config, log);
+    const daemon = new Daemon(config, log, controller, history, sflow, model, openflow);
+    await daemon.run();
+    return daemon;
+  }
+
+  private constructor(config: Config, log: Logger, controller: Controller, history: History, sflow: SflowReceiver, model: AttackModel | undefined, openflow: OpenFlowServer | undefined) {
+    this.config = config;
+    this.log = log;
+    this.controller = controller;
+    this.history = history;
+    this.sflow = sflow;
+    this.openflow = openflow;
+    const { attack } = config.policy;
+    this.changes = new ChangeManager({
+      history,
+      trial: (change) =>
+        runTrial(change, {
+          shadow: controller.shadow,
+          streamsBefore: (victim) => this.defence?.streamsBefore(victim) ?? new Set(),
+          fidelity: () => this.fidelitySince(),
+          limits: attack,
+          trialMs: attack.trialMs,
+          nowMs: Date.now,
+        }),
+      apply: () => controller.overlaysChanged(),
+      verify: (change) => this.verify(change),
+      nowMs: Date.now,
+      maxRules: attack.maxRules,
+      dryRun: attack.dryRun,
+    });
+    this.defence = model === undefined ? undefined : new Defence({ model, manager: this.changes, policy: attack, log, nowMs: Date.now });
+    controller.setOverlays((bridge) => this.changes.overlays(bridge));
+  }
+
+  private async run(): Promise<void> {
+    const { controller, defence, log } = this;
+    controller.on("network", (network) => defence?.networkChanged(network));
+    this.changes.on("change", (change) => log.info({ id: change.id, state: change.state, why: change.timeline.at(-1)?.why }, "change"));
+    if (defence !== undefined) this.sflow.on("datagram", (datagram) => defence.datagram(datagram));
+    this.openflow?.on("rejected", (reason) => log.info({ reason }, "an OpenFlow peer was turned away"));
+    // Switches that dial in are served by their management sockets; the connection itself is kept for the operator's convenience.
+    controller.start();
+    defence?.start();
+    this.api = await startApi({ listen: this.config.api.listen, control: this.surface(), log });
+    log.info({ api: this.api.port, sflow: this.sflow.port, openflow: this.openflow?.port }, "ovs-shadowd is up");
+  }
+
+  /** Ends everything and leaves the network as it is, for a restart. */
+  stop(): Promise<void> {
+    this.ending ??= this.shutDown();
+    return this.ending;
+  }
+
+  private async shutDown(): Promise<void> {
+    this.changes.stop();
+    await this.defence?.stop();
+    await this.sflow.close();
+    await this.openflow?.close();
+    await this.controller.stop();
+    this.history.close();
+    await this.api?.close();
+  }
+
+  private surface(): ControlSurface {
+    const { controller, changes } = this;
+    return {
+      status: () => this.status(),
+      topology: () => controller.discovery.current,
+      predictions: () => this.defence?.predictions ?? [],
+      changes,
+      leaseMs: this.config.policy.attack.leaseS * 1_000,
+      promote: (why) => controller.promote(why),
+      demote: (why) => controller.demote(why),
+      detach: async () => {
+        await changes.cancelAll("detach");
+        await controller.detach();
+        setImmediate(() => void this.stop());
+      },
+    };
+  }
+
+  /** Copied over selected packets since this was last asked, 0 to 1. */
+  private async fidelitySince(): Promise<number> {
+    const ports = await this.controller.fidelity();
+    const now = { selected: ports.reduce((sum, port) => sum + port.selected, 0), copied: ports.reduce((sum, port) => sum + port.copied, 0) };
+    const selected = now.selected - this.lastFidelity.selected;
+    const copied = now.copied - this.lastFidelity.copied;
+    this.lastFidelity = now;
+    return selected <= 0 ? 1 : Math.max(0, Math.min(1, copied / selected));
+  }
+
+  /** Looks at the rules of a change on live: do they drop what they should? */
+  private async verify(change: Change): Promise<Verification> {
+    await new Promise((resolve) => setTimeout(resolve, verifyAfterMs));
+    const bridges = [...new Set(change.rules.map((rule) => rule.bridge))];
+    let dropped = 0;
+    let flows = 0;
+    for (const bridge of bridges) {
+      const stats = await this.controller.discovery.connection(bridge)?.flowStats({ cookie: cookie("change", BigInt(change.id)) });
+      for (const flow of stats ?? []) {
+        flows++;
+        dropped += Number(flow.packetCount);
+      }
+    }
+    const ok = flows === change.rules.length && dropped > 0;
+    return { atMs: Date.now(), ok, droppedPackets: dropped, why: `${flows} of ${change.rules.length} rules are on live and dropped ${dropped} packets in ${verifyAfterMs} ms` };
+  }
+
+  private async status(): Promise<GetStatusResponse> {
+    const { controller } = this;
+    const counters = controller.live.counters();
+    const { sflow, defence } = this;
+    return {
+      database: controller.databaseState,
+      settled: controller.discovery.settled,
+      bridges: [...controller.discovery.sessions()].map(([name, session]) => {
+        const own = counters.get(name);
+        return { name, connected: session.connected, why: session.why ?? "", flowMods: own?.flowMods ?? 0, blocked: own?.blocked ?? 0, refused: own?.refused ?? 0, repaired: own?.repaired ?? 0 };
+      }),
+      shadows: controller.shadow.status().map((shadow) => ({ ...shadow, differences: [...shadow.differences] })),
+      held: controller.shadow.held.map(({ element, why }) => ({ element, why })),
+      promotion: controller.promotion.state,
+      convergence: { count: controller.lags.length, p50Ms: quantile(controller.lags, 0.5), p99Ms: quantile(controller.lags, 0.99) },
+      sflow: {
+        datagrams: sflow.counters.datagrams,
+        packets: defence?.feed.counters.packets ?? 0,
+        inside: defence?.feed.counters.inside ?? 0,
+        unmapped: defence?.feed.counters.unmapped ?? 0,
+        malformed: Object.values(sflow.counters.malformed).reduce((sum, count) => sum + count, 0),
+        lost: sflow.counters.lost,
+      },
+      model: this.config.model === undefined ? "none" : this.config.model,
+      history: this.history.failure === undefined ? "ok" : `failing: ${this.history.failure}`,
+      fidelity: await controller.fidelity(),
+      left: controller.shadow.left.map(({ port, why }) => `${port}: ${why}`),
+      problems: [...controller.database.problems()].map(([name, error]) => `${name}: ${error}`),
+    };
+  }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { config: { type: "string" }, help: { type: "boolean", short: "h" } } });
+  if (values.help === true || values.config === undefined) {
+    process.stdout.write("usage: ovs-shadowd --config FILE\n");
+    process.exitCode = values.help === true ? 0 : 2;
+    return;
+  }
+  const file = values.config;
+  const config = loadConfig(file);
+  const log = pino({ level: config.log.level }, pino.destination({ dest: 2, sync: true }));
+  const daemon = await Daemon.start(config, log);
+  const end = (signal: string): void => {
+    log.info({ signal }, "ending; the network is left as it is");
+    void daemon.stop();
+  };
+  process.once("SIGINT", () => end("SIGINT"));
+  process.once("SIGTERM", () => end("SIGTERM"));
+  process.on("SIGHUP", () => {
+    try {
+      const next = loadConfig(file);
+      log.level = next.log.level;
+      log.info("configuration read again: the log level is in force, the rest at the next start");
+    } catch (err) {
+      log.error({ problems: err instanceof ConfigError ? err.problems : [String(err)] }, "configuration not taken; the last good one stays in force");
+    }
+  });
+}
+
+main().catch((error: unknown) => {
+  const isOurs = error instanceof ConfigError || error instanceof ModelError;
+  process.stderr.write(`${isOurs ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exit(error instanceof ConfigError || error instanceof ModelError ? 2 : 1);
+});

@@ -1,1 +1,61 @@
-export {};
+#!/usr/bin/env node
+/** ovs-shadowctl: the command line over gRPC. Exit status 0: done; 1: refused or failed; 2: wrong use. */
+import { Command, InvalidArgumentError, Option } from "commander";
+import { CallError, type GlobalOptions } from "./client.js";
+import type { ProposeOptions } from "./propose.js";
+
+const number = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError("expected a whole number");
+  return value;
+};
+
+const program = new Command("ovs-shadowctl")
+  .description("Looks at and steers ovs-shadowd.")
+  .addOption(new Option("-s, --server <host:port>", "where ovs-shadowd listens").default("127.0.0.1:50051").env("OVS_SHADOW_SERVER"))
+  .addOption(new Option("-o, --output <form>", "how to print").choices(["table", "json"]).default("table"))
+  .addOption(new Option("-t, --timeout <seconds>", "how long to wait for an answer").default(10).argParser(number))
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+
+/** A verb takes the global options behind it, too, as people type them. Its module is loaded when it runs. */
+function verb(name: string, description: string, run: (options: never) => Promise<void>): Command {
+  return program
+    .command(name)
+    .description(description)
+    .addOption(new Option("-o, --output <form>", "how to print").choices(["table", "json"]))
+    .action(async (_options: unknown, command: Command) => run(command.optsWithGlobals() as never));
+}
+
+verb("status", "what the controller is doing", async (options: GlobalOptions) => (await import("./status.js")).status(options));
+verb("topology", "the live network as discovered", async (options: GlobalOptions) => (await import("./topology.js")).topology(options));
+verb("fidelity", "how much of what came in was copied", async (options: GlobalOptions) => (await import("./fidelity.js")).fidelity(options));
+verb("predictions", "the latest predictions", async (options: GlobalOptions & { limit: number }) => (await import("./predictions.js")).predictions(options)).addOption(
+  new Option("-n, --limit <count>", "at most this many").default(20).argParser(number),
+);
+verb("changes", "changes with their trials", async (options: GlobalOptions) => (await import("./changes.js")).changes(options)).option("-w, --watch", "go on, one line a step");
+verb("propose", "propose a block; it is tried on the shadow first", async (options: ProposeOptions) => (await import("./propose.js")).proposeBlock(options))
+  .requiredOption("--bridge <name>", "live bridge")
+  .requiredOption("--dst <address>", "IPv4 destination")
+  .addOption(new Option("--in-port <ofport>", "OpenFlow port it comes in by").argParser(number))
+  .addOption(new Option("--ip-proto <number>", "IP protocol").argParser(number))
+  .option("--tcp-syn", "only packets that open a TCP connection")
+  .addOption(new Option("--tcp-dst <port>", "TCP destination port").argParser(number))
+  .addOption(new Option("--udp-src <port>", "UDP source port").argParser(number))
+  .addOption(new Option("--udp-dst <port>", "UDP destination port").argParser(number))
+  .addOption(new Option("--lease <seconds>", "how long; 0 takes the configured lease").default(0).argParser(number))
+  .option("--reason <text>", "why; recorded", "operator")
+  .option("--override <text>", "push whatever the trial says; the text is recorded")
+  .option("--what-if", "stop after the trial");
+for (const direction of ["promote", "demote"] as const) {
+  verb(direction, direction === "promote" ? "the shadow takes over" : "live takes back over", async (options: GlobalOptions & { why: string }) => (await import("./promotion.js")).promotion(options, direction)).option(
+    "--why <text>",
+    "reason; recorded",
+    "operator",
+  );
+}
+verb("detach", "leave the live bridges as they were found, and end", async (options: GlobalOptions) => (await import("./detach.js")).detach(options));
+
+program.parseAsync().catch((error: unknown) => {
+  process.stderr.write(`ovs-shadowctl: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = error instanceof CallError && error.isUsage ? 2 : 1;
+});

@@ -1,0 +1,144 @@
+/** The gRPC server: the service, health and reflection on one port. */
+import { readFileSync } from "node:fs";
+import { Server, ServerCredentials, status, type sendUnaryData, type ServerUnaryCall, type ServerWritableStream } from "@grpc/grpc-js";
+import { HealthImplementation } from "grpc-health-check";
+import type { Logger } from "pino";
+import type { Change } from "../change/change.js";
+import type { ChangeManager, Proposal } from "../change/change-manager.js";
+import type { Network } from "../network/model.js";
+import type { Prediction } from "../predict/onset.js";
+import type { PromotionStep } from "../shadow/promotion.js";
+import { changeMessage, InvalidArgument, predictionMessage, readRules, topologyMessage } from "./convert.js";
+import { ShadowServiceService, type GetStatusResponse, type ShadowServiceServer, type WatchChangesRequest, type WatchChangesResponse } from "./generated/ovsshadow/v1/shadow.js";
+import { reflectionServices } from "./reflection.js";
+
+/** What the API needs of the controller. */
+export interface ControlSurface {
+  status(): Promise<GetStatusResponse>;
+  topology(): Network;
+  predictions(): readonly Prediction[];
+  readonly changes: Pick<ChangeManager, "list" | "submit" | "cancel" | "on" | "off">;
+  readonly leaseMs: number;
+  promote(why: string): Promise<readonly PromotionStep[]>;
+  demote(why: string): Promise<readonly PromotionStep[]>;
+  /** Detaches; the process ends afterwards. */
+  detach(): Promise<void>;
+}
+
+export interface ApiOptions {
+  /** HOST:PORT; port 0 takes a free one. */
+  readonly listen: string;
+  readonly control: ControlSurface;
+  readonly log: Logger;
+}
+
+export interface Api {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Updates that may wait for a slow consumer of a watch; beyond, they are left out and counted. */
+const maxWatchQueue = 256;
+
+/** A unary handler from a function: what it throws becomes the call's status. */
+function unary<Request, Response>(work: (request: Request) => Response | Promise<Response>) {
+  return (call: ServerUnaryCall<Request, Response>, reply: sendUnaryData<Response>): void => {
+    Promise.resolve()
+      .then(() => work(call.request))
+      .then(
+        (response) => reply(null, response),
+        (error: unknown) => {
+          const isBad = error instanceof InvalidArgument || error instanceof RangeError;
+          reply({ code: isBad ? status.INVALID_ARGUMENT : status.INTERNAL, details: error instanceof Error ? error.message : String(error) });
+        },
+      );
+  };
+}
+
+function watchChanges(changes: ControlSurface["changes"]) {
+  return (call: ServerWritableStream<WatchChangesRequest, WatchChangesResponse>): void => {
+    const queue: Change[] = [];
+    let missed = 0;
+    let isBlocked = false;
+    const flush = (): void => {
+      while (!isBlocked) {
+        const change = queue.shift();
+        if (change === undefined) return;
+        isBlocked = !call.write({ change: changeMessage(change), synced: false, missed });
+        missed = 0;
+      }
+    };
+    const changed = (change: Change): void => {
+      if (queue.length >= maxWatchQueue) missed++;
+      else queue.push(change);
+      flush();
+    };
+    for (const change of changes.list()) call.write({ change: changeMessage(change), synced: false, missed: 0 });
+    isBlocked = !call.write({ change: undefined, synced: true, missed: 0 });
+    changes.on("change", changed);
+    call.on("drain", () => {
+      isBlocked = false;
+      flush();
+    });
+    const ended = (): void => void changes.off("change", changed);
+    call.on("cancelled", ended);
+    call.on("error", ended);
+    call.on("close", ended);
+  };
+}
+
+function handlers({ control }: ApiOptions): ShadowServiceServer {
+  return {
+    getStatus: unary(() => control.status()),
+    getTopology: unary(() => topologyMessage(control.topology())),
+    listPredictions: unary(({ limit }) => ({ predictions: control.predictions().slice(-(limit || 100)).map(predictionMessage) })),
+    listChanges: unary(() => ({ changes: control.changes.list().map(changeMessage) })),
+    watchChanges: watchChanges(control.changes),
+    proposeBlock: unary(async ({ rules, leaseS, reason, override, whatIf }) => {
+      const proposal: Proposal = {
+        origin: { by: "operator", reason: reason || "asked for through the API" },
+        rules: readRules(rules),
+        leaseMs: leaseS === 0 ? control.leaseMs : leaseS * 1_000,
+        whatIf,
+        ...(override === undefined ? {} : { override }),
+      };
+      return { change: changeMessage(await control.changes.submit(proposal)) };
+    }),
+    cancelChange: unary(async ({ id, why }) => ({ change: changeMessage(await control.changes.cancel(id, why || "cancelled through the API")) })),
+    promote: unary(async ({ why }) => ({ steps: [...(await control.promote(why || "asked for through the API"))] })),
+    demote: unary(async ({ why }) => ({ steps: [...(await control.demote(why || "asked for through the API"))] })),
+    detach: unary(async () => {
+      await control.detach();
+      return {};
+    }),
+  };
+}
+
+/** Starts the server. Rejects when it can't listen. */
+export async function startApi(options: ApiOptions): Promise<Api> {
+  const server = new Server();
+  server.addService(ShadowServiceService, handlers(options));
+  const health = new HealthImplementation({ "": "SERVING", "ovsshadow.v1.ShadowService": "SERVING" });
+  health.addToServer(server);
+  for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync(options.listen, ServerCredentials.createInsecure(), (error, bound) => (error === null ? resolve(bound) : reject(error))),
+  );
+  return {
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        const force = setTimeout(() => server.forceShutdown(), 500);
+        server.tryShutdown(() => {
+          clearTimeout(force);
+          resolve();
+        });
+      }),
+  };
+}
+
+/** The descriptor set lies beside the source: the build copies no data files. */
+function descriptorFile(): URL {
+  const here = new URL(".", import.meta.url);
+  return new URL(here.pathname.includes("/dist/") ? "../../../src/api/descriptor.binpb" : "descriptor.binpb", here);
+}

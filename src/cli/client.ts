@@ -1,0 +1,41 @@
+/** The connection to ovs-shadowd, and what a failed call means for the exit status. */
+import { credentials, type ServiceError, status } from "@grpc/grpc-js";
+import { ShadowServiceClient } from "../api/generated/ovsshadow/v1/shadow.js";
+
+export interface GlobalOptions {
+  readonly server: string;
+  readonly output: "table" | "json";
+  /** Seconds a call may take. */
+  readonly timeout: number;
+}
+
+export function connectTo(options: GlobalOptions): ShadowServiceClient {
+  return new ShadowServiceClient(options.server, credentials.createInsecure());
+}
+
+type Unary<Request, Response> = (request: Request, done: (error: ServiceError | null, response: Response) => void) => unknown;
+
+/** Calls and closes. Rejects with the server's words. */
+export async function call<Request, Response>(options: GlobalOptions, pick: (client: ShadowServiceClient) => Unary<Request, Response>, request: Request): Promise<Response> {
+  const client = connectTo(options);
+  try {
+    await new Promise<void>((resolve, reject) =>
+      client.waitForReady(Date.now() + options.timeout * 1_000, (error) => (error === undefined ? resolve() : reject(new Error(`ovs-shadowd does not answer at ${options.server}`)))),
+    );
+    return await new Promise<Response>((resolve, reject) =>
+      pick(client).call(client, request, (error, response) => (error === null ? resolve(response) : reject(new CallError(error)))),
+    );
+  } finally {
+    client.close();
+  }
+}
+
+/** What the server said to a call. */
+export class CallError extends Error {
+  /** True when the request itself was wrong: exit status 2. */
+  readonly isUsage: boolean;
+  constructor(error: ServiceError) {
+    super(error.details);
+    this.isUsage = error.code === status.INVALID_ARGUMENT;
+  }
+}
