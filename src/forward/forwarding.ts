@@ -4,15 +4,16 @@
  *
  * Unicast takes shortest paths, spread by destination; where there are several next hops a fast-failover group holds all
  * of them, in an order chosen by the destination's address. Broadcast takes one spanning tree. What we do not know goes
- * back to the operator's flows.
+ * back to the operator's flows. docs/pipeline.md shows the tables.
  */
 import { createHash } from "node:crypto";
 import { action, instruction, match, type Action } from "node-openflow";
 import { permanent, type FlowEntry, type GroupEntry } from "../network/flow-entry.js";
-import { distancesTo, graphOf, nextHops, spanningTree, type Graph } from "../network/graph.js";
-import type { Bridge, Host, Network } from "../network/model.js";
+import { distancesTo, graphOf, nextHops, spanningTree } from "../network/graph.js";
+import { ipv4Of, learnSerial } from "../network/hosts.js";
+import { lldpEthType, lldpMulticast, lldpSource } from "../network/lldp.js";
+import { portAt, type Bridge, type Host, type Network } from "../network/model.js";
 import { cookie, groupBase, passedRegister, priority, table, type CookieKind } from "../network/pipeline.js";
-import { lldpEthType, lldpMulticast } from "../network/lldp.js";
 
 export interface BridgeForwarding {
   readonly flows: readonly FlowEntry[];
@@ -26,34 +27,58 @@ export interface ForwardingOptions {
 const defaults: ForwardingOptions = { maxHostsPerPort: 64 };
 
 const broadcast = ["01:00:00:00:00:00", "01:00:00:00:00:00"] as const;
-/** Enough of an unknown sender's packet for Ethernet, a VLAN tag and ARP or the IPv6 header. */
+/** 01:80:c2:00:00:0X stays on one cable (IEEE 802.1Q, 8.6.3): BPDUs, LACP, pause, EAPOL, others' LLDP. */
+const linkLocal = ["01:80:c2:00:00:00", "ff:ff:ff:ff:ff:f0"] as const;
+const arp = { ethType: 0x0806 } as const;
+const neighbourSolicitation = { ethType: 0x86dd, ipProto: 58, icmpv6Type: 135 } as const;
+/** Enough of an unknown sender's packet for Ethernet, two VLAN tags and ARP or neighbour discovery. */
 const learnBytes = 128;
 const anyWatch = 0xffffffff;
+const groupCount = 0x10000;
 
-const flow = (tableId: number, at: number, spec: Parameters<typeof match>[0], kind: CookieKind, actions: readonly Action[]): FlowEntry =>
-  permanent({ tableId, priority: at, match: match(spec), cookie: cookie(kind), instructions: actions.length === 0 ? [] : [instruction.apply(...actions)] });
+/** Where a flow stands, what it is for, and the serial of its cookie. */
+interface Place {
+  readonly tableId: number;
+  readonly at: number;
+  readonly kind: CookieKind;
+  readonly serial?: bigint;
+}
+
+const flow = ({ tableId, at, kind, serial }: Place, spec: Parameters<typeof match>[0], actions: readonly Action[]): FlowEntry =>
+  permanent({ tableId, priority: at, match: match(spec), cookie: cookie(kind, serial), instructions: actions.length === 0 ? [] : [instruction.apply(...actions)] });
 
 /** The entry in table 0 and the ways between our tables, the same on every bridge. */
 function skeleton(): FlowEntry[] {
   return [
-    flow(table.operator, priority.entry, { [passedRegister.field]: [0n, passedRegister.mask] }, "entry", [
+    flow({ tableId: table.operator, at: priority.entry, kind: "entry" }, { [passedRegister.field]: [0n, passedRegister.mask] }, [
       action.load(passedRegister.field, 1n, passedRegister.bit, 1),
       action.resubmit(table.admit),
     ]),
-    flow(table.admit, priority.discovery, { ethDst: lldpMulticast, ethType: lldpEthType }, "discovery", [action.toController()]),
-    flow(table.admit, priority.miss, {}, "entry", [action.resubmit(table.learn), action.resubmit(table.forward)]),
-    flow(table.forward, priority.miss, {}, "forward", [action.resubmit(table.operator)]),
+    // Only LLDP that claims to be ours: that of another system or controller goes its way.
+    flow({ tableId: table.admit, at: priority.discovery, kind: "discovery" }, { ethDst: lldpMulticast, ethSrc: lldpSource, ethType: lldpEthType }, [action.toController()]),
+    flow({ tableId: table.admit, at: priority.miss, kind: "entry" }, {}, [action.resubmit(table.learn), action.resubmit(table.forward)]),
+    flow({ tableId: table.forward, at: priority.discovery, kind: "forward" }, { ethDst: linkLocal }, [action.resubmit(table.operator)]),
+    flow({ tableId: table.forward, at: priority.miss, kind: "forward" }, {}, [action.resubmit(table.operator)]),
   ];
 }
 
-/** Shows senders we do not know to the controller; hosts we know pass silently. */
+/** Shows senders we do not know to the controller, and of those we know what tells an address we miss; others pass silently. */
 function learning(bridge: Bridge, hosts: readonly Host[], options: ForwardingOptions): FlowEntry[] {
+  const show = [action.toController(learnBytes)];
   return [...bridge.ports.values()]
     .filter((port) => port.role === "edge")
-    .flatMap((port) => {
-      const here = hosts.filter((host) => host.at.bridge === bridge.name && host.at.ofport === port.ofport);
-      const known = here.map((host) => flow(table.learn, priority.exact, { inPort: port.ofport, ethSrc: host.mac }, "learn", []));
-      const unknown = flow(table.learn, priority.group, { inPort: port.ofport }, "learn", [action.toController(learnBytes)]);
+    .flatMap(({ ofport: inPort }) => {
+      const here = hosts.filter((host) => host.at.ofport === inPort);
+      const known = here.flatMap((host) => {
+        const telling: Place = { tableId: table.learn, at: priority.block, kind: "learn" };
+        const sender = { inPort, ethSrc: host.mac };
+        return [
+          flow({ tableId: table.learn, at: priority.exact, kind: "learn", serial: learnSerial(host) }, sender, []),
+          ...(ipv4Of(host) === undefined ? [flow(telling, { ...sender, ...arp }, show)] : []),
+          ...(host.addresses.some((address) => address.includes(":")) ? [] : [flow(telling, { ...sender, ...neighbourSolicitation }, show)]),
+        ];
+      });
+      const unknown = flow({ tableId: table.learn, at: priority.group, kind: "learn" }, { inPort }, show);
       return here.length >= options.maxHostsPerPort ? known : [unknown, ...known];
     });
 }
@@ -63,77 +88,92 @@ function spread(text: string, below: number): number {
   return createHash("sha256").update(text).digest().readUInt32BE(0) % below;
 }
 
-/** Group ids of one bridge: by the ordered ports, so that destinations with the same order share a group. */
-class Groups {
-  readonly all = new Map<string, GroupEntry>();
-  private readonly taken = new Set<number>();
-
-  /** The group that uses the first of `ports` that is up. */
-  idOf(ports: readonly number[]): number {
-    const key = ports.join(",");
-    const known = this.all.get(key);
-    if (known !== undefined) return known.groupId;
-    let id = groupBase + spread(`group ${key}`, 0x10000);
-    while (this.taken.has(id)) id = groupBase + ((id - groupBase + 1) % 0x10000);
-    this.taken.add(id);
-    const buckets = ports.map((port) => ({ weight: 0, watchPort: port, watchGroup: anyWatch, actions: [action.output(port)] }));
-    this.all.set(key, { groupId: id, groupType: "ff", buckets });
-    return id;
-  }
+/** `ports` from the one on that the destination's address chooses, and around. */
+function rotated(ports: readonly number[], mac: string): readonly number[] {
+  if (ports.length < 2) return ports;
+  const first = spread(mac, ports.length);
+  return [...ports.slice(first), ...ports.slice(0, first)];
 }
 
-function unicast(bridge: Bridge, at: number, graph: Graph, distances: ReadonlyMap<string, readonly number[]>, hosts: readonly Host[], groups: Groups): FlowEntry[] {
-  return hosts.flatMap((host) => {
-    const to = (actions: Action[]): FlowEntry[] => [flow(table.forward, priority.exact, { ethDst: host.mac }, "forward", actions)];
-    if (host.at.bridge === bridge.name) return to([action.output(host.at.ofport)]);
-    const ports = nextHops(graph, at, distances.get(host.at.bridge) ?? []);
-    if (ports.length === 0) return []; // no way: the operator's flows may know one
-    if (ports.length === 1) return to([action.output(ports[0] ?? 0)]);
-    const first = spread(host.mac, ports.length);
-    return to([action.group(groups.idOf([...ports.slice(first), ...ports.slice(0, first)]))]);
+/**
+ * The fast-failover groups of one bridge: one for each order of next hops, shared by the destinations that have it. Ids come
+ * from the ports' numbers; of two that meet the later in text order moves on, whichever host brought it.
+ */
+function failoverGroups(orders: readonly (readonly number[])[]): Map<string, GroupEntry> {
+  const taken = new Set<number>();
+  const byKey = new Map(orders.map((ports) => [ports.join(","), ports]));
+  return new Map(
+    [...byKey]
+      .sort(([x], [y]) => (x < y ? -1 : 1))
+      .map(([key, ports]): [string, GroupEntry] => {
+        let slot = spread(`group ${key}`, groupCount);
+        while (taken.has(slot)) slot = (slot + 1) % groupCount;
+        taken.add(slot);
+        const buckets = ports.map((port) => ({ weight: 0, watchPort: port, watchGroup: anyWatch, actions: [action.output(port)] }));
+        return [key, { groupId: groupBase + slot, groupType: "ff", buckets }];
+      }),
+  );
+}
+
+/** Flows and groups towards every host; `hopsTo` gives the ports one hop closer to a bridge. */
+function unicast(bridge: Bridge, hosts: readonly Host[], hopsTo: (target: string) => readonly number[]): BridgeForwarding {
+  const hops = new Map([...new Set(hosts.map((host) => host.at.bridge))].map((target) => [target, hopsTo(target)]));
+  const ways = hosts.flatMap((host) => {
+    const ports = host.at.bridge === bridge.name ? [host.at.ofport] : (hops.get(host.at.bridge) ?? []);
+    return ports.length === 0 ? [] : [{ mac: host.mac, ports: rotated(ports, host.mac) }]; // no way: the operator's flows may know one
   });
+  const groups = failoverGroups(ways.map(({ ports }) => ports).filter((ports) => ports.length > 1));
+  const flows = ways.map(({ mac, ports }) => {
+    const group = groups.get(ports.join(","));
+    return flow({ tableId: table.forward, at: priority.exact, kind: "forward" }, { ethDst: mac }, [
+      group === undefined ? action.output(ports[0] ?? 0) : action.group(group.groupId),
+    ]);
+  });
+  return { flows, groups: [...groups.values()] };
 }
 
 function flooding(bridge: Bridge, tree: ReadonlySet<number>): FlowEntry[] {
   const ports = [...bridge.ports.values()].sort((x, y) => x.ofport - y.ofport);
   const out = ports.filter((port) => port.role === "edge" || (port.role === "fabric" && tree.has(port.ofport)));
   const off = ports.filter((port) => port.role === "fabric" && !tree.has(port.ofport));
+  const drop: Place = { tableId: table.forward, at: priority.exact, kind: "forward" };
+  const send: Place = { tableId: table.forward, at: priority.group, kind: "forward" };
   return [
-    ...off.map((port) => flow(table.forward, priority.exact, { inPort: port.ofport, ethDst: broadcast }, "forward", [])),
-    ...(out.length === 0 ? [] : [flow(table.forward, priority.group, { ethDst: broadcast }, "forward", out.map((port) => action.output(port.ofport)))]),
+    ...off.map((port) => flow(drop, { inPort: port.ofport, ethDst: broadcast }, [])),
+    ...(out.length === 0 ? [] : [flow(send, { ethDst: broadcast }, out.map((port) => action.output(port.ofport)))]),
   ];
+}
+
+/** Hosts at edge ports, by bridge, each bridge's in the order of their addresses. */
+function hostsByBridge(network: Network): Map<string, Host[]> {
+  const byBridge = new Map<string, Host[]>([...network.bridges.keys()].map((name) => [name, []]));
+  const sorted = [...network.hosts.values()].sort((x, y) => (x.mac < y.mac ? -1 : 1));
+  for (const host of sorted) if (portAt(network, host.at)?.role === "edge") byBridge.get(host.at.bridge)?.push(host);
+  return byBridge;
 }
 
 /** Flows and groups of every bridge. OpenFlow never sends a packet back out of the port it came in by, so floods may name it. */
 export function desiredForwarding(network: Network, options: ForwardingOptions = defaults): Map<string, BridgeForwarding> {
   const graph = graphOf(network);
   const tree = spanningTree(graph);
-  const hosts = [...network.hosts.values()].sort((x, y) => (x.mac < y.mac ? -1 : 1));
-  const distances = new Map(
-    [...new Set(hosts.map((host) => host.at.bridge))].flatMap((name) => {
-      const target = graph.index.get(name);
-      return target === undefined ? [] : [[name, distancesTo(graph, target)] as const];
-    }),
-  );
+  const byBridge = hostsByBridge(network);
+  const hosts = graph.names.flatMap((name) => byBridge.get(name) ?? []);
+  const distances = new Map(graph.names.flatMap((name, at) => (byBridge.get(name)?.length === 0 ? [] : [[name, distancesTo(graph, at)] as const])));
   return new Map(
     graph.names.map((name, at) => {
       const bridge = network.bridges.get(name);
       if (bridge === undefined) throw new Error(`no bridge ${name}`);
-      const groups = new Groups();
-      const flows = [
-        ...skeleton(),
-        ...learning(bridge, hosts, options),
-        ...unicast(bridge, at, graph, distances, hosts, groups),
-        ...flooding(bridge, tree[at] ?? new Set()),
-      ];
-      return [name, { flows, groups: [...groups.all.values()] }];
+      const { flows, groups } = unicast(bridge, hosts, (target) => nextHops(graph, at, distances.get(target) ?? []));
+      const own = byBridge.get(name) ?? [];
+      return [name, { flows: [...skeleton(), ...learning(bridge, own, options), ...flows, ...flooding(bridge, tree[at] ?? new Set())], groups }];
     }),
   );
 }
 
 /** What a bridge gets before discovery is complete: it listens, and all forwarding stays the operator's. */
-export function attachFlows(network: Network): Map<string, BridgeForwarding> {
+export function attachFlows(network: Network, options: ForwardingOptions = defaults): Map<string, BridgeForwarding> {
+  const byBridge = hostsByBridge(network);
   return new Map(
-    [...network.bridges].map(([name, bridge]) => [name, { flows: [...skeleton(), ...learning(bridge, [...network.hosts.values()], defaults)], groups: [] }]),
+    [...network.bridges].map(([name, bridge]) => [name, { flows: [...skeleton(), ...learning(bridge, byBridge.get(name) ?? [], options)], groups: [] }]),
   );
 }

@@ -47,3 +47,10 @@ test("groups are compared by type and buckets", () => {
   expect(diffGroups([group(1, 1)], [group(1, 1)])).toEqual([]);
   expect(diffGroups([group(1, 2), group(3, 1)], [group(1, 1), group(2, 1)]).map(({ op, group: { groupId } }) => `${op} ${groupId}`)).toEqual(["modify 1", "add 3", "delete 2"]);
 });
+
+test("of two desired flows in one place the later counts, and the state settles", () => {
+  const base = permanent({ tableId: 0, priority: 1, match: match({ inPort: 1 }), cookie: 1n, instructions: [] });
+  const overlay = { ...base, instructions: [instruction.apply(action.output(2))] };
+  expect(diffFlows([base, overlay], [], owned)).toEqual([{ op: "add", flow: overlay }]);
+  expect(diffFlows([base, overlay], [overlay], owned)).toEqual([]);
+});

@@ -36,13 +36,13 @@ export interface FlowChange {
 
 /**
  * Changes that turn `actual` into `desired`, deletes last. Equal states give none. Timeouts do not count as a difference: a
- * lease in force keeps the deadline it was installed with. A place held by a flow that is not `owned` gives "blocked".
+ * lease in force keeps the deadline it was installed with. A place held by a flow that is not `owned` gives "blocked". Of two
+ * desired flows with one identity the later counts (an overlay comes behind the base).
  */
 export function diffFlows(desired: Iterable<FlowEntry>, actual: Iterable<FlowEntry>, owned: (flow: FlowEntry) => boolean): FlowChange[] {
   const present = new Map([...actual].map((flow) => [flowKey(flow), flow]));
   const changes: FlowChange[] = [];
-  for (const flow of desired) {
-    const key = flowKey(flow);
+  for (const [key, flow] of new Map([...desired].map((one) => [flowKey(one), one]))) {
     const old = present.get(key);
     present.delete(key);
     if (old === undefined) changes.push({ op: "add", flow });

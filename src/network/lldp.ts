@@ -7,6 +7,9 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 export const lldpMulticast = "01:80:c2:00:00:0e";
 export const lldpEthType = 0x88cc;
 
+/** Source addresses of our frames: 02:53:48 ("SH", locally administered) and the datapath id's last 24 bits. */
+export const lldpSource = ["02:53:48:00:00:00", "ff:ff:ff:00:00:00"] as const;
+
 export type LldpKey = Uint8Array;
 
 export interface LldpSender {
@@ -42,10 +45,8 @@ function hmac(chassis: Buffer, port: Buffer, bridge: Buffer, key: LldpKey): Buff
 
 /** The frame that says: this comes out of port `ofport` of that bridge. */
 export function encodeLldp(sender: LldpSender, key: LldpKey): Uint8Array {
-  const source = Buffer.alloc(8);
-  source.writeBigUInt64BE(sender.datapathId);
-  const mac = Buffer.from(source.subarray(2));
-  mac[0] = ((mac[0] ?? 0) | 0x02) & 0xfe; // locally administered, unicast
+  const mac = Buffer.from([...oui, 0, 0, 0]);
+  mac.writeUIntBE(Number(sender.datapathId & 0xff_ffffn), 3, 3);
   const chassis = Buffer.from(sender.datapathId.toString(16).padStart(16, "0"));
   const port = Buffer.from(String(sender.ofport));
   const bridge = Buffer.from(sender.bridge, "utf8");
