@@ -1,5 +1,5 @@
 /** ovs-shadowctl changes [--watch] */
-import type { Change } from "../api/generated/ovsshadow/v1/shadow.js";
+import type { Change, ListChangesResponse } from "../api/generated/ovsshadow/v1/shadow.js";
 import { call, connectTo, type GlobalOptions } from "./client.js";
 import { percent, printJson, printLine, printTable, time } from "./print.js";
 
@@ -11,7 +11,7 @@ function row(change: Change): (string | number)[] {
 
 export async function changes(options: GlobalOptions & { readonly watch?: boolean }): Promise<void> {
   if (options.watch === true) return watch(options);
-  const { changes: list } = await call(options, (client) => client.listChanges, {});
+  const { changes: list } = await call<ListChangesResponse>(options, (client, done) => client.listChanges({}, done));
   if (options.output === "json") return printJson(list);
   printTable(["id", "state", "by", "rules", "trial", "until", "verified"], list.map(row));
 }

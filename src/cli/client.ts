@@ -13,18 +13,16 @@ export function connectTo(options: GlobalOptions): ShadowServiceClient {
   return new ShadowServiceClient(options.server, credentials.createInsecure());
 }
 
-type Unary<Request, Response> = (request: Request, done: (error: ServiceError | null, response: Response) => void) => unknown;
+type Done<Response> = (error: ServiceError | null, response: Response) => void;
 
-/** Calls and closes. Rejects with the server's words. */
-export async function call<Request, Response>(options: GlobalOptions, pick: (client: ShadowServiceClient) => Unary<Request, Response>, request: Request): Promise<Response> {
+/** Runs one call and closes the connection. Rejects with the server's words. */
+export async function call<Response>(options: GlobalOptions, run: (client: ShadowServiceClient, done: Done<Response>) => unknown): Promise<Response> {
   const client = connectTo(options);
   try {
     await new Promise<void>((resolve, reject) =>
       client.waitForReady(Date.now() + options.timeout * 1_000, (error) => (error === undefined ? resolve() : reject(new Error(`ovs-shadowd does not answer at ${options.server}`)))),
     );
-    return await new Promise<Response>((resolve, reject) =>
-      pick(client).call(client, request, (error, response) => (error === null ? resolve(response) : reject(new CallError(error)))),
-    );
+    return await new Promise<Response>((resolve, reject) => run(client, (error, response) => (error === null ? resolve(response) : reject(new CallError(error)))));
   } finally {
     client.close();
   }

@@ -1,9 +1,10 @@
 /** ovs-shadowctl status */
+import type { GetStatusResponse } from "../api/generated/ovsshadow/v1/shadow.js";
 import { call, type GlobalOptions } from "./client.js";
 import { printJson, printLine, printTable } from "./print.js";
 
 export async function status(options: GlobalOptions): Promise<void> {
-  const now = await call(options, (client) => client.getStatus, {});
+  const now = await call<GetStatusResponse>(options, (client, done) => client.getStatus({}, done));
   if (options.output === "json") return printJson(now);
   printLine(`database ${now.database}; ${now.settled ? "network known" : "still looking"}; promotion ${now.promotion}; model ${now.model}; history ${now.history}`);
   const live = new Map(now.bridges.map((bridge) => [bridge.name, bridge]));
