@@ -4,10 +4,10 @@ import { emptyNetwork, type Link, type Network } from "./model.js";
 
 const bridge = (name: string) => [name, { name, datapathId: 0n, datapathType: "netdev", failMode: "secure", ports: new Map() }] as const;
 
-/** Bridges b0… and a link for each pair, on ports numbered by the link. */
+/** Bridges b0… and a link for each pair, from port 1, 2, … to port 101, 102, … A pair may be of one bridge: a cable back to itself. */
 function network(count: number, pairs: readonly (readonly [number, number])[], isUp: (link: number) => boolean = () => true): Network {
   const bridges = new Map(Array.from({ length: count }, (_, i) => bridge(`b${i}`)));
-  const links = pairs.map(([a, b], i): Link => ({ a: { bridge: `b${a}`, ofport: i + 1 }, b: { bridge: `b${b}`, ofport: i + 1 }, up: isUp(i) }));
+  const links = pairs.map(([a, b], i): Link => ({ a: { bridge: `b${a}`, ofport: i + 1 }, b: { bridge: `b${b}`, ofport: 101 + i }, up: isUp(i) }));
   return { ...emptyNetwork, bridges, links };
 }
 
@@ -56,7 +56,7 @@ test("next hops are all ports that lead exactly one hop closer, and only those",
       graph.names.forEach((_, target) => {
         const distance = distancesTo(graph, target);
         graph.names.forEach((_, from) => {
-          const closer = (graph.edges[from] ?? []).filter(({ to }) => (distance[to] ?? Infinity) + 1 === distance[from]).map(({ port }) => port);
+          const closer = (graph.edges[from] ?? []).filter(({ to }) => distance[to] !== Infinity && (distance[to] ?? 0) + 1 === distance[from]).map(({ port }) => port);
           expect(nextHops(graph, from, distance)).toEqual(closer);
         });
       });
