@@ -33,6 +33,9 @@ export interface Proposal {
 
 /** Proposals that may wait for the trial; more are refused. */
 const maxWaiting = 64;
+/** A trial that takes longer is given up, so that it can't hold up the others. */
+const maxTrialMs = 30_000;
+const historyRetryMs = 1_000;
 /** setTimeout's longest delay. */
 const maxTimerMs = 2 ** 31 - 1;
 
@@ -43,6 +46,7 @@ export class ChangeManager extends EventEmitter<ManagerEvents> {
   private queue: Promise<unknown> = Promise.resolve();
   private waiting = 0;
   private timer: NodeJS.Timeout | undefined;
+  private historyTimer: NodeJS.Timeout | undefined;
 
   constructor(parts: ManagerParts) {
     super();
@@ -109,6 +113,7 @@ export class ChangeManager extends EventEmitter<ManagerEvents> {
   }
 
   stop(): void {
+    clearTimeout(this.historyTimer);
     clearTimeout(this.timer);
   }
 
@@ -117,7 +122,7 @@ export class ChangeManager extends EventEmitter<ManagerEvents> {
     if (finalStates.has(proposed.state)) return proposed;
     let report: TrialReport;
     try {
-      report = await this.parts.trial(proposed);
+      report = await inTime(this.parts.trial(proposed), maxTrialMs);
     } catch (error) {
       const now = this.parts.nowMs();
       const none = { attackMatchedRatio: 0, benignMatchedRatio: 0, attackPackets: 0, benignPackets: 0, fidelity: 0 };
@@ -126,6 +131,8 @@ export class ChangeManager extends EventEmitter<ManagerEvents> {
     const tried = this.step(id, { type: "tried", report });
     if (isWhatIf || this.parts.dryRun) return this.step(id, { type: "cancel", why: isWhatIf ? "what-if: not pushed" : "dry run: not pushed" });
     if (finalStates.has(tried.state)) return tried;
+    // No change reaches live without a stored trial.
+    if (this.parts.history.failure !== undefined) return this.step(id, { type: "cancel", why: `the trial could not be stored: ${this.parts.history.failure}` });
     const live = this.step(id, { type: "push" });
     if (live.state !== "live") return live;
     await this.parts.apply();
@@ -167,14 +174,35 @@ export class ChangeManager extends EventEmitter<ManagerEvents> {
 
   private put(change: Change): Change {
     this.changes.set(change.id, change);
-    this.parts.history.record(change);
+    if (!this.parts.history.record(change)) this.retryHistory();
     this.emit("change", change);
     return change;
+  }
+
+  /** A disk that refused is asked again every second until it takes all. */
+  private retryHistory(): void {
+    this.historyTimer ??= setTimeout(() => {
+      this.historyTimer = undefined;
+      if (!this.parts.history.retry()) this.retryHistory();
+    }, historyRetryMs);
   }
 
   private must(id: number): Change {
     const change = this.changes.get(id);
     if (change === undefined) throw new RangeError(`no change ${id}`);
     return change;
+  }
+}
+
+/** Rejects when `work` takes longer than `ms`. */
+async function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it took longer than ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -23,8 +23,10 @@ function hashOf(previous: string, seq: number, change: Change): string {
 }
 
 export class History {
-  /** Records at the end that a crash had torn, cut off when the file was opened. */
+  /** Records at the end that a crash had torn, cut off when the file was opened: 0 or 1. */
   readonly cut: number;
+  /** Records whose chain does not hold: somebody edited the file. They are kept. */
+  readonly broken: number;
   /** Why the last record could not be written; undefined while all is well. */
   failure: string | undefined;
   private readonly fd: number;
@@ -34,35 +36,35 @@ export class History {
   private readonly latest: Map<number, Change>;
   private waiting: Change[] = [];
 
-  private constructor(fd: number, size: number, cut: number, lines: readonly Line[]) {
+  private constructor(fd: number, size: number, cut: number, broken: number, lines: readonly Line[]) {
     this.fd = fd;
     this.size = size;
     this.cut = cut;
-    this.seq = lines.length;
+    this.broken = broken;
+    this.seq = (lines.at(-1)?.seq ?? -1) + 1;
     this.hash = lines.at(-1)?.hash ?? genesis;
     this.latest = new Map(lines.map((line) => [line.change.id, line.change]));
   }
 
-  /** Opens `dir`/changes.jsonl, making what is missing, and checks the chain up to the first line that does not hold. */
+  /** Opens `dir`/changes.jsonl, making what is missing; cuts a torn last record off and counts those whose chain does not hold. */
   static open(dir: string): History {
     mkdirSync(dir, { recursive: true });
     const file = path.join(dir, "changes.jsonl");
     const fd = openSync(file, "a+");
-    const text = readFileSync(file, "utf8");
+    const bytes = readFileSync(file);
+    const whole = bytes.lastIndexOf(0x0a) + 1;
+    if (whole < bytes.length) ftruncateSync(fd, whole);
     const lines: Line[] = [];
-    let good = 0;
+    let broken = 0;
     let hash = genesis;
-    const parts = text.split("\n");
-    for (const part of parts.slice(0, -1)) {
-      const line = parseLine(part);
-      if (line === undefined || line.seq !== lines.length || line.hash !== hashOf(hash, line.seq, line.change)) break;
+    for (const text of bytes.subarray(0, whole).toString("utf8").split("\n").slice(0, -1)) {
+      const line = parseLine(text);
+      if (line === undefined || line.hash !== hashOf(hash, line.seq, line.change)) broken++;
+      if (line === undefined) continue;
       hash = line.hash;
       lines.push(line);
-      good += Buffer.byteLength(part) + 1;
     }
-    const cut = parts.filter((part) => part !== "").length - lines.length;
-    if (cut > 0) ftruncateSync(fd, good);
-    return new History(fd, good, cut, lines);
+    return new History(fd, whole, whole < bytes.length ? 1 : 0, broken, lines);
   }
 
   /** The last state of every change, by id. */
@@ -78,15 +80,17 @@ export class History {
   record(change: Change): boolean {
     this.latest.set(change.id, change);
     this.waiting.push(change);
+    return this.retry();
+  }
+
+  /** Writes what could not be written before. Returns whether all is on disk now. */
+  retry(): boolean {
     try {
       for (let next = this.waiting[0]; next !== undefined; next = this.waiting[0]) {
         const hash = hashOf(this.hash, this.seq, next);
         const bytes = Buffer.from(`${JSON.stringify({ seq: this.seq, change: next, hash } satisfies Line)}\n`);
         const written = writeSync(this.fd, bytes);
-        if (written !== bytes.length) {
-          ftruncateSync(this.fd, this.size);
-          throw new Error(`only ${written} of ${bytes.length} bytes were written`);
-        }
+        if (written !== bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes were written`);
         fsyncSync(this.fd);
         this.size += bytes.length;
         this.seq++;
@@ -97,6 +101,12 @@ export class History {
       return true;
     } catch (error) {
       this.failure = (error as Error).message;
+      // Half a record, or one that is not known to be on disk, must not stand before the next.
+      try {
+        ftruncateSync(this.fd, this.size);
+      } catch (again) {
+        this.failure += `; ${(again as Error).message}`;
+      }
       return false;
     }
   }
