@@ -7,12 +7,12 @@
  * back to the operator's flows. docs/pipeline.md shows the tables.
  */
 import { createHash } from "node:crypto";
-import { action, instruction, match, type Action } from "node-openflow";
+import { action, instruction, match, type Action, type Match } from "node-openflow";
 import { permanent, type FlowEntry, type GroupEntry } from "../network/flow-entry.js";
 import { distancesTo, graphOf, nextHops, spanningTree } from "../network/graph.js";
 import { ipv4Of, learnSerial } from "../network/hosts.js";
 import { lldpEthType, lldpMulticast, lldpSource } from "../network/lldp.js";
-import { portAt, type Bridge, type Host, type Network } from "../network/model.js";
+import { portAt, type Bridge, type Host, type Network, type PortRef } from "../network/model.js";
 import { cookie, groupBase, passedRegister, priority, table, type CookieKind } from "../network/pipeline.js";
 
 export interface BridgeForwarding {
@@ -88,11 +88,19 @@ function spread(text: string, below: number): number {
   return createHash("sha256").update(text).digest().readUInt32BE(0) % below;
 }
 
-/** `ports` from the one on that the destination's address chooses, and around. */
-function rotated(ports: readonly number[], mac: string): readonly number[] {
-  if (ports.length < 2) return ports;
-  const first = spread(mac, ports.length);
-  return [...ports.slice(first), ...ports.slice(0, first)];
+/** A host with what all bridges say about it, made once: there are as many flows as bridges times hosts. */
+interface Destination {
+  readonly at: PortRef;
+  readonly match: Match;
+  /** A stable number from its address, which chooses among next hops. */
+  readonly order: number;
+}
+const destination = ({ mac, at }: Host): Destination => ({ at, match: match({ ethDst: mac }), order: spread(mac, 0x1_0000_0000) });
+
+/** `ports` from the one on that `order` chooses, and around. */
+function rotated(ports: readonly number[], order: number): readonly number[] {
+  const first = order % ports.length;
+  return first === 0 ? ports : [...ports.slice(first), ...ports.slice(0, first)];
 }
 
 /**
@@ -116,18 +124,17 @@ function failoverGroups(orders: readonly (readonly number[])[]): Map<string, Gro
 }
 
 /** Flows and groups towards every host; `hopsTo` gives the ports one hop closer to a bridge. */
-function unicast(bridge: Bridge, hosts: readonly Host[], hopsTo: (target: string) => readonly number[]): BridgeForwarding {
-  const hops = new Map([...new Set(hosts.map((host) => host.at.bridge))].map((target) => [target, hopsTo(target)]));
-  const ways = hosts.flatMap((host) => {
-    const ports = host.at.bridge === bridge.name ? [host.at.ofport] : (hops.get(host.at.bridge) ?? []);
-    return ports.length === 0 ? [] : [{ mac: host.mac, ports: rotated(ports, host.mac) }]; // no way: the operator's flows may know one
+function unicast(bridge: Bridge, destinations: readonly Destination[], hopsTo: (target: string) => readonly number[]): BridgeForwarding {
+  const hops = new Map([...new Set(destinations.map(({ at }) => at.bridge))].map((target) => [target, hopsTo(target)]));
+  const ways = destinations.flatMap(({ at, match, order }) => {
+    const ports = at.bridge === bridge.name ? [at.ofport] : (hops.get(at.bridge) ?? []);
+    return ports.length === 0 ? [] : [{ match, ports: rotated(ports, order) }]; // no way: the operator's flows may know one
   });
   const groups = failoverGroups(ways.map(({ ports }) => ports).filter((ports) => ports.length > 1));
-  const flows = ways.map(({ mac, ports }) => {
-    const group = groups.get(ports.join(","));
-    return flow({ tableId: table.forward, at: priority.exact, kind: "forward" }, { ethDst: mac }, [
-      group === undefined ? action.output(ports[0] ?? 0) : action.group(group.groupId),
-    ]);
+  const place = { tableId: table.forward, priority: priority.exact, cookie: cookie("forward") };
+  const flows = ways.map(({ match, ports }) => {
+    const group = ports.length > 1 ? groups.get(ports.join(",")) : undefined;
+    return permanent({ ...place, match, instructions: [instruction.apply(group === undefined ? action.output(ports[0] ?? 0) : action.group(group.groupId))] });
   });
   return { flows, groups: [...groups.values()] };
 }
@@ -157,13 +164,13 @@ export function desiredForwarding(network: Network, options: ForwardingOptions =
   const graph = graphOf(network);
   const tree = spanningTree(graph);
   const byBridge = hostsByBridge(network);
-  const hosts = graph.names.flatMap((name) => byBridge.get(name) ?? []);
+  const destinations = graph.names.flatMap((name) => byBridge.get(name) ?? []).map(destination);
   const distances = new Map(graph.names.flatMap((name, at) => (byBridge.get(name)?.length === 0 ? [] : [[name, distancesTo(graph, at)] as const])));
   return new Map(
     graph.names.map((name, at) => {
       const bridge = network.bridges.get(name);
       if (bridge === undefined) throw new Error(`no bridge ${name}`);
-      const { flows, groups } = unicast(bridge, hosts, (target) => nextHops(graph, at, distances.get(target) ?? []));
+      const { flows, groups } = unicast(bridge, destinations, (target) => nextHops(graph, at, distances.get(target) ?? []));
       const own = byBridge.get(name) ?? [];
       return [name, { flows: [...skeleton(), ...learning(bridge, own, options), ...flows, ...flooding(bridge, tree[at] ?? new Set())], groups }];
     }),
