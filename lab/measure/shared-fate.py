@@ -449,6 +449,7 @@ CELLS = [
     ],
     Cell("resubmit 2^8, ends in the adapter", flows=branching(8)),
     Cell("resubmit 2^10, ends in the adapter", flows=branching(10)),
+    Cell("resubmit 2^11, ends in the adapter", flows=branching(11)),
     Cell("resubmit 2^13, over the limit of 4,096", flows=branching(13)),
     Cell("resubmit 2^3, 8 outputs to a device", flows=branching(3, "LOCAL")),
     Cell("resubmit 2^6, 64 outputs to a device", flows=branching(6, "LOCAL")),
