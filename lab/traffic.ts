@@ -55,6 +55,9 @@ export interface SniffCount {
   readonly probes: number;
   readonly twice: number;
   readonly reordered: number;
+  /** SYNs from outside the lab's addresses, and when the first came (ms since the epoch). */
+  readonly foreignSyns: number;
+  readonly firstForeignSynMs: number | null;
 }
 
 const pipes = { stdio: ["pipe", "pipe", "inherit"] as ["pipe", "pipe", "inherit"] };

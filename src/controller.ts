@@ -95,6 +95,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       nowMs,
       holdMs: config.shadow.holdMs,
       replicate: config.shadow.replicate,
+      showSink: config.shadow.showSink,
       sflow: { target: `${sflow.host}:${sflow.port}`, sampling: sflow.samplingRate, pollingS: sflow.pollingS, agent: sflow.agent },
       liveFlowRemoved: (bridge, flow) => this.live.removed(bridge, flow),
     });

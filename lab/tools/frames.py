@@ -1,14 +1,16 @@
 """Raw frames on a device: `inject DEVICE ROUNDS LIVE_MAC...` and `sniff DEVICE`.
 
 `inject` sends hostile frames, each with a marker: ARP, LLDP, STP, LACP, pause, CDP, EAPOL, ND, VLAN, broadcast, unicast to live
-addresses, and spoofed live senders. `sniff` answers each line on its input with one line of JSON: frames with the marker, and
-probe numbers seen (how many, how many twice, how many out of order).
+addresses, and spoofed live senders. `sniff` answers each line on its input with one line of JSON: frames with the marker,
+probe numbers seen (how many, how many twice, how many out of order), and SYNs from outside 10.0.0.0/8, which in the lab only
+a flood with random sources sends, with the time of the first.
 """
 import json
 import select
 import socket
 import struct
 import sys
+import time
 
 MARKER = b"OVSHOSTILE"
 PROBE = b"OVSPROBE"
@@ -53,7 +55,8 @@ def sniff(device):
     box = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
     box.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
     box.bind((device, 0))
-    marked = twice = reordered = 0
+    marked = twice = reordered = foreign = 0
+    first = None
     highest = -1
     seen = set()
     print(json.dumps({"listening": device}), flush=True)
@@ -65,6 +68,10 @@ def sniff(device):
                 continue
             if MARKER in frame:
                 marked += 1
+            if frame[12:14] == b"\x08\x00" and frame[23] == 6 and frame[26] != 10 and frame[47] & 0x12 == 2:
+                foreign += 1
+                first = first or time.time() * 1000
+                continue
             at = frame.find(PROBE)
             if at >= 0:
                 (number,) = struct.unpack_from("!Q", frame, at + len(PROBE))
@@ -82,7 +89,8 @@ def sniff(device):
         if line.strip() == "ids":
             print(json.dumps({"ids": sorted(seen)}), flush=True)
         else:
-            print(json.dumps({"marked": marked, "probes": len(seen), "twice": twice, "reordered": reordered}), flush=True)
+            print(json.dumps({"marked": marked, "probes": len(seen), "twice": twice, "reordered": reordered,
+                              "foreignSyns": foreign, "firstForeignSynMs": first}), flush=True)
 
 
 if sys.argv[1] == "inject":

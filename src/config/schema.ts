@@ -23,6 +23,8 @@ export const configSchema = z.strictObject({
     .strictObject({
       enabled: z.boolean().default(true),
       replicate: z.boolean().default(true),
+      /** What the shadow would have delivered is shown on the adapter's LOCAL device, where it can be captured. */
+      showSink: z.boolean().default(false),
       /** How long the shadow keeps what vanished from live. */
       holdMs: milliseconds.default(60_000),
     })

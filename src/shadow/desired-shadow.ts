@@ -115,6 +115,8 @@ export function desiredShadow(source: Network, live: Network, options: ShadowOpt
 export interface AdapterMode {
   /** Also show every copy on the adapter's LOCAL device, where a capture reads it. */
   readonly tap: boolean;
+  /** Show what the shadow would have delivered there, instead. Not while tapped: the two could not be told apart. */
+  readonly showSink: boolean;
   /** What the shadow sends out of an edge port goes to the live edge, instead of ending here. */
   readonly promoted: boolean;
 }
@@ -136,7 +138,7 @@ export function adapterFlows(edges: readonly number[], mode: AdapterMode): FlowE
   });
   return edges.flatMap((n) => [
     entry(n, [action.output(replicaPort(n)), ...(mode.tap ? [action.output(reserved.local)] : [])]),
-    entry(replicaPort(n), mode.promoted ? [action.output(n)] : []),
+    entry(replicaPort(n), mode.promoted ? [action.output(n)] : mode.showSink && !mode.tap ? [action.output(reserved.local)] : []),
   ]);
 }
 

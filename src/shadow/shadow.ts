@@ -36,6 +36,7 @@ export interface ShadowParts {
   readonly nowMs: () => number;
   readonly holdMs: number;
   readonly replicate: boolean;
+  readonly showSink: boolean;
   readonly sflow: DesiredSflow | undefined;
   /** A flow went away on a live bridge, by time-out or by anyone's hand. */
   readonly liveFlowRemoved: (bridge: string, flow: FlowEntry) => void;
@@ -329,7 +330,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
         groups: [...foreignGroups, ...ours.groups],
       });
       this.own.get(adapterBridge(name))?.writer.setDesired({
-        flows: adapterFlows(this.edges(name), { tap: this.isTapped, promoted: this.isPromoted }),
+        flows: adapterFlows(this.edges(name), { tap: this.isTapped, showSink: this.parts.showSink, promoted: this.isPromoted }),
         groups: [],
       });
     }

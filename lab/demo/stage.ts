@@ -1,0 +1,163 @@
+/** What the acts play on: the lab, the daemon, the command line, the probe, and the figures they leave. */
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import type { Change, GetStatusResponse, Prediction } from "../../src/api/generated/ovsshadow/v1/shadow.js";
+import { projectDir } from "../capsule.js";
+import { Fabric, type Network } from "../fabric.js";
+import { startProbe, type Asked, type ProbeCount } from "../traffic.js";
+import { elapse, waitFor } from "../wait.js";
+
+export interface Figure {
+  readonly act: string;
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+  /** The promise it is held against; undefined where it is only reported. */
+  readonly bar?: { readonly text: string; readonly ok: boolean };
+}
+
+export interface StageOptions {
+  readonly pcap?: string;
+  readonly say: (line: string) => void;
+  /** Lines to add to the daemon's configuration. */
+  readonly config?: string;
+}
+
+/** Sample one packet in this many: enough to see a flood within a second at the lab's rates. */
+const samplingRate = 8;
+const leaseS = 12;
+const keptLog = 200;
+
+export class Stage implements AsyncDisposable {
+  readonly fabric: Fabric;
+  readonly options: StageOptions;
+  readonly figures: Figure[] = [];
+  readonly daemonLog: string[] = [];
+  /** The 1,000 packet/s probe from h2 to h4, on all through the demo. */
+  probe!: Asked<ProbeCount>;
+  private probeSender: ChildProcess | undefined;
+  private lastLost = 0;
+  private daemon: ChildProcess | undefined;
+
+  private constructor(fabric: Fabric, options: StageOptions) {
+    this.fabric = fabric;
+    this.options = options;
+  }
+
+  static async build(options: StageOptions): Promise<Stage> {
+    const stage = new Stage(await Fabric.start(), options);
+    try {
+      await stage.everyHostReachesEveryOther();
+      return stage;
+    } catch (error) {
+      await stage[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get live(): Network {
+    return this.fabric.live;
+  }
+
+  say(line: string): void {
+    this.options.say(line);
+  }
+
+  figure(act: string, what: string, value: number, unit: string, bar?: Figure["bar"]): void {
+    this.figures.push({ act, what, value, unit, ...(bar === undefined ? {} : { bar }) });
+    const shown = Number.isInteger(value) ? String(value) : value.toFixed(1);
+    this.say(`    ${what}: ${shown} ${unit}${bar === undefined ? "" : bar.ok ? `  ✓ ${bar.text}` : `  ✗ ${bar.text}`}`);
+  }
+
+  async startProbe(seconds: number): Promise<void> {
+    const { receiver, sender } = await startProbe(this.live, "h2", "h4", 1_000, seconds);
+    this.probe = receiver;
+    this.probeSender = sender;
+    await waitFor(async () => (await receiver.ask()).received > 200, "the probe arrives");
+    this.lastLost = (await receiver.ask()).lost;
+  }
+
+  /** Probe packets lost since this was last asked; the ones still on their way get a moment. */
+  async probeLost(): Promise<{ readonly lost: number; readonly longestGapMs: number }> {
+    await elapse(100);
+    const count = await this.probe.ask();
+    const lost = count.lost - this.lastLost;
+    this.lastLost = count.lost;
+    return { lost, longestGapMs: count.longestGapMs };
+  }
+
+  /** Starts ovs-shadowd in the lab. */
+  startDaemon(): void {
+    const config = [
+      "shadow: { showSink: true }",
+      `sflow: { samplingRate: ${samplingRate} }`,
+      `model: ${projectDir}/models/attack-v1`,
+      `policy: { attack: { leaseS: ${leaseS} }, promotion: { holdDownMs: 1500 } }`,
+      "stateDir: /run/lab/state",
+      this.options.config ?? "",
+    ];
+    writeFileSync(this.live.ovs.capsule.path("/run/lab/config.yaml"), config.join("\n"));
+    this.daemon = this.live.ovs.capsule.spawn("node", [`${projectDir}/dist/src/main.js`, "--config", "/run/lab/config.yaml"], { stdio: ["ignore", "ignore", "pipe"] });
+    let rest = "";
+    this.daemon.stderr?.on("data", (chunk: Buffer) => {
+      const lines = (rest + chunk.toString()).split("\n");
+      rest = lines.pop() ?? "";
+      this.daemonLog.push(...lines);
+      this.daemonLog.splice(0, this.daemonLog.length - keptLog);
+    });
+  }
+
+  /** Resolves with the daemon's exit status when it has ended. */
+  async daemonEnded(): Promise<number | null> {
+    const { daemon } = this;
+    if (daemon === undefined) return null;
+    if (daemon.exitCode === null && daemon.signalCode === null) await once(daemon, "exit");
+    return daemon.exitCode;
+  }
+
+  /** Ends the daemon by signal, as a crash or an operator would. */
+  async killDaemon(signal: "KILL" | "TERM"): Promise<void> {
+    await this.live.ovs.capsule.run("sh", ["-c", `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q '^node .*/dist/src/main.js' && kill -${signal} \${p#/proc/}; done; true`]);
+    await this.daemonEnded();
+  }
+
+  /** Runs ovs-shadowctl in the lab; resolves with its JSON. */
+  async ctl<T>(...args: string[]): Promise<T> {
+    const { stdout } = await this.live.ovs.capsule.run("node", [`${projectDir}/dist/src/cli/main.js`, ...args, "--output", "json"], { mayFail: args[0] === "propose", timeoutMs: 60_000 });
+    return JSON.parse(stdout) as T;
+  }
+
+  status(): Promise<GetStatusResponse> {
+    return this.ctl<GetStatusResponse>("status");
+  }
+  changes(): Promise<Change[]> {
+    return this.ctl<Change[]>("changes");
+  }
+  predictions(): Promise<Prediction[]> {
+    return this.ctl<Prediction[]>("predictions", "--limit", "1000");
+  }
+
+  /** Waits until the shadow of every live bridge is in step. */
+  async inStep(bridges: number, timeoutMs = 20_000): Promise<void> {
+    await waitFor(
+      async () => {
+        const status = await this.status().catch(() => undefined);
+        return status !== undefined && status.settled && status.shadows.length === bridges && status.shadows.every((shadow) => shadow.state === "in step");
+      },
+      "all shadows are in step",
+      timeoutMs,
+    );
+  }
+
+  async everyHostReachesEveryOther(): Promise<void> {
+    const names = Object.keys(this.live.built.hosts);
+    const pairs = names.flatMap((from) => names.filter((to) => to !== from).map((to) => [from, to] as const));
+    await Promise.all(pairs.map(([from, to]) => this.live.exec(from, "ping", ["-q", "-c", "1", "-W", "3", this.live.host(to).ip])));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.probeSender?.kill();
+    await this.fabric[Symbol.asyncDispose]();
+  }
+}
