@@ -118,6 +118,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.shadow.on("converged", (lagMs) => {
       this.lags.push(lagMs);
       if (this.lags.length > keptLags) this.lags.shift();
+      // Replica ports may have come: live's rules about them must follow.
+      this.live.changed();
       this.emit("converged", lagMs);
     });
     this.discovery.start();

@@ -84,7 +84,7 @@ async function hostile(stage: Stage, act: string): Promise<void> {
   await elapse(300);
   const counts = await Promise.all(sniffers.map((sniffer) => sniffer.ask()));
   const leaked = counts.reduce((sum, count) => sum + count.marked, 0);
-  const guarded = [...(await live.ovs.ofctl("dump-ports", "l1")).matchAll(/shm\S+: rx pkts=(\d+)/g)].reduce((sum, [, rx]) => sum + Number(rx), 0);
+  const guarded = [...(await live.ovs.ofctl("dump-ports", "l1")).matchAll(/port 327\d\d: rx pkts=(\d+)/g)].reduce((sum, [, rx]) => sum + Number(rx), 0);
   stage.say(`    ${sent} hostile frames were put into the shadow; ${guarded} came as far as the guards of l1`);
   stage.figure(act, "frames from the shadow that reached a live host", leaked, "frames", atMost(leaked, 0));
   await Promise.all(sniffers.map((sniffer) => sniffer.stop()));

@@ -275,10 +275,9 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   private hostSeen(at: PortRef, data: Uint8Array): void {
     const port = this.network.bridges.get(at.bridge)?.ports.get(at.ofport);
     if (port?.role !== "edge") return;
-    const next = learnHost(this.hosts, { ...at, data }, this.parts.nowMs());
-    if (next === this.hosts) return;
-    this.hosts = next;
-    this.rebuild();
+    const before = this.hosts.hosts;
+    this.hosts = learnHost(this.hosts, { ...at, data }, this.parts.nowMs());
+    if (this.hosts.hosts !== before) this.rebuild();
   }
 
   private portStatus(name: string, desc: PortDesc): void {

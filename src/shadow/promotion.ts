@@ -1,8 +1,8 @@
 /**
  * Promotion: the shadow becomes the network, and back. Two rule changes per edge port, in an order that loses nothing.
  *
- * Promote: (1) live drops what arrives from the shadow; (2) guards and copies off; (3) adapters let the shadow's output
- * through; (4) live gives it to the edge; (5) edges send to the shadow only. Copies are off before output is let through,
+ * Promote: (1) guards and copies off, while live's rules still drop what arrives from the shadow; (2) adapters let the shadow's
+ * output through; (3) live gives it to the edge; (4) edges send to the shadow only. Copies are off before output is let through,
  * so no frame arrives twice; every bridge can receive before the first one sends, so none is lost. Demote: backwards.
  */
 import type { FlowEntry } from "../network/flow-entry.js";
@@ -27,7 +27,7 @@ export interface PromotionParts {
 
 export class Promotion {
   private readonly parts: PromotionParts;
-  private stage: "none" | "isolate" | "return" | "both" = "none";
+  private stage: "isolate" | "return" | "both" = "isolate";
   private current: PromotionState = "off";
   private serial: Promise<unknown> = Promise.resolve();
 
@@ -39,9 +39,13 @@ export class Promotion {
     return this.current;
   }
 
-  /** Promotion rules that a live bridge should have now. */
+  /**
+   * Rules about the replica ports that a live bridge should have now. While nothing is promoted they drop what comes from the
+   * shadow: a Mirror row alone does that for frames from a device and for NORMAL, but a frame that comes through a patch port
+   * goes straight to the flow tables (seen on OVS 3.1).
+   */
   flows(bridge: string): FlowEntry[] {
-    return this.stage === "none" ? [] : promotionFlows(this.parts.shadow.edges(bridge), this.stage);
+    return promotionFlows(this.parts.shadow.edges(bridge), this.stage);
   }
 
   /** The shadow takes over. Resolves with the steps and their times when it carries the traffic; promoting twice is one promotion. */
@@ -51,7 +55,6 @@ export class Promotion {
       this.current = "promoting";
       const steps = new Steps(this.parts.nowMs);
       const { shadow } = this.parts;
-      await steps.run("live drops what comes from the shadow", () => this.live("isolate"));
       await steps.run("guards and copies off", () => {
         shadow.setMode({ guarded: false });
         return shadow.settle();
@@ -85,13 +88,12 @@ export class Promotion {
         shadow.setMode({ guarded: true });
         return shadow.settle();
       });
-      await steps.run("promotion rules gone", () => this.live("none"));
       this.current = "off";
       return steps.all;
     });
   }
 
-  private live(stage: "none" | "isolate" | "return" | "both"): Promise<void> {
+  private live(stage: "isolate" | "return" | "both"): Promise<void> {
     this.stage = stage;
     return this.parts.flushLive();
   }
