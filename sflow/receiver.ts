@@ -14,7 +14,7 @@ export interface ReceiverCounters {
   samples: number;
   /** Datagrams that could not be read, by reason. */
   readonly malformed: Record<string, number>;
-  /** Datagrams missing by sequence number, over all agents. */
+  /** Datagrams missing by sequence number, over all agents; one that comes late is taken off again. */
   lost: number;
 }
 
@@ -22,12 +22,15 @@ export interface ReceiverCounters {
 const maxAgents = 10_000;
 /** A jump larger than this is a restarted agent, not a loss. */
 const restartJump = 1_000;
+/** This far behind the newest by number and by the agent's clock (Open vSwitch moves it once a second) is late; more is a restart. */
+const lateBy = 64;
+const lateByMs = 1_000;
 const socketBufferBytes = 4 << 20;
 
 export class SflowReceiver extends EventEmitter<ReceiverEvents> {
   readonly counters: ReceiverCounters = { datagrams: 0, samples: 0, malformed: {}, lost: 0 };
   private readonly socket: Socket;
-  private readonly sequences = new Map<string, number>();
+  private readonly newest = new Map<string, { readonly sequenceNumber: number; readonly uptimeMs: number }>();
 
   private constructor(socket: Socket) {
     super();
@@ -74,15 +77,20 @@ export class SflowReceiver extends EventEmitter<ReceiverEvents> {
     this.emit("datagram", datagram);
   }
 
-  private account(datagram: Datagram): void {
-    const key = `${datagram.agentAddress} ${datagram.subAgentId}`;
-    const last = this.sequences.get(key);
-    const gap = last === undefined ? 0 : datagram.sequenceNumber - last - 1;
-    if (gap > 0 && gap < restartJump) this.counters.lost += gap;
-    if (last === undefined && this.sequences.size >= maxAgents) {
-      const [oldest] = this.sequences.keys();
-      if (oldest !== undefined) this.sequences.delete(oldest);
+  private account({ agentAddress, subAgentId, sequenceNumber, uptimeMs }: Datagram): void {
+    const key = `${agentAddress} ${subAgentId}`;
+    const newest = this.newest.get(key);
+    if (newest !== undefined) {
+      const ahead = (sequenceNumber - newest.sequenceNumber) | 0; // numbers go round at 2^32
+      if (ahead > 0 && ahead < restartJump) this.counters.lost += ahead - 1;
+      else if (ahead <= 0 && ahead > -lateBy && newest.uptimeMs - uptimeMs <= lateByMs) {
+        if (ahead < 0) this.counters.lost = Math.max(0, this.counters.lost - 1);
+        return;
+      }
+    } else if (this.newest.size >= maxAgents) {
+      const [oldest] = this.newest.keys();
+      if (oldest !== undefined) this.newest.delete(oldest);
     }
-    this.sequences.set(key, datagram.sequenceNumber);
+    this.newest.set(key, { sequenceNumber, uptimeMs });
   }
 }

@@ -13,8 +13,9 @@ export type FlowRecord =
       readonly kind: "rawHeader";
       /** header_protocol: 1 is Ethernet. */
       readonly protocol: number;
-      /** Bytes on the wire, before sampling cut it. */
+      /** Bytes on the wire before sampling cut it, those in `stripped` counted in: `frameLength - stripped` is what a capture shows. */
       readonly frameLength: number;
+      /** Bytes taken off before the header was taken; Open vSwitch gives 4, the frame check sequence. */
       readonly stripped: number;
       readonly header: Uint8Array;
     }
@@ -35,6 +36,35 @@ export type CounterRecord =
       readonly ifOutUcastPkts: number;
       readonly ifOutDiscards: number;
       readonly ifOutErrors: number;
+    }
+  | {
+      /** ethernet_counters (RFC 2665). Open vSwitch fills in a few; 0xffffffff is "not known". */
+      readonly kind: "ethernet";
+      readonly alignmentErrors: number;
+      readonly fcsErrors: number;
+      readonly singleCollisionFrames: number;
+      readonly multipleCollisionFrames: number;
+      readonly sqeTestErrors: number;
+      readonly deferredTransmissions: number;
+      readonly lateCollisions: number;
+      readonly excessiveCollisions: number;
+      readonly internalMacTransmitErrors: number;
+      readonly carrierSenseErrors: number;
+      readonly frameTooLongs: number;
+      readonly internalMacReceiveErrors: number;
+      readonly symbolErrors: number;
+    }
+  | {
+      /** app_resources: of the agent's process. Times in ms, memory in bytes. */
+      readonly kind: "appResources";
+      readonly userTimeMs: number;
+      readonly systemTimeMs: number;
+      readonly memUsed: bigint;
+      readonly memMax: bigint;
+      readonly fdOpen: number;
+      readonly fdMax: number;
+      readonly connOpen: number;
+      readonly connMax: number;
     }
   /** of_port: which bridge and OpenFlow port an ifIndex is. */
   | { readonly kind: "openflowPort"; readonly datapathId: bigint; readonly portNo: number }
@@ -73,8 +103,35 @@ const counterRecords: Readonly<Record<number, (from: Reader) => CounterRecord>> 
     from.skip(4); // promiscuous mode
     return { kind: "genericInterface", ifIndex, ifSpeed, ifInOctets, ifInUcastPkts, ifInDiscards, ifInErrors, ifOutOctets, ifOutUcastPkts, ifOutDiscards, ifOutErrors };
   },
+  2: (from) => ({
+    kind: "ethernet",
+    alignmentErrors: from.u32(),
+    fcsErrors: from.u32(),
+    singleCollisionFrames: from.u32(),
+    multipleCollisionFrames: from.u32(),
+    sqeTestErrors: from.u32(),
+    deferredTransmissions: from.u32(),
+    lateCollisions: from.u32(),
+    excessiveCollisions: from.u32(),
+    internalMacTransmitErrors: from.u32(),
+    carrierSenseErrors: from.u32(),
+    frameTooLongs: from.u32(),
+    internalMacReceiveErrors: from.u32(),
+    symbolErrors: from.u32(),
+  }),
   1004: (from) => ({ kind: "openflowPort", datapathId: from.u64(), portNo: from.u32() }),
   1005: (from) => ({ kind: "portName", name: Buffer.from(from.opaque(from.u32())).toString("utf8") }),
+  2203: (from) => ({
+    kind: "appResources",
+    userTimeMs: from.u32(),
+    systemTimeMs: from.u32(),
+    memUsed: from.u64(),
+    memMax: from.u64(),
+    fdOpen: from.u32(),
+    fdMax: from.u32(),
+    connOpen: from.u32(),
+    connMax: from.u32(),
+  }),
   2207: (from) => ({ kind: "ovsDatapath", hits: from.u32(), misses: from.u32(), lost: from.u32(), maskHits: from.u32(), flows: from.u32(), masks: from.u32() }),
 };
 
