@@ -55,7 +55,7 @@ export class SflowFeed {
         continue;
       }
       this.counters.packets++;
-      packets.push({ tMs: nowMs, weight: sample.samplingRate, frameLength: raw.frameLength, ingress: { bridge: place.bridge, ofport: place.ofport }, header });
+      packets.push({ tMs: nowMs, weight: sample.samplingRate, frameLength: raw.frameLength - raw.stripped, ingress: { bridge: place.bridge, ofport: place.ofport }, header });
     }
     return packets;
   }
