@@ -262,15 +262,15 @@ export async function spinesDie(stage: Stage): Promise<void> {
   await stage.inStep(4);
 
   stage.say("Now both spines are deleted under traffic.");
-  const rebuild: string[] = [];
+  const rebuild: string[][] = [];
   for (const spine of ["s1", "s2"]) {
     const config = (await live.ovs.vsctl("get", "bridge", spine, "other_config")).replace(/[{}" ]/g, "").split(",").filter(Boolean);
-    rebuild.push("--", "add-br", spine, "--", "set", "bridge", spine, "datapath_type=netdev", "fail_mode=secure", ...config.map((pair) => `other-config:${pair}`));
-    for (const port of [1, 2]) rebuild.push("--", "add-port", spine, `${spine}-eth${port}`);
+    rebuild.push(["add-br", spine, "--", "set", "bridge", spine, "datapath_type=netdev", "fail_mode=secure", ...config.map((pair) => `other-config:${pair}`)]);
+    for (const port of [1, 2]) rebuild.push(["add-port", spine, `${spine}-eth${port}`, "--", "set", "interface", `${spine}-eth${port}`, `ofport_request=${port}`]);
   }
   const start = performance.now();
   await live.ovs.vsctl("--no-wait", "del-br", "s1", "--", "del-br", "s2");
-  await waitFor(async () => (await stage.probe.ask()).received > 0 && stage.daemonLog.some((line) => line.includes("live no longer connects")), "the shadow is promoted", 15_000);
+  await waitFor(() => stage.daemonLog.some((line) => line.includes("live no longer connects")), "the shadow is promoted", 15_000);
   const took = performance.now() - start;
   await elapse(1_500);
   const unplanned = await stage.probeLost();
@@ -279,7 +279,7 @@ export async function spinesDie(stage: Stage): Promise<void> {
   stage.figure(act, "longest gap", unplanned.longestGapMs, "ms");
 
   stage.say("The spines come back, empty; the operator puts their flows on again. Live takes over when it is whole.");
-  await live.ovs.vsctl(...rebuild.slice(1));
+  for (const edit of rebuild) await live.ovs.vsctl(...edit);
   for (const spine of ["s1", "s2"]) for (const flow of live.built.flows[spine] ?? []) await live.ovs.ofctl("add-flow", spine, flow);
   await waitFor(async () => (await stage.status()).promotion === "off", "live has taken back over", 30_000);
   await stage.inStep(4);
@@ -299,7 +299,7 @@ export async function detach(stage: Stage): Promise<void> {
   await lost(stage, act, 0);
   const compare = async (): Promise<string[]> => differences(await snapshot(fabric.live.ovs), await snapshot(fabric.twin.ovs));
   const left = await compare();
-  for (const line of left.slice(0, 5)) stage.say(`    ${line.slice(0, 200)}`);
+  for (const line of left.slice(0, 5)) stage.say(`    ${line.slice(-260)}`);
   stage.figure(act, "differences to the twin that was never attached", left.length, "differences", atMost(left.length, 0));
   await fabric.live.ovs.ofctl("add-flow", "l1", "priority=1,actions=drop");
   const planted = (await compare()).length - left.length;

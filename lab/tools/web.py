@@ -23,8 +23,11 @@ async def answer(reader, writer):
 async def serve(port):
     server = await asyncio.start_server(answer, "0.0.0.0", port, backlog=4096)
     print(json.dumps({"listening": port}), flush=True)
+    ended = asyncio.Event()
+    # The input closes when whoever started this is done with it.
+    asyncio.get_running_loop().add_reader(0, lambda: sys.stdin.readline() or ended.set())
     async with server:
-        await server.serve_forever()
+        await ended.wait()
 
 
 async def load(host, port, rate, seconds, size):
