@@ -36,7 +36,6 @@ class Daemon {
   private readonly defence: Defence | undefined;
   private readonly openflow: OpenFlowServer | undefined;
   private api: Api | undefined;
-  private lastFidelity: { readonly selected: number; readonly copied: number } = { selected: 0, copied: 0 };
   private ending: Promise<void> | undefined;
 
   static async start(config: Config, log: Logger): Promise<Daemon> {
@@ -66,7 +65,7 @@ class Daemon {
         runTrial(change, {
           shadow: controller.shadow,
           streamsBefore: (victim) => this.defence?.streamsBefore(victim) ?? new Set(),
-          fidelity: () => this.fidelitySince(),
+          selected: async () => (await controller.fidelity()).reduce((sum, port) => sum + port.selected, 0),
           limits: attack,
           trialMs: attack.trialMs,
           nowMs: Date.now,
@@ -126,16 +125,6 @@ class Daemon {
         setImmediate(() => void this.stop());
       },
     };
-  }
-
-  /** Copied over selected packets since this was last asked, 0 to 1. */
-  private async fidelitySince(): Promise<number> {
-    const ports = await this.controller.fidelity();
-    const now = { selected: ports.reduce((sum, port) => sum + port.selected, 0), copied: ports.reduce((sum, port) => sum + port.copied, 0) };
-    const selected = now.selected - this.lastFidelity.selected;
-    const copied = now.copied - this.lastFidelity.copied;
-    this.lastFidelity = now;
-    return selected <= 0 ? 1 : Math.max(0, Math.min(1, copied / selected));
   }
 
   /** Looks at the rules of a change on live: do they drop what they should? */

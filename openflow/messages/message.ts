@@ -120,7 +120,7 @@ const echo = (number: number, type: Echo["type"]): Row<Echo["type"]> => ({
   number,
   from: 1,
   to: 6,
-  write: (out, body) => out.raw((body as Echo).data),
+  write: (out, body) => out.raw((body).data),
   read: (from) => ({ type, data: from.rest() }),
 });
 const readOnly = (): never => {
@@ -181,8 +181,8 @@ const rows: { readonly [T in Exclude<Body["type"], "unknown">]: Row<T> } = {
   featuresRequest: empty(5, "featuresRequest"),
   featuresReply: { number: 6, from: 4, to: 6, write: (out, body) => features.write(out, body), read: (from) => ({ type: "featuresReply", ...features.read(from) }) },
   getConfigRequest: empty(7, "getConfigRequest"),
-  getConfigReply: { number: 8, from: 1, to: 6, write: (out, body) => config.write(out, body as SwitchConfig), read: (from) => ({ type: "getConfigReply", ...config.read(from) }) },
-  setConfig: { number: 9, from: 1, to: 6, write: (out, body) => config.write(out, body as SwitchConfig), read: (from) => ({ type: "setConfig", ...config.read(from) }) },
+  getConfigReply: { number: 8, from: 1, to: 6, write: (out, body) => config.write(out, body), read: (from) => ({ type: "getConfigReply", ...config.read(from) }) },
+  setConfig: { number: 9, from: 1, to: 6, write: (out, body) => config.write(out, body), read: (from) => ({ type: "setConfig", ...config.read(from) }) },
   packetIn: {
     number: 10,
     from: 4,
@@ -221,12 +221,12 @@ const rows: { readonly [T in Exclude<Body["type"], "unknown">]: Row<T> } = {
   },
   flowMod: { number: 14, from: 4, to: 6, write: writeFlowMod, read: (from) => readFlowMod(from) },
   groupMod: { number: 15, from: 2, to: 5, write: (out, body) => writeGroupMod(out, body), read: (from) => readGroupMod(from) },
-  multipartRequest: { number: 18, from: 4, to: 6, write: (out, body) => writeMultipart(out, body as Multipart), read: (from) => readMultipart(from, "multipartRequest") },
-  multipartReply: { number: 19, from: 4, to: 6, write: (out, body) => writeMultipart(out, body as Multipart), read: (from) => readMultipart(from, "multipartReply") },
+  multipartRequest: { number: 18, from: 4, to: 6, write: (out, body) => writeMultipart(out, body), read: (from) => readMultipart(from, "multipartRequest") },
+  multipartReply: { number: 19, from: 4, to: 6, write: (out, body) => writeMultipart(out, body), read: (from) => readMultipart(from, "multipartReply") },
   barrierRequest: empty(20, "barrierRequest"),
   barrierReply: empty(21, "barrierReply"),
-  roleRequest: { number: 24, from: 3, to: 6, write: (out, body) => role.write(out, body as Role), read: (from) => ({ type: "roleRequest", ...role.read(from) }) },
-  roleReply: { number: 25, from: 3, to: 6, write: (out, body) => role.write(out, body as Role), read: (from) => ({ type: "roleReply", ...role.read(from) }) },
+  roleRequest: { number: 24, from: 3, to: 6, write: (out, body) => role.write(out, body), read: (from) => ({ type: "roleRequest", ...role.read(from) }) },
+  roleReply: { number: 25, from: 3, to: 6, write: (out, body) => role.write(out, body), read: (from) => ({ type: "roleReply", ...role.read(from) }) },
   meterMod: { number: 29, from: 4, to: 6, write: (out, body) => writeMeterMod(out, body), read: (from) => ({ type: "unknown", typeNumber: 29, bytes: from.rest() }) },
   requestForward: { number: 32, from: 5, to: 6, write: (out, body) => out.raw(body.request), read: (from) => ({ type: "requestForward", request: from.rest() }) },
   bundleControl: { number: 33, from: 5, to: 6, write: (out, body) => bundleControl.write(out, body), read: (from) => ({ type: "bundleControl", ...bundleControl.read(from) }) },
@@ -281,7 +281,7 @@ export function encodeMessage(version: Version, xid: number, body: Body): Uint8A
     const row = rows[body.type] as Row<typeof body.type>;
     if (version < row.from || version > row.to) throw new RangeError(`${body.type} is not in wire version ${version}`);
     number = row.number;
-    row.write(out, body as never, version);
+    row.write(out, body, version);
   }
   if (out.length > 0xffff) throw new RangeError(`${body.type} of ${out.length} bytes does not fit in a message`);
   const bytes = out.done();

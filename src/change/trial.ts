@@ -15,8 +15,8 @@ export interface TrialParts {
   readonly shadow: Pick<Shadow, "withTrial">;
   /** One-way streams to the victim that were there before the attack began. */
   readonly streamsBefore: (victim: string) => ReadonlySet<string>;
-  /** Copied over selected packets since it was last asked. */
-  readonly fidelity: () => Promise<number>;
+  /** Packets that came in by all replicated edge ports so far, by the ports' own counters. */
+  readonly selected: () => Promise<number>;
   readonly limits: VerdictLimits;
   readonly trialMs: number;
   /** Milliseconds since the epoch, as captures have them. */
@@ -48,17 +48,19 @@ export async function runTrial(change: Change, parts: TrialParts): Promise<Trial
     };
     try {
       const [ingress, matched] = await Promise.all([start(devices.ingress), start(devices.matched)]);
-      await parts.fidelity();
+      const before = await parts.selected();
       const fromMs = parts.nowMs();
-      const toMs = fromMs + parts.trialMs;
-      await new Promise((resolve) => setTimeout(resolve, parts.trialMs + drainMs));
-      const fidelity = await parts.fidelity();
+      await new Promise((resolve) => setTimeout(resolve, parts.trialMs));
+      const selected = (await parts.selected()) - before;
+      const toMs = parts.nowMs();
+      await new Promise((resolve) => setTimeout(resolve, drainMs));
       await Promise.all(captures.map((capture) => capture.stop()));
       const table = new ConversationTable();
       for (const capture of ingress) for (const packet of capture.packets) addTo(table, packet);
       const copied = ingress.flatMap((capture) => within(capture.packets, fromMs, toMs));
       const met = matched.flatMap((capture) => within(capture.packets, fromMs, toMs));
-      const lost = captures.reduce((sum, capture) => sum + capture.lost, 0);
+      // The captures are the second witness of the copy: what they lost counts as not copied.
+      const seenCopies = ingress.reduce((sum, capture) => sum + capture.packets.filter(({ tMs }) => tMs >= fromMs && tMs < toMs).length, 0);
       const totals = { attackPackets: 0, attackMatched: 0, benignPackets: 0, benignMatched: 0 };
       for (const victim of victims) {
         const before = parts.streamsBefore(victim);
@@ -69,8 +71,7 @@ export async function runTrial(change: Change, parts: TrialParts): Promise<Trial
         totals.attackMatched += hit.attack;
         totals.benignMatched += hit.benign;
       }
-      // What the captures themselves lost was copied and not looked at.
-      return { ...totals, fidelity: copied.length === 0 ? fidelity : (fidelity * copied.length) / (copied.length + lost) };
+      return { ...totals, fidelity: selected <= 0 ? 1 : Math.min(1, seenCopies / selected) };
     } finally {
       await Promise.all(captures.map((capture) => capture.stop()));
     }

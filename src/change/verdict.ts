@@ -22,10 +22,9 @@ export interface Judged {
   readonly reasons: readonly string[];
 }
 
-/** Below this a trial says nothing. */
+/** Below these a trial says nothing. */
 const minAttackPackets = 20;
-/** The counters of patch ports lag by up to half a second, so a steep ramp looks like a few percent of loss. */
-const minFidelity = 0.8;
+const minFidelity = 0.9;
 
 const percent = (ratio: number): string => `${(ratio * 100).toFixed(1)} %`;
 const share = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);

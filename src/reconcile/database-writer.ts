@@ -179,7 +179,7 @@ class Operations {
         );
         // Guarded: if the operator has set sFlow meanwhile, ours must not replace it.
         const before = this.tables.table("Bridge").get(change.bridgeUuid)?.["sflow"];
-        txn.wait("Bridge", change.bridgeUuid, ["sflow"], { sflow: before ?? undefined } as Partial<Row>, "==", 0);
+        txn.wait("Bridge", change.bridgeUuid, ["sflow"], { sflow: before ?? undefined }, "==", 0);
         txn.update("Bridge", change.bridgeUuid, { sflow: row });
         break;
       }

@@ -31,7 +31,7 @@ function neighbours(network: Network, bridge: string): { bridge: string; ofport:
 /**
  * The shadow's next source, from its previous one and the live network at `nowMs`.
  *
- * `graceMs`: how long a vanished element is held. Infinity while a promotion is on: nothing is let go.
+ * `graceMs`: how long a vanished element is held.
  */
 export function hold(previous: ShadowSource, live: Network, nowMs: number, graceMs: number): ShadowSource {
   const since = new Map(previous.held.map((held) => [held.element, held.sinceMs]));

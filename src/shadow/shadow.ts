@@ -107,7 +107,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   update(live: Network): void {
     this.live = live;
     this.active = true;
-    this.source = hold(this.source, live, this.parts.nowMs(), this.isPromoted ? Infinity : this.parts.holdMs);
+    this.follow();
     this.changed();
   }
 
@@ -258,7 +258,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private async pass(): Promise<void> {
     const since = this.changedAtMs;
     this.changedAtMs = undefined;
-    this.source = hold(this.source, this.live, this.parts.nowMs(), this.isPromoted ? Infinity : this.parts.holdMs);
+    this.follow();
     this.scheduleRelease();
     const bridges = this.parts.readBridges();
     this.rows = desiredShadow(this.source.network, this.live, {
@@ -282,6 +282,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     } else {
       this.changedAtMs ??= since;
     }
+  }
+
+  /** What the shadow stands for now. While it carries the traffic it stays as it is, whatever live does meanwhile. */
+  private follow(): void {
+    if (!this.isPromoted) this.source = hold(this.source, this.live, this.parts.nowMs(), this.parts.holdMs);
   }
 
   /** Lets go of what is held when its grace ends. */
