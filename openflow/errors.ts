@@ -6,6 +6,8 @@ export interface OpenFlowErrorFacts {
   /** ofp_error_type and code, for "switch-rejected". */
   readonly errorType?: number;
   readonly errorCode?: number;
+  /** Whose error it is, for an experimenter's. */
+  readonly experimenter?: number;
   /** Which of the modifications given was refused. */
   readonly index?: number;
 }

@@ -1,160 +1,39 @@
-/**
- * One OpenFlow session with a switch: negotiation, keep-alive, requests by xid, errors tied to what caused them.
- *
- * A message that can't be read is answered with OFPBRC_BAD_LEN and counted; the session goes on unless framing is lost.
- */
-import { EventEmitter } from "node:events";
-import type { Socket } from "node:net";
+/** One OpenFlow connection with a switch: what can be asked of it and done to it. */
 import { OpenFlowError } from "../errors.js";
-import { errorName } from "../messages/errors.js";
-import {
-  readFlowStats,
-  readFlowUpdates,
-  writeFlowRequest,
-  writeMonitorRequest,
-  type FlowFilter,
-  type FlowRemoved,
-  type FlowStats,
-  type FlowUpdate,
-  type Version,
-} from "../messages/flow.js";
-import { readGroupDescs, readMeterConfigs, type GroupDesc, type MeterConfig } from "../messages/group.js";
-import { decodeMessage, encodeMessage, type Body, type Features, type Message, type ModBody, type PacketIn, type RequestForward } from "../messages/message.js";
-import { readPortDescs, readPortStats, type PortDesc, type PortStats, type PortStatus } from "../messages/port.js";
-import { Reader, WireError, Writer } from "../wire/reader.js";
-import { MessageFraming } from "./framing.js";
-import { tick, type Liveness } from "./liveness.js";
+import { readFlowStats, writeFlowRequest, type FlowFilter, type FlowStats } from "../messages/flow.js";
+import { onf, onfMonitor, readFlowUpdates, writeMonitorRequest, type FlowUpdate } from "../messages/flow-monitor.js";
+import { group } from "../messages/flow.js";
+import { readGroupDescs, readGroupStats, type GroupDesc, type GroupStats } from "../messages/group.js";
+import { allMeters, readMeterConfigs, type MeterConfig } from "../messages/meter.js";
+import type { AsyncMasks } from "../messages/async.js";
+import { encodeMessage, type Message, type ModBody, type Role } from "../messages/message.js";
+import { readPortDescs, readPortStats, type PortDesc, type PortStats } from "../messages/port.js";
+import { readSwitchDesc, readTableStats, type SwitchDesc, type TableStats } from "../messages/switch.js";
+import { Reader, Writer } from "../wire/reader.js";
+import { bundleAdd, bundleControl, bundleFailed, bundleFlags, type BundleControlRequest, type BundleOptions } from "./bundle.js";
+import { Session, type Tracked } from "./session.js";
 
-export interface SessionOptions {
-  readonly versions: readonly Version[];
-  readonly echoIntervalMs: number;
-  readonly requestTimeoutMs: number;
-  /** Unsent bytes beyond which the peer counts as not reading: the session is closed. */
-  readonly maxSendQueueBytes: number;
-}
-export const defaultOptions: SessionOptions = {
-  versions: [5, 4],
-  echoIntervalMs: 5_000,
-  requestTimeoutMs: 10_000,
-  maxSendQueueBytes: 64 << 20,
-};
-
-export interface ConnectionEvents {
-  packetIn: [PacketIn];
-  portStatus: [PortStatus];
-  flowRemoved: [FlowRemoved];
-  flowUpdates: [readonly FlowUpdate[]];
-  requestForward: [RequestForward];
-  /** An error that belongs to no request that is waited for. */
-  error: [OpenFlowError];
-  closed: [reason: string];
-}
-
-export interface ConnectionCounters {
-  received: number;
-  sent: number;
-  /** Messages that could not be read. */
-  malformed: number;
-  /** Messages of a type we do not know. */
-  unknown: number;
-}
-
-interface Waiting {
-  readonly settle: (message: Message) => boolean;
-  readonly fail: (error: OpenFlowError) => void;
-  readonly timer: NodeJS.Timeout;
-}
-
-const multipart = { desc: 0, flow: 1, portStats: 4, groupDesc: 7, meterConfig: 10, portDesc: 13, flowMonitor: 16 } as const;
+const multipart = { desc: 0, flow: 1, table: 3, portStats: 4, group: 6, groupDesc: 7, meterConfig: 10, portDesc: 13, flowMonitor: 16, experimenter: 0xffff } as const;
 const morePartsFollow = 1;
-const badRequest = 1;
-const badType = 1;
-const badLength = 6;
-const helloFailed = 0;
+/** More than any table dump: 60,000 flows take 8 MB. */
+const maxReplyBytes = 512 << 20;
+const anyPort = 0xffffffff;
+const roles = ["nochange", "equal", "master", "slave"] as const;
+export type RoleName = (typeof roles)[number];
+const nothing = new Uint8Array(0);
 
-export class OpenFlowConnection extends EventEmitter<ConnectionEvents> {
-  readonly counters: ConnectionCounters = { received: 0, sent: 0, malformed: 0, unknown: 0 };
-  private readonly socket: Socket;
-  private readonly options: SessionOptions;
-  private readonly framing = new MessageFraming();
-  private readonly waiting = new Map<number, Waiting>();
-  /** Of a running `apply`: xid → index of the modification. */
-  private readonly applying = new Map<number, { readonly index: number; readonly errors: OpenFlowError[] }>();
-  private readonly probe: NodeJS.Timeout;
-  private liveness: Liveness = { state: "alive", sinceMs: performance.now() };
-  private negotiated: Version | undefined;
-  private switchFeatures: Features | undefined;
-  private nextXid = 1;
+/** An id and padding to 8 bytes, as several multipart requests have it. */
+function idBody(id: number): Uint8Array {
+  const out = new Writer();
+  out.u32(id);
+  out.zeros(4);
+  return out.done();
+}
+
+export class OpenFlowConnection extends Session {
   private isMonitoring = false;
-  private isClosed = false;
-  private onHello: ((version: Version) => void) | undefined;
-
-  constructor(socket: Socket, options: SessionOptions) {
-    super();
-    this.socket = socket;
-    this.options = options;
-    // An "error" nobody listens for must not end the process: it is counted by those who care.
-    this.on("error", () => undefined);
-    socket.setNoDelay(true);
-    socket.on("data", (chunk) => this.received(chunk));
-    socket.on("error", (error) => this.end(error.message));
-    socket.on("close", () => this.end("the switch closed the connection"));
-    this.probe = setInterval(() => this.check(), Math.max(10, options.echoIntervalMs / 4));
-    this.probe.unref();
-  }
-
-  get version(): Version {
-    return this.negotiated ?? 5;
-  }
-
-  /** The switch's features; known once the session is set up. */
-  get features(): Features {
-    if (this.switchFeatures === undefined) throw new OpenFlowError("not-connected", "the session is not set up");
-    return this.switchFeatures;
-  }
-
-  get datapathId(): bigint {
-    return this.features.datapathId;
-  }
-
-  /** Negotiates the version and reads the features. Rejects with "version-mismatch", "timeout" or "not-connected". */
-  async handshake(): Promise<void> {
-    const highest = Math.max(...this.options.versions);
-    const agreed = new Promise<Version>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new OpenFlowError("timeout", "no hello")), this.options.requestTimeoutMs);
-      this.once("closed", (reason) => {
-        clearTimeout(timer);
-        reject(new OpenFlowError("version-mismatch", reason));
-      });
-      this.onHello = (version) => {
-        clearTimeout(timer);
-        resolve(version);
-      };
-    });
-    this.write(encodeMessage(highest as Version, this.xid(), { type: "hello", versions: this.options.versions }));
-    try {
-      this.negotiated = await agreed;
-      const reply = await this.request({ type: "featuresRequest" });
-      if (reply.type !== "featuresReply") throw new OpenFlowError("unsupported", `features answered with ${reply.type}`);
-      this.switchFeatures = reply;
-    } catch (error) {
-      this.end(error instanceof Error ? error.message : String(error));
-      throw error;
-    }
-  }
-
-  /** Sends and forgets. An error that the switch answers comes as event "error". */
-  send(body: Body): void {
-    this.write(encodeMessage(this.version, this.xid(), body));
-  }
-
-  /** Sends and resolves with the one reply; rejects with the switch's error or "timeout". */
-  request(body: Body): Promise<Message> {
-    return this.collect(body, (message, resolve) => {
-      resolve(message);
-      return true;
-    });
-  }
+  /** Updates that came behind the snapshot before its caller has seen it. */
+  private heldUpdates: (readonly FlowUpdate[])[] | undefined;
 
   /** Resolves when the switch has done everything sent before. */
   async barrier(): Promise<void> {
@@ -163,103 +42,96 @@ export class OpenFlowConnection extends EventEmitter<ConnectionEvents> {
 
   /**
    * Sends modifications in one go, then a barrier. Resolves with what the switch refused, each error carrying the index of
-   * its modification; all others are done. The switch is not paused for it, as a bundle would (ovs-facts: 7 µs a flow).
+   * its modification; all others are done. Rejects with RangeError, and sends nothing, when one cannot be encoded.
    */
   async apply(mods: readonly ModBody[]): Promise<readonly OpenFlowError[]> {
     const errors: OpenFlowError[] = [];
-    const xids: number[] = [];
-    const parts: Uint8Array[] = [];
-    mods.forEach((mod, index) => {
-      const xid = this.xid();
-      xids.push(xid);
-      this.applying.set(xid, { index, errors });
-      parts.push(encodeMessage(this.version, xid, mod));
-    });
-    try {
-      this.write(Buffer.concat(parts));
+    const messages = mods.map((mod) => this.encoded(mod));
+    await this.tracking(messages, errors, async () => {
+      await this.writeAll(messages.map((message) => message.bytes));
       await this.barrier();
-    } finally {
-      for (const xid of xids) this.applying.delete(xid);
-    }
+    });
     return errors;
   }
 
   /**
-   * Applies modifications all or none (OFPT_BUNDLE, 1.4). Any error at add time discards the bundle, because OVS would
-   * commit it without the refused part. Rejects with an OpenFlowError whose cause holds all errors.
+   * Applies modifications all or none. Any refusal at add time discards the bundle, because Open vSwitch would commit it
+   * without the refused part. Rejects with an OpenFlowError whose `cause` is the list of all refusals, with indexes.
+   * Open vSwitch takes no meter-mods in bundles, and 3.1 aborts when a bundle that deletes a group in use is rolled back:
+   * delete or re-point its flows before it, in the same bundle.
    */
-  async bundle(mods: readonly ModBody[], options: { readonly ordered?: boolean; readonly atomic?: boolean } = {}): Promise<void> {
-    if (this.version < 5) throw new OpenFlowError("unsupported", "bundles need OpenFlow 1.4");
-    const flags = (options.atomic === false ? 0 : 1) | (options.ordered === false ? 0 : 2);
+  async bundle(mods: readonly ModBody[], options: BundleOptions = {}): Promise<void> {
+    const flags = bundleFlags(options);
     const bundleId = this.xid();
-    const control = (bundleType: number): Promise<Message> => this.request({ type: "bundleControl", bundleId, bundleType, flags });
-    await control(0); // OFPBCT_OPEN_REQUEST
     const errors: OpenFlowError[] = [];
-    const xids: number[] = [];
-    try {
-      mods.forEach((mod, index) => {
-        const xid = this.xid();
-        xids.push(xid);
-        this.applying.set(xid, { index, errors });
-        const message = encodeMessage(this.version, xid, mod);
-        this.write(encodeMessage(this.version, xid, { type: "bundleAdd", bundleId, flags, message }));
-      });
+    const messages = mods.map((mod) => this.encoded(mod));
+    const control = (request: BundleControlRequest): Promise<Message> => this.request(bundleControl(this.version, bundleId, request, flags));
+    await control("open");
+    await this.tracking(messages, errors, async () => {
+      await this.writeAll(messages.map(({ xid, bytes }) => encodeMessage(this.version, xid, bundleAdd(this.version, bundleId, flags, bytes))));
       await this.barrier();
       if (errors.length > 0) {
-        await control(6); // OFPBCT_DISCARD_REQUEST
-        throw errors[0] ?? new OpenFlowError("switch-rejected", "bundle refused");
+        await control("discard");
+        throw bundleFailed(mods.length, errors);
       }
       try {
-        await control(4); // OFPBCT_COMMIT_REQUEST
+        await control("commit");
       } catch (error) {
-        throw new OpenFlowError("switch-rejected", "the bundle failed; nothing of it was applied", errors[0]?.facts ?? {}, { error, errors });
+        if (!(error instanceof OpenFlowError) || error.code !== "switch-rejected") throw error;
+        await this.barrier(); // the refusals of single modifications have come by then
+        throw bundleFailed(mods.length, errors, error);
       }
-    } finally {
-      for (const xid of xids) this.applying.delete(xid);
-    }
+    });
   }
 
   async flowStats(filter: FlowFilter = {}): Promise<FlowStats[]> {
     const out = new Writer();
     writeFlowRequest(out, filter);
-    return (await this.multipart(multipart.flow, out.done())).flatMap((body) => readFlowStats(new Reader(body)));
+    return this.list(multipart.flow, out.done(), readFlowStats);
   }
-
-  async groupDescs(): Promise<GroupDesc[]> {
-    return (await this.multipart(multipart.groupDesc, new Uint8Array(0))).flatMap((body) => readGroupDescs(new Reader(body)));
+  groupDescs(): Promise<GroupDesc[]> {
+    return this.list(multipart.groupDesc, nothing, readGroupDescs);
   }
-
-  async meterConfigs(): Promise<MeterConfig[]> {
-    const out = new Writer();
-    out.u32(0xffffffff);
-    out.zeros(4);
-    return (await this.multipart(multipart.meterConfig, out.done())).flatMap((body) => readMeterConfigs(new Reader(body)));
+  groupStats(): Promise<GroupStats[]> {
+    return this.list(multipart.group, idBody(group.all), readGroupStats);
   }
-
-  async portDescs(): Promise<PortDesc[]> {
-    return (await this.multipart(multipart.portDesc, new Uint8Array(0))).flatMap((body) => readPortDescs(new Reader(body), this.version));
+  meterConfigs(): Promise<MeterConfig[]> {
+    return this.list(multipart.meterConfig, idBody(allMeters), readMeterConfigs);
   }
-
-  async portStats(): Promise<PortStats[]> {
-    const out = new Writer();
-    out.u32(0xffffffff);
-    out.zeros(4);
-    return (await this.multipart(multipart.portStats, out.done())).flatMap((body) => readPortStats(new Reader(body), this.version));
+  portDescs(): Promise<PortDesc[]> {
+    return this.list(multipart.portDesc, nothing, (from) => readPortDescs(from, this.version));
+  }
+  portStats(): Promise<PortStats[]> {
+    return this.list(multipart.portStats, idBody(anyPort), (from) => readPortStats(from, this.version));
+  }
+  tableStats(): Promise<TableStats[]> {
+    return this.list(multipart.table, nothing, readTableStats);
+  }
+  async desc(): Promise<SwitchDesc> {
+    const [desc] = await this.list(multipart.desc, nothing, (from) => [readSwitchDesc(from)]);
+    if (desc === undefined) throw new OpenFlowError("unsupported", "the switch sent no description");
+    return desc;
   }
 
   /**
-   * Starts following all flows: resolves with those there are; every later change comes as "flowUpdates". Changes made on
-   * this same connection come as "abbreviated", without the flow. Needs OpenFlow 1.4.
+   * Starts following all flows: resolves with those there are; every later change comes as "flowUpdates", the first of them
+   * after whoever awaits this has run. Changes made on this same connection come as "abbreviated", without the flow. Once
+   * a connection.
    */
   async monitorFlows(): Promise<FlowUpdate[]> {
-    if (this.version < 5) throw new OpenFlowError("unsupported", "flow monitoring is used from OpenFlow 1.4 on; allow it in the bridge's protocols");
+    if (this.isMonitoring) throw new OpenFlowError("unsupported", "this connection follows the flows already");
+    const { version } = this;
     const xid = this.xid();
     const out = new Writer();
-    writeMonitorRequest(out, xid);
-    const initial = await this.multipart(multipart.flowMonitor, out.done(), xid, () => {
+    writeMonitorRequest(out, version, xid);
+    const type = version >= 5 ? multipart.flowMonitor : multipart.experimenter;
+    const complete = (): void => {
       this.isMonitoring = true;
-    });
-    return initial.flatMap((body) => readFlowUpdates(new Reader(body)));
+      this.heldUpdates = [];
+      setImmediate(() => this.releaseUpdates());
+    };
+    const parts = await this.parts(type, out.done(), complete, xid);
+    return parts.flatMap((body) => readFlowUpdates(this.monitorBody(body), version, true));
   }
 
   /** Sets miss_send_len. A connection through a management socket gets no asynchronous messages while it is 0. */
@@ -268,104 +140,25 @@ export class OpenFlowConnection extends EventEmitter<ConnectionEvents> {
     await this.barrier();
   }
 
-  /** Closes; resolves when the socket is closed. */
-  async close(): Promise<void> {
-    if (!this.isClosed) this.end("closed by us");
-    if (!this.socket.closed) await new Promise<void>((resolve) => this.socket.once("close", () => resolve()));
-  }
-
-  private xid(): number {
-    const xid = this.nextXid;
-    this.nextXid = xid >= 0x7fffffff ? 1 : xid + 1;
-    return xid;
-  }
-
-  private write(bytes: Uint8Array): void {
-    if (this.isClosed) throw new OpenFlowError("not-connected", "the connection is closed");
-    if (this.socket.writableLength + bytes.length > this.options.maxSendQueueBytes) {
-      this.end(`the switch does not read: ${this.socket.writableLength} bytes are waiting`);
-      throw new OpenFlowError("overloaded", "the switch does not read what is sent");
+  /** Which asynchronous messages come. Those not named stay as they are; `{requestForwardMaster: allForwards}` needs 1.4. */
+  async setAsync(masks: AsyncMasks): Promise<void> {
+    let all = masks;
+    if (this.version < 5) {
+      const now = await this.request({ type: "getAsyncRequest" }); // 1.3 sets all at once
+      all = { ...(now.type === "getAsyncReply" ? now.masks : {}), ...masks };
     }
-    this.counters.sent++;
-    this.socket.write(bytes);
+    const [error] = await this.refusals(() => this.send({ type: "setAsync", masks: all }));
+    if (error !== undefined) throw error;
   }
 
-  private collect<T>(body: Body, take: (message: Message, resolve: (value: T) => void) => boolean, xid = this.xid()): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.waiting.delete(xid);
-        reject(new OpenFlowError("timeout", `no reply to ${body.type} within ${this.options.requestTimeoutMs} ms`, { xid }));
-      }, this.options.requestTimeoutMs);
-      this.waiting.set(xid, { settle: (message) => take(message, resolve), fail: reject, timer });
-      try {
-        this.write(encodeMessage(this.version, xid, body));
-      } catch (error) {
-        clearTimeout(timer);
-        this.waiting.delete(xid);
-        reject(error instanceof Error ? error : new Error(String(error)));
-      }
-    });
+  /** Asks for a role; resolves with the one the switch gave. Rejects when `generationId` is older than the switch's. */
+  async role(name: RoleName, generationId = 0n): Promise<{ readonly role: RoleName; readonly generationId: bigint }> {
+    const reply = (await this.request({ type: "roleRequest", role: roles.indexOf(name), generationId })) as Role;
+    return { role: roles[reply.role] ?? "nochange", generationId: reply.generationId };
   }
 
-  /** All parts of a multipart reply. `complete` runs before the next message is looked at. */
-  private multipart(multipartType: number, body: Uint8Array, xid = this.xid(), complete: () => void = () => {}): Promise<Uint8Array[]> {
-    const parts: Uint8Array[] = [];
-    return this.collect(
-      { type: "multipartRequest", multipartType, flags: 0, body },
-      (message, resolve) => {
-        if (message.type !== "multipartReply") return true;
-        parts.push(message.body);
-        if ((message.flags & morePartsFollow) !== 0) return false;
-        complete();
-        resolve(parts);
-        return true;
-      },
-      xid,
-    );
-  }
-
-  private received(chunk: Uint8Array): void {
-    this.liveness = { state: "alive", sinceMs: performance.now() };
-    let messages: Uint8Array[];
-    try {
-      messages = this.framing.push(chunk);
-    } catch (error) {
-      this.counters.malformed++;
-      this.end(`framing lost: ${(error as Error).message}`);
-      return;
-    }
-    for (const bytes of messages) {
-      if (this.isClosed) return;
-      this.counters.received++;
-      try {
-        this.message(decodeMessage(bytes), bytes);
-      } catch (error) {
-        if (!(error instanceof WireError)) throw error;
-        this.refuse(bytes, badRequest, badLength);
-      }
-    }
-  }
-
-  private refuse(bytes: Uint8Array, errorType: number, code: number): void {
-    this.counters.malformed++;
-    const xid = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4);
-    if (!this.isClosed) this.write(encodeMessage(this.version, xid, { type: "error", errorType, code, data: bytes.slice(0, 64) }));
-  }
-
-  private message(message: Message, bytes: Uint8Array): void {
-    if (this.negotiated === undefined && message.type !== "hello" && message.type !== "error" && this.onHello !== undefined) {
-      this.end(`expected a hello, got ${message.type}`);
-      return;
-    }
+  protected override unsolicited(message: Message): void {
     switch (message.type) {
-      case "hello":
-        return this.helloCame(message.version, message.versions);
-      case "echoRequest":
-        return this.write(encodeMessage(this.version, message.xid, { type: "echoReply", data: message.data }));
-      case "echoReply":
-        return;
-      case "error":
-        return this.errorCame(message.xid, message.errorType, message.code);
       case "packetIn":
         return void this.emit("packetIn", message);
       case "portStatus":
@@ -374,79 +167,94 @@ export class OpenFlowConnection extends EventEmitter<ConnectionEvents> {
         return void this.emit("flowRemoved", message);
       case "requestForward":
         return void this.emit("requestForward", message);
-      case "unknown":
-        this.counters.unknown++;
-        if (!this.settle(message)) this.refuse(bytes, badRequest, badType);
+      case "roleStatus":
+        return void this.emit("roleStatus", message);
+      case "multipartReply":
+        if (this.isMonitoring && (message.multipartType === multipart.flowMonitor || message.multipartType === multipart.experimenter))
+          this.updates(readFlowUpdates(this.monitorBody(message.body), this.version));
         return;
-      default:
-        // OVS sends updates with xid 0, the specification with the xid of the request.
-        if (message.type === "multipartReply" && message.multipartType === multipart.flowMonitor && this.isMonitoring && !this.waiting.has(message.xid)) {
-          this.emit("flowUpdates", readFlowUpdates(new Reader(message.body)));
-          return;
+      case "experimenter":
+        if (message.experimenter !== onf) return;
+        if (message.expType === onfMonitor.paused) this.updates([{ event: "paused" }]);
+        else if (message.expType === onfMonitor.resumed) this.updates([{ event: "resumed" }]);
+        return;
+      default: // a reply nobody waits for any more
+    }
+  }
+
+  private updates(updates: readonly FlowUpdate[]): void {
+    if (this.heldUpdates === undefined) this.emit("flowUpdates", updates);
+    else this.heldUpdates.push(updates);
+  }
+
+  private releaseUpdates(): void {
+    const held = this.heldUpdates ?? [];
+    this.heldUpdates = undefined;
+    for (const updates of held) this.emit("flowUpdates", updates);
+  }
+
+  /** What follows the experimenter header in 1.3. */
+  private monitorBody(body: Uint8Array): Reader {
+    const from = new Reader(body);
+    if (this.version < 5) from.sub(8);
+    return from;
+  }
+
+  private encoded(mod: ModBody): { readonly xid: number; readonly bytes: Uint8Array } {
+    const xid = this.xid();
+    return { xid, bytes: encodeMessage(this.version, xid, mod) };
+  }
+
+  /** Runs `work` while errors to these messages are put into `errors`. */
+  private async tracking(messages: readonly { readonly xid: number }[], errors: OpenFlowError[], work: () => Promise<void>): Promise<void> {
+    messages.forEach(({ xid }, index) => this.tracked.set(xid, { index, errors } satisfies Tracked));
+    try {
+      await work();
+    } finally {
+      for (const { xid } of messages) this.tracked.delete(xid);
+    }
+  }
+
+  /** Errors the switch answers to what `send` sends, which has no reply of its own. */
+  private async refusals(send: () => void): Promise<readonly OpenFlowError[]> {
+    const errors: OpenFlowError[] = [];
+    const note = (error: OpenFlowError): void => void errors.push(error);
+    this.on("error", note);
+    try {
+      send();
+      await this.barrier();
+    } finally {
+      this.off("error", note);
+    }
+    return errors;
+  }
+
+  private async list<T>(type: number, body: Uint8Array, read: (from: Reader) => T[]): Promise<T[]> {
+    const items: T[] = [];
+    for (const part of await this.parts(type, body)) for (const item of read(new Reader(part))) items.push(item);
+    return items;
+  }
+
+  /** The bodies of a multipart reply. `complete` runs before the message behind it is looked at. */
+  private parts(multipartType: number, body: Uint8Array, complete: () => void = () => {}, xid = this.xid()): Promise<Uint8Array[]> {
+    const parts: Uint8Array[] = [];
+    let size = 0;
+    return this.collect(
+      { type: "multipartRequest", multipartType, flags: 0, body },
+      (message, resolve) => {
+        if (message.type !== "multipartReply") return false;
+        size += message.body.length;
+        if (size > maxReplyBytes) {
+          this.requests.fail(xid, new OpenFlowError("overloaded", `a reply of more than ${maxReplyBytes} bytes`, { xid }));
+          return true;
         }
-        this.settle(message);
-    }
-  }
-
-  private settle(message: Message): boolean {
-    const waiting = this.waiting.get(message.xid);
-    if (waiting === undefined) return false;
-    if (!waiting.settle(message)) return true;
-    clearTimeout(waiting.timer);
-    this.waiting.delete(message.xid);
-    return true;
-  }
-
-  private helloCame(version: number, bitmap: readonly number[]): void {
-    const ours = this.options.versions;
-    const common = bitmap.length > 0 ? ours.filter((candidate) => bitmap.includes(candidate)) : ours.filter((candidate) => candidate <= version);
-    const agreed = common.length === 0 ? undefined : (Math.max(...common) as Version);
-    if (agreed === undefined) {
-      const data = Buffer.from(`versions ${ours.join(", ")} are spoken here`);
-      this.write(encodeMessage(5, 0, { type: "error", errorType: helloFailed, code: 0, data }));
-      this.end(`no common version: the switch offers ${bitmap.length > 0 ? bitmap.join(", ") : version}`);
-      return;
-    }
-    this.onHello?.(agreed);
-    this.onHello = undefined;
-    this.negotiated ??= agreed;
-  }
-
-  private errorCame(xid: number, errorType: number, errorCode: number): void {
-    const part = this.applying.get(xid);
-    const facts = { xid, errorType, errorCode, ...(part === undefined ? {} : { index: part.index }) };
-    const error = new OpenFlowError("switch-rejected", errorName(errorType, errorCode), facts);
-    if (part !== undefined) {
-      part.errors.push(error);
-      return;
-    }
-    const waiting = this.waiting.get(xid);
-    if (waiting === undefined) {
-      this.emit("error", error);
-      return;
-    }
-    clearTimeout(waiting.timer);
-    this.waiting.delete(xid);
-    waiting.fail(error);
-  }
-
-  private check(): void {
-    const [next, effect] = tick(this.liveness, performance.now(), this.options.echoIntervalMs);
-    this.liveness = next;
-    if (effect === "send-echo-request") this.write(encodeMessage(this.version, this.xid(), { type: "echoRequest", data: new Uint8Array(0) }));
-    else if (effect === "close") this.end(`nothing received for ${2 * this.options.echoIntervalMs} ms`);
-  }
-
-  private end(reason: string): void {
-    if (this.isClosed) return;
-    this.isClosed = true;
-    clearInterval(this.probe);
-    this.socket.destroy();
-    for (const { fail, timer } of this.waiting.values()) {
-      clearTimeout(timer);
-      fail(new OpenFlowError("not-connected", `the connection ended: ${reason}`));
-    }
-    this.waiting.clear();
-    this.emit("closed", reason);
+        parts.push(message.body);
+        if ((message.flags & morePartsFollow) !== 0) return false;
+        complete();
+        resolve(parts);
+        return true;
+      },
+      xid,
+    );
   }
 }

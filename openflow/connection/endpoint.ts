@@ -3,7 +3,8 @@ import { EventEmitter } from "node:events";
 import net from "node:net";
 import { OpenFlowError } from "../errors.js";
 import type { Version } from "../messages/flow.js";
-import { defaultOptions, OpenFlowConnection, type SessionOptions } from "./connection.js";
+import { OpenFlowConnection } from "./connection.js";
+import { defaultOptions, type SessionOptions } from "./session.js";
 
 export interface ConnectOptions {
   /** "unix:PATH" or "tcp:HOST:PORT". */
@@ -51,7 +52,13 @@ export async function connect(options: ConnectOptions): Promise<OpenFlowConnecti
     if (signal?.aborted === true) aborted();
   });
   const connection = new OpenFlowConnection(socket, sessionOptions(options));
-  await connection.handshake();
+  const aborted = (): void => void connection.close();
+  signal?.addEventListener("abort", aborted, { once: true });
+  try {
+    await connection.handshake();
+  } finally {
+    signal?.removeEventListener("abort", aborted);
+  }
   return connection;
 }
 
@@ -69,10 +76,12 @@ export interface ServerEvents {
 
 /** More than the switches that may come at once: a listen queue that overflows costs them seconds of retries. */
 const backlog = 4096;
+/** Peers at one time; one more is dropped and counted. */
+const maxConnections = 16_384;
 
 /** Listens for switches. What one peer sends never touches another. */
 export class OpenFlowServer extends EventEmitter<ServerEvents> {
-  readonly counters = { accepted: 0, rejected: 0 };
+  readonly counters = { accepted: 0, rejected: 0, dropped: 0 };
   private readonly server: net.Server;
   private readonly connections = new Set<OpenFlowConnection>();
 
@@ -83,13 +92,20 @@ export class OpenFlowServer extends EventEmitter<ServerEvents> {
 
   static async listen(options: ListenOptions): Promise<OpenFlowServer> {
     const server = net.createServer();
+    server.maxConnections = maxConnections;
     const listening = new OpenFlowServer(server);
     server.on("connection", (socket) => void listening.accept(socket, sessionOptions(options)));
     const tcp = /^ptcp:(\d+)(?::(.+))?$/.exec(options.remote);
     const unix = /^punix:(.+)$/.exec(options.remote);
     if (tcp === null && unix === null) throw new RangeError(`"${options.remote}" is not a place to listen: expected ptcp:PORT[:HOST] or punix:PATH`);
+    server.on("drop", () => listening.counters.dropped++);
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
+      server.once("listening", () => {
+        server.off("error", reject);
+        // Accepting one peer failed, as when no file descriptors are left: the others go on.
+        server.on("error", () => listening.counters.dropped++);
+      });
       server.listen(unix?.[1] === undefined ? { port: Number(tcp?.[1]), ...(tcp?.[2] === undefined ? {} : { host: tcp[2] }), backlog } : { path: unix[1], backlog }, resolve);
     });
     return listening;

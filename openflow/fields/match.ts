@@ -1,10 +1,10 @@
 /** Matches: reading, writing, building, and the key under which two that mean the same are the same. */
 import { WireError, Writer, type Reader } from "../wire/reader.js";
-import { experimenterClass, fieldRows, rowOfHeader, type FieldRow } from "./table.js";
+import { parseAddress, parseMask } from "./address.js";
+import { experimenterClass, fieldRows, rowOfHeader, type FieldName, type FieldRow } from "./table.js";
 
 export interface KnownField {
-  /** OXM name in camelCase: inPort, ethDst, ipv4Src, reg0, … */
-  readonly name: string;
+  readonly name: FieldName;
   /** Unsigned number of the field's width; bits outside the mask are zero. */
   readonly value: bigint;
   /** Absent when every bit counts. */
@@ -20,7 +20,7 @@ export type Match = readonly MatchField[];
 
 /** A number, an address as text ("10.0.0.0/8", "aa:bb:…"), or [value, mask]. */
 export type FieldValue = number | bigint | string | readonly [value: number | bigint | string, mask: number | bigint | string];
-export type MatchSpec = Readonly<Record<string, FieldValue | undefined>>;
+export type MatchSpec = { readonly [K in FieldName]?: FieldValue | undefined };
 
 export function isKnown(field: MatchField): field is KnownField {
   return field.name !== "unknown";
@@ -34,44 +34,37 @@ function rowOf(name: string): FieldRow {
   return row;
 }
 
-function parseIpv6(text: string): bigint {
-  const [head = "", tail] = text.split("::");
-  const groups = (part: string): string[] => (part === "" ? [] : part.split(":"));
-  const left = groups(head);
-  const right = tail === undefined ? [] : groups(tail);
-  const middle = tail === undefined ? [] : Array.from({ length: 8 - left.length - right.length }, () => "0");
-  return [...left, ...middle, ...right].reduce((sum, group) => (sum << 16n) | BigInt(`0x${group}`), 0n);
-}
-
-function parseNumber(value: number | bigint | string, bytes: number): bigint {
-  if (typeof value !== "string") return BigInt(value);
-  if (bytes === 4 && value.includes(".")) return value.split(".").reduce((sum, part) => (sum << 8n) | BigInt(part), 0n);
-  if (bytes === 6) return value.split(":").reduce((sum, part) => (sum << 8n) | BigInt(`0x${part}`), 0n);
-  return bytes === 16 ? parseIpv6(value) : BigInt(value);
-}
+const parse = (value: number | bigint | string, bytes: number): bigint => (typeof value === "string" ? parseAddress(value, bytes) : BigInt(value));
 
 /** One field. RangeError for an unknown name or a value that does not fit. */
-export function field(name: string, spec: FieldValue): KnownField {
+export function field(name: FieldName, spec: FieldValue): KnownField {
   const { bytes } = rowOf(name);
   const ones = allOnes(bytes);
   let value: bigint;
   let mask = ones;
   if (Array.isArray(spec)) {
     const [of, by] = spec as readonly [number | bigint | string, number | bigint | string];
-    value = parseNumber(of, bytes);
-    mask = parseNumber(by, bytes);
+    value = parse(of, bytes);
+    mask = parse(by, bytes);
   } else if (typeof spec === "string" && spec.includes("/")) {
     const [address = "", length = ""] = spec.split("/");
-    value = parseNumber(address, bytes);
-    mask = ones ^ (ones >> BigInt(Number(length)));
-  } else value = parseNumber(spec as number | bigint | string, bytes);
+    value = parse(address, bytes);
+    mask = parseMask(length, bytes);
+  } else value = parse(spec as number | bigint | string, bytes);
   if (value < 0n || value > ones || mask < 0n || mask > ones) throw new RangeError(`${name}: ${value} does not fit in ${bytes} bytes`);
   return mask === ones ? { name, value } : { name, value: value & mask, mask };
 }
 
-/** A match from names and values; undefined values are left out. Prerequisites (ethType, ipProto) are the caller's. */
+const order = new Map([...fieldRows.keys()].map((name, i) => [name, i]));
+
+/**
+ * A match from names and values; undefined values are left out. Fields come out in the order of the table, which puts a
+ * field behind those it presupposes, as switches demand. That they are there (ethType, ipProto) is the caller's care.
+ */
 export function match(spec: MatchSpec): Match {
-  return Object.entries(spec).flatMap(([name, value]) => (value === undefined ? [] : [field(name, value)]));
+  return (Object.entries(spec) as [FieldName, FieldValue | undefined][])
+    .flatMap(([name, value]) => (value === undefined ? [] : [field(name, value)]))
+    .sort((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0));
 }
 
 /** Writes one OXM TLV. */
@@ -96,10 +89,10 @@ export function readField(from: Reader): MatchField {
   const second = from.u8();
   const length = from.u8();
   const body = from.sub(length);
-  const isExperimenter = oxmClass === experimenterClass;
-  const experimenter = isExperimenter ? body.u32() : undefined;
+  const experimenter = oxmClass === experimenterClass ? body.u32() : undefined;
   const isMasked = (second & 1) === 1;
   const row = rowOfHeader(oxmClass, second >> 1, experimenter);
+  if (row !== undefined && row.headers[0]?.[0] !== oxmClass) from.noteLoss(); // read under a number we would not write
   if (row === undefined) {
     const out = new Writer();
     out.u16(oxmClass);
@@ -113,7 +106,9 @@ export function readField(from: Reader): MatchField {
   const value = body.number(row.bytes);
   if (!isMasked) return { name: row.name, value };
   const mask = body.number(row.bytes);
-  return mask === allOnes(row.bytes) ? { name: row.name, value } : { name: row.name, value, mask };
+  const ones = allOnes(row.bytes);
+  if (mask === ones || (value & mask) !== value) from.noteLoss();
+  return mask === ones ? { name: row.name, value } : { name: row.name, value: value & mask, mask };
 }
 
 /** ofp_match: type OXM, length, TLVs, padding to 8. */

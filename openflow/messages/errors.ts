@@ -1,3 +1,6 @@
+/** Errors a switch answers with. */
+import { Reader } from "../wire/reader.js";
+
 /** Names of OpenFlow errors: type, then code. OpenFlow 1.4 section 7.5.4. Those OVS can send; others print as numbers. */
 const names: Readonly<Record<number, readonly [type: string, ...codes: string[]]>> = {
   0: ["OFPET_HELLO_FAILED", "OFPHFC_INCOMPATIBLE", "OFPHFC_EPERM"],
@@ -41,4 +44,35 @@ const names: Readonly<Record<number, readonly [type: string, ...codes: string[]]
 export function errorName(type: number, code: number): string {
   const row = names[type];
   return row === undefined ? `error type ${type} code ${code}` : `${row[0]} ${row[code + 1] ?? `code ${code}`}`;
+}
+
+const experimenterError = 0xffff;
+/** Open vSwitch sends Nicira errors under this type, in every version: vendor, type and code follow in the data. */
+const vendorError = 0xb0c2;
+const onf = 0x4f4e4600;
+const onfBundleErrors = 2300;
+const bundleFailed = 17;
+
+export interface SwitchError {
+  readonly name: string;
+  readonly errorType: number;
+  readonly errorCode: number;
+  readonly experimenter?: number;
+}
+
+/** What an error message says, with experimenters' errors and the 1.3 form of bundle errors unwrapped. */
+export function switchError(errorType: number, code: number, data: Uint8Array): SwitchError {
+  const from = new Reader(data);
+  if (errorType === experimenterError && from.remaining >= 4) {
+    const experimenter = from.u32();
+    const isBundle = experimenter === onf && code >= onfBundleErrors;
+    const name = isBundle ? errorName(bundleFailed, code - onfBundleErrors) : `experimenter 0x${experimenter.toString(16)} error ${code}`;
+    return { name, errorType, errorCode: code, experimenter };
+  }
+  if (errorType === vendorError && from.remaining >= 8) {
+    const experimenter = from.u32();
+    const [type, vendorCode] = [from.u16(), from.u16()];
+    return { name: `experimenter 0x${experimenter.toString(16)} error type ${type} code ${vendorCode}`, errorType: type, errorCode: vendorCode, experimenter };
+  }
+  return { name: errorName(errorType, code), errorType, errorCode: code };
 }

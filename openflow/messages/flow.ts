@@ -1,5 +1,5 @@
-/** ofp_flow_mod, ofp_flow_stats, ofp_flow_removed and flow monitor updates, OpenFlow 1.3 and 1.4. */
-import { readInstructions, writeInstruction, type Instruction } from "../actions/action.js";
+/** ofp_flow_mod, ofp_flow_stats and ofp_flow_removed, OpenFlow 1.3 and 1.4. */
+import { readInstructions, writeInstruction, type Instruction } from "../actions/instruction.js";
 import { readMatch, writeMatch, type Match } from "../fields/match.js";
 import { WireError, type Reader, type Writer } from "../wire/reader.js";
 import { padding, struct, u16, u32, u64, u8 } from "../wire/struct.js";
@@ -12,8 +12,11 @@ export type FlowModCommand = (typeof commands)[number];
 
 /** ofp_flow_mod_flags. */
 export const flag = { sendFlowRem: 1, checkOverlap: 2, resetCounts: 4, noPktCounts: 8, noByteCounts: 16 } as const;
-export const anyGroup = 0xffffffff;
+/** Reserved group numbers. */
+export const group = { max: 0xffffff00, all: 0xfffffffc, any: 0xffffffff } as const;
+export const anyGroup = group.any;
 export const anyPort = 0xffffffff;
+const anyTable = 0xff;
 const noBuffer = 0xffffffff;
 
 export interface FlowMod {
@@ -138,13 +141,12 @@ export interface FlowFilter {
   readonly match?: Match;
 }
 
-const allTables = 0xff;
 const flowRequestHead = struct({ tableId: u8, pad0: padding(3), outPort: u32, outGroup: u32, pad1: padding(4), cookie: u64, cookieMask: u64 });
 
 /** ofp_flow_stats_request: also the body of AGGREGATE. */
 export function writeFlowRequest(out: Writer, filter: FlowFilter): void {
   const cookieMask = filter.cookieMask ?? (filter.cookie === undefined ? 0n : 0xffff_ffff_ffff_ffffn);
-  flowRequestHead.write(out, { tableId: filter.tableId ?? allTables, outPort: anyPort, outGroup: anyGroup, cookie: filter.cookie ?? 0n, cookieMask });
+  flowRequestHead.write(out, { tableId: filter.tableId ?? anyTable, outPort: anyPort, outGroup: anyGroup, cookie: filter.cookie ?? 0n, cookieMask });
   writeMatch(out, filter.match ?? []);
 }
 
@@ -165,68 +167,7 @@ export type FlowRemoved = { readonly type: "flowRemoved"; readonly match: Match 
 export function readFlowRemoved(from: Reader): FlowRemoved {
   return { type: "flowRemoved", ...flowRemovedHead.read(from), match: readMatch(from) };
 }
-
-const events = ["initial", "added", "removed", "modified", "abbreviated", "paused", "resumed"] as const;
-
-export type FlowUpdate =
-  | {
-      readonly event: "initial" | "added" | "removed" | "modified";
-      /** ofp_flow_removed_reason, for "removed". */
-      readonly reason: number;
-      readonly tableId: number;
-      readonly priority: number;
-      readonly match: Match;
-      readonly cookie: bigint;
-      readonly instructions: readonly Instruction[];
-      readonly idleTimeout: number;
-      readonly hardTimeout: number;
-    }
-  /** A change made by this very connection: the request's xid is all that comes. */
-  | { readonly event: "abbreviated"; readonly xid: number }
-  /** Between these two, changes are collapsed to the difference. */
-  | { readonly event: "paused" }
-  | { readonly event: "resumed" };
-
-const updateHead = struct({ tableId: u8, reason: u8, idleTimeout: u16, hardTimeout: u16, priority: u16, pad0: padding(4), cookie: u64 });
-
-/** The body of a multipart reply of type FLOW_MONITOR (1.4). */
-export function readFlowUpdates(from: Reader): FlowUpdate[] {
-  const updates: FlowUpdate[] = [];
-  while (from.remaining > 0) {
-    const start = from.offset;
-    const length = from.u16();
-    if (length < 8) throw new WireError(`flow update length ${length}`, start);
-    const body = from.sub(length - 2);
-    const number = body.u16();
-    const event = events[number];
-    switch (event) {
-      case "initial":
-      case "added":
-      case "removed":
-      case "modified":
-        updates.push({ event, ...updateHead.read(body), match: readMatch(body), instructions: readInstructions(body) });
-        break;
-      case "abbreviated":
-        updates.push({ event, xid: body.u32() });
-        break;
-      case "paused":
-      case "resumed":
-        updates.push({ event });
-        break;
-      case undefined:
-        throw new WireError(`flow update event ${number}`, start + 2);
-    }
-  }
-  return updates;
-}
-
-/** ofp_flow_monitor_flags: all that OVS accepts but ONLY_OWN (1.4 section 7.3.5.17). */
-const monitorFlags = { initial: 1, add: 2, removed: 4, modify: 8, instructions: 16 } as const;
-const monitorRequestHead = struct({ monitorId: u32, outPort: u32, outGroup: u32, flags: u16, tableId: u8, command: u8 });
-
-/** ofp_flow_monitor_request for all tables: snapshot, then every change. */
-export function writeMonitorRequest(out: Writer, monitorId: number): void {
-  const flags = Object.values(monitorFlags).reduce((sum, bit) => sum | bit, 0);
-  monitorRequestHead.write(out, { monitorId, outPort: anyPort, outGroup: anyGroup, flags, tableId: allTables, command: 0 });
-  writeMatch(out, []);
+export function writeFlowRemoved(out: Writer, removed: FlowRemoved): void {
+  flowRemovedHead.write(out, removed);
+  writeMatch(out, removed.match);
 }

@@ -1,6 +1,7 @@
-/** ofp_group_mod, ofp_group_desc and ofp_meter_mod, OpenFlow 1.3 and 1.4. */
+/** ofp_group_mod, ofp_group_desc and ofp_group_stats, OpenFlow 1.3 and 1.4. */
 import { readActions, writeAction, type Action } from "../actions/action.js";
 import { WireError, type Reader, type Writer } from "../wire/reader.js";
+import { padding, struct, u16, u32, u64 } from "../wire/struct.js";
 
 const groupTypes = ["all", "select", "indirect", "ff"] as const;
 export type GroupType = (typeof groupTypes)[number];
@@ -32,13 +33,11 @@ export interface GroupDesc {
   readonly buckets: readonly Bucket[];
 }
 
+const bucketHead = struct({ length: u16, weight: u16, watchPort: u32, watchGroup: u32, pad0: padding(4) });
+
 function writeBucket(out: Writer, bucket: Bucket): void {
   const start = out.length;
-  out.u16(0);
-  out.u16(bucket.weight);
-  out.u32(bucket.watchPort);
-  out.u32(bucket.watchGroup);
-  out.zeros(4);
+  bucketHead.write(out, { length: 0, ...bucket });
   for (const one of bucket.actions) writeAction(out, one);
   out.patchU16(start, out.length - start);
 }
@@ -47,14 +46,9 @@ function readBuckets(from: Reader): Bucket[] {
   const buckets: Bucket[] = [];
   while (from.remaining > 0) {
     const start = from.offset;
-    const length = from.u16();
-    if (length < 16) throw new WireError(`bucket length ${length}`, start);
-    const body = from.sub(length - 2);
-    const weight = body.u16();
-    const watchPort = body.u32();
-    const watchGroup = body.u32();
-    body.skip(4);
-    buckets.push({ weight, watchPort, watchGroup, actions: readActions(body) });
+    const { length, ...head } = bucketHead.read(from);
+    if (length < bucketHead.size) throw new WireError(`bucket length ${length}`, start);
+    buckets.push({ ...head, actions: readActions(from.sub(length - bucketHead.size)) });
   }
   return buckets;
 }
@@ -95,64 +89,22 @@ export function readGroupDescs(from: Reader): GroupDesc[] {
   return groups;
 }
 
-const meterCommands = ["add", "modify", "delete"] as const;
-/** ofp_meter_flags. */
-export const meterFlag = { kbps: 1, pktps: 2, burst: 4, stats: 8 } as const;
+const counters = struct({ packetCount: u64, byteCount: u64 });
+const statsHead = struct({ pad0: padding(2), groupId: u32, refCount: u32, pad1: padding(4), packetCount: u64, byteCount: u64, durationSec: u32, durationNsec: u32 });
+export type GroupStats = ReturnType<typeof statsHead.read> & {
+  /** One per bucket, in the group's order. */
+  readonly buckets: readonly ReturnType<typeof counters.read>[];
+};
 
-/** A drop band. */
-export interface MeterBand {
-  /** In kbit/s or packets/s, as the meter's flags say. */
-  readonly rate: number;
-  readonly burstSize: number;
-}
-
-export interface MeterMod {
-  readonly type: "meterMod";
-  readonly command: (typeof meterCommands)[number];
-  readonly meterId: number;
-  readonly flags: number;
-  readonly bands: readonly MeterBand[];
-}
-
-export function meterMod(parts: Partial<Omit<MeterMod, "type">>): MeterMod {
-  return { type: "meterMod", command: "add", meterId: 0, flags: meterFlag.pktps, bands: [], ...parts };
-}
-
-export function writeMeterMod(out: Writer, mod: MeterMod): void {
-  out.u16(meterCommands.indexOf(mod.command));
-  out.u16(mod.flags);
-  out.u32(mod.meterId);
-  for (const band of mod.bands) {
-    out.u16(1); // OFPMBT_DROP
-    out.u16(16);
-    out.u32(band.rate);
-    out.u32(band.burstSize);
-    out.zeros(4);
-  }
-}
-
-export interface MeterConfig {
-  readonly meterId: number;
-  readonly flags: number;
-  /** Bands as they came: type, then the rest. */
-  readonly bands: readonly { readonly bandType: number; readonly rate: number; readonly burstSize: number }[];
-}
-
-/** The body of a multipart reply of type METER_CONFIG. */
-export function readMeterConfigs(from: Reader): MeterConfig[] {
-  const meters: MeterConfig[] = [];
+/** The body of a multipart reply of type GROUP. */
+export function readGroupStats(from: Reader): GroupStats[] {
+  const groups: GroupStats[] = [];
   while (from.remaining > 0) {
     const body = from.sub(from.u16() - 2);
-    const flags = body.u16();
-    const meterId = body.u32();
-    const bands: MeterConfig["bands"][number][] = [];
-    while (body.remaining > 0) {
-      const bandType = body.u16();
-      const band = body.sub(body.u16() - 4);
-      const rate = band.u32();
-      bands.push({ bandType, rate, burstSize: band.u32() });
-    }
-    meters.push({ meterId, flags, bands });
+    const head = statsHead.read(body);
+    const buckets: ReturnType<typeof counters.read>[] = [];
+    while (body.remaining > 0) buckets.push(counters.read(body));
+    groups.push({ ...head, buckets });
   }
-  return meters;
+  return groups;
 }

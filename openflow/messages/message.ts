@@ -1,11 +1,16 @@
 /** All messages: one row each, with its type number and the versions that have it. Unknown types keep their bytes. */
 import { readActions, writeAction, type Action } from "../actions/action.js";
-import { readMatch, type Match } from "../fields/match.js";
+import { readMatch, writeMatch, type Match } from "../fields/match.js";
 import { Reader, WireError, Writer } from "../wire/reader.js";
-import { padding, struct, u16, u32, u64, u8 } from "../wire/struct.js";
-import { readFlowMod, readFlowRemoved, writeFlowMod, type FlowMod, type FlowRemoved, type Version } from "./flow.js";
-import { readGroupMod, writeGroupMod, writeMeterMod, type GroupMod, type MeterMod } from "./group.js";
-import { readPortStatus, type PortStatus } from "./port.js";
+import { padding, struct, u16, u32, u64, u8, type Codec } from "../wire/struct.js";
+import { readAsync, writeAsync, type AsyncMasks } from "./async.js";
+import { readFlowMod, readFlowRemoved, writeFlowMod, writeFlowRemoved, type FlowMod, type FlowRemoved, type Version } from "./flow.js";
+import { readGroupMod, writeGroupMod, type GroupMod } from "./group.js";
+import { readMeterMod, writeMeterMod, type MeterMod } from "./meter.js";
+import { readPortMod, readPortStatus, writePortMod, writePortStatus, type PortMod, type PortStatus } from "./port.js";
+
+/** One member per name, so that `type` tells the members of a union apart. */
+type Each<T extends string, B> = T extends string ? { readonly type: T } & B : never;
 
 export interface Hello {
   readonly type: "hello";
@@ -19,25 +24,25 @@ export interface ErrorMessage {
   /** At least 64 bytes of the request that failed. */
   readonly data: Uint8Array;
 }
-export interface Echo {
-  readonly type: "echoRequest" | "echoReply";
-  readonly data: Uint8Array;
-}
+export type Echo = Each<"echoRequest" | "echoReply", { readonly data: Uint8Array }>;
 export interface Experimenter {
   readonly type: "experimenter";
   readonly experimenter: number;
   readonly expType: number;
   readonly data: Uint8Array;
 }
-export interface Simple {
-  readonly type: "featuresRequest" | "getConfigRequest" | "barrierRequest" | "barrierReply";
-}
+export type Simple = Each<"featuresRequest" | "getConfigRequest" | "barrierRequest" | "barrierReply" | "getAsyncRequest", object>;
 const features = struct({ datapathId: u64, nBuffers: u32, nTables: u8, auxiliaryId: u8, pad0: padding(2), capabilities: u32, reserved: u32 });
 export type Features = ReturnType<typeof features.read>;
 const config = struct({ flags: u16, missSendLen: u16 });
-export type SwitchConfig = { readonly type: "getConfigReply" | "setConfig" } & ReturnType<typeof config.read>;
+export type SwitchConfig = Each<"getConfigReply" | "setConfig", ReturnType<typeof config.read>>;
 const role = struct({ role: u32, pad0: padding(4), generationId: u64 });
-export type Role = { readonly type: "roleRequest" | "roleReply" } & ReturnType<typeof role.read>;
+export type Role = Each<"roleRequest" | "roleReply", ReturnType<typeof role.read>>;
+const roleStatus = struct({ role: u32, reason: u8, pad0: padding(3), generationId: u64 });
+/** Another controller took the role, or an experimenter changed it. */
+export type RoleStatus = { readonly type: "roleStatus" } & ReturnType<typeof roleStatus.read>;
+export type Async = Each<"getAsyncReply" | "setAsync", { readonly masks: AsyncMasks }>;
+const packetInHead = struct({ bufferId: u32, totalLen: u16, reason: u8, tableId: u8, cookie: u64 });
 export interface PacketIn {
   readonly type: "packetIn";
   readonly bufferId: number;
@@ -48,6 +53,7 @@ export interface PacketIn {
   readonly match: Match;
   readonly data: Uint8Array;
 }
+const packetOutHead = struct({ bufferId: u32, inPort: u32, actionsLength: u16, pad0: padding(6) });
 export interface PacketOut {
   readonly type: "packetOut";
   readonly bufferId: number;
@@ -55,13 +61,16 @@ export interface PacketOut {
   readonly actions: readonly Action[];
   readonly data: Uint8Array;
 }
-export interface Multipart {
-  readonly type: "multipartRequest" | "multipartReply";
-  readonly multipartType: number;
-  /** Bit 0: more parts follow. */
-  readonly flags: number;
-  readonly body: Uint8Array;
-}
+const multipartHead = struct({ multipartType: u16, flags: u16, pad0: padding(4) });
+export type Multipart = Each<
+  "multipartRequest" | "multipartReply",
+  {
+    readonly multipartType: number;
+    /** Bit 0: more parts follow. */
+    readonly flags: number;
+    readonly body: Uint8Array;
+  }
+>;
 export interface RequestForward {
   readonly type: "requestForward";
   /** The group-mod or meter-mod of another controller, whole. */
@@ -69,6 +78,7 @@ export interface RequestForward {
 }
 const bundleControl = struct({ bundleId: u32, bundleType: u16, flags: u16 });
 export type BundleControl = { readonly type: "bundleControl" } & ReturnType<typeof bundleControl.read>;
+const bundleAddHead = struct({ bundleId: u32, pad0: padding(2), flags: u16 });
 export interface BundleAdd {
   readonly type: "bundleAdd";
   readonly bundleId: number;
@@ -91,6 +101,8 @@ export type Body =
   | ({ readonly type: "featuresReply" } & Features)
   | SwitchConfig
   | Role
+  | RoleStatus
+  | Async
   | PacketIn
   | FlowRemoved
   | PortStatus
@@ -98,13 +110,14 @@ export type Body =
   | FlowMod
   | GroupMod
   | MeterMod
+  | PortMod
   | Multipart
   | RequestForward
   | BundleControl
   | BundleAdd
   | UnknownMessage;
 /** Messages that change a switch. */
-export type ModBody = FlowMod | GroupMod | MeterMod;
+export type ModBody = FlowMod | GroupMod | MeterMod | PortMod;
 export type Message = Body & { readonly version: number; readonly xid: number };
 
 interface Row<T extends Body["type"]> {
@@ -115,17 +128,35 @@ interface Row<T extends Body["type"]> {
   readonly read: (from: Reader, version: Version) => Body;
 }
 
-const empty = <T extends Simple["type"]>(number: number, type: T): Row<T> => ({ number, from: 1, to: 6, write: () => {}, read: () => ({ type }) });
-const echo = (number: number, type: Echo["type"]): Row<Echo["type"]> => ({
+/** A message whose body is one struct. */
+function fixed<T extends Exclude<Body["type"], "unknown">>(type: T, number: number, from: number, to: number, body: Codec<object>): Row<T> {
+  return { number, from, to, write: (out, value) => body.write(out, value), read: (reader) => ({ type, ...body.read(reader) }) as Body };
+}
+const empty = <T extends Simple["type"]>(type: T, number: number): Row<T> => fixed(type, number, 1, 6, struct({}));
+const echo = <T extends Echo["type"]>(type: T, number: number): Row<T> => ({
   number,
   from: 1,
   to: 6,
-  write: (out, body) => out.raw((body).data),
+  write: (out, body) => out.raw((body as Echo).data),
   read: (from) => ({ type, data: from.rest() }),
 });
-const readOnly = (): never => {
-  throw new RangeError("this message is only read");
-};
+const asynchronous = <T extends Async["type"]>(type: T, number: number): Row<T> => ({
+  number,
+  from: 4,
+  to: 6,
+  write: (out, body, version) => writeAsync(out, (body as Async).masks, version),
+  read: (from, version) => ({ type, masks: readAsync(from, version) }),
+});
+const multipart = <T extends Multipart["type"]>(type: T, number: number): Row<T> => ({
+  number,
+  from: 4,
+  to: 6,
+  write: (out, body) => {
+    multipartHead.write(out, body);
+    out.raw((body as Multipart).body);
+  },
+  read: (from) => ({ type, ...multipartHead.read(from), body: from.rest() }),
+});
 
 const rows: { readonly [T in Exclude<Body["type"], "unknown">]: Row<T> } = {
   hello: {
@@ -165,8 +196,8 @@ const rows: { readonly [T in Exclude<Body["type"], "unknown">]: Row<T> } = {
     },
     read: (from) => ({ type: "error", errorType: from.u16(), code: from.u16(), data: from.rest() }),
   },
-  echoRequest: echo(2, "echoRequest") as Row<"echoRequest">,
-  echoReply: echo(3, "echoReply") as Row<"echoReply">,
+  echoRequest: echo("echoRequest", 2),
+  echoReply: echo("echoReply", 3),
   experimenter: {
     number: 4,
     from: 2,
@@ -178,89 +209,72 @@ const rows: { readonly [T in Exclude<Body["type"], "unknown">]: Row<T> } = {
     },
     read: (from) => ({ type: "experimenter", experimenter: from.u32(), expType: from.u32(), data: from.rest() }),
   },
-  featuresRequest: empty(5, "featuresRequest"),
-  featuresReply: { number: 6, from: 4, to: 6, write: (out, body) => features.write(out, body), read: (from) => ({ type: "featuresReply", ...features.read(from) }) },
-  getConfigRequest: empty(7, "getConfigRequest"),
-  getConfigReply: { number: 8, from: 1, to: 6, write: (out, body) => config.write(out, body), read: (from) => ({ type: "getConfigReply", ...config.read(from) }) },
-  setConfig: { number: 9, from: 1, to: 6, write: (out, body) => config.write(out, body), read: (from) => ({ type: "setConfig", ...config.read(from) }) },
+  featuresRequest: empty("featuresRequest", 5),
+  featuresReply: fixed("featuresReply", 6, 4, 6, features),
+  getConfigRequest: empty("getConfigRequest", 7),
+  getConfigReply: fixed("getConfigReply", 8, 1, 6, config),
+  setConfig: fixed("setConfig", 9, 1, 6, config),
   packetIn: {
     number: 10,
     from: 4,
     to: 6,
-    write: readOnly,
+    write: (out, body) => {
+      packetInHead.write(out, body);
+      writeMatch(out, body.match);
+      out.zeros(2);
+      out.raw(body.data);
+    },
     read: (from) => {
-      const head = { bufferId: from.u32(), totalLen: from.u16(), reason: from.u8(), tableId: from.u8(), cookie: from.u64(), match: readMatch(from) };
+      const head = { ...packetInHead.read(from), match: readMatch(from) };
       from.skip(2);
       return { type: "packetIn", ...head, data: from.rest() };
     },
   },
-  flowRemoved: { number: 11, from: 4, to: 5, write: readOnly, read: (from) => readFlowRemoved(from) },
-  portStatus: { number: 12, from: 4, to: 6, write: readOnly, read: (from, version) => readPortStatus(from, version) },
+  flowRemoved: { number: 11, from: 4, to: 5, write: writeFlowRemoved, read: readFlowRemoved },
+  portStatus: { number: 12, from: 4, to: 6, write: writePortStatus, read: readPortStatus },
   packetOut: {
     number: 13,
     from: 2,
     to: 5,
     write: (out, body) => {
-      out.u32(body.bufferId);
-      out.u32(body.inPort);
-      const lengthAt = out.length;
-      out.u16(0);
-      out.zeros(6);
       const start = out.length;
+      packetOutHead.write(out, { ...body, actionsLength: 0 });
       for (const one of body.actions) writeAction(out, one);
-      out.patchU16(lengthAt, out.length - start);
+      out.patchU16(start + 8, out.length - start - packetOutHead.size);
       out.raw(body.data);
     },
     read: (from) => {
-      const bufferId = from.u32();
-      const inPort = from.u32();
-      const length = from.u16();
-      from.skip(6);
-      return { type: "packetOut", bufferId, inPort, actions: readActions(from.sub(length)), data: from.rest() };
+      const { actionsLength, ...head } = packetOutHead.read(from);
+      return { type: "packetOut", ...head, actions: readActions(from.sub(actionsLength)), data: from.rest() };
     },
   },
-  flowMod: { number: 14, from: 4, to: 6, write: writeFlowMod, read: (from) => readFlowMod(from) },
-  groupMod: { number: 15, from: 2, to: 5, write: (out, body) => writeGroupMod(out, body), read: (from) => readGroupMod(from) },
-  multipartRequest: { number: 18, from: 4, to: 6, write: (out, body) => writeMultipart(out, body), read: (from) => readMultipart(from, "multipartRequest") },
-  multipartReply: { number: 19, from: 4, to: 6, write: (out, body) => writeMultipart(out, body), read: (from) => readMultipart(from, "multipartReply") },
-  barrierRequest: empty(20, "barrierRequest"),
-  barrierReply: empty(21, "barrierReply"),
-  roleRequest: { number: 24, from: 3, to: 6, write: (out, body) => role.write(out, body), read: (from) => ({ type: "roleRequest", ...role.read(from) }) },
-  roleReply: { number: 25, from: 3, to: 6, write: (out, body) => role.write(out, body), read: (from) => ({ type: "roleReply", ...role.read(from) }) },
-  meterMod: { number: 29, from: 4, to: 6, write: (out, body) => writeMeterMod(out, body), read: (from) => ({ type: "unknown", typeNumber: 29, bytes: from.rest() }) },
+  flowMod: { number: 14, from: 4, to: 6, write: writeFlowMod, read: readFlowMod },
+  groupMod: { number: 15, from: 2, to: 5, write: writeGroupMod, read: readGroupMod },
+  portMod: { number: 16, from: 4, to: 6, write: writePortMod, read: readPortMod },
+  multipartRequest: multipart("multipartRequest", 18),
+  multipartReply: multipart("multipartReply", 19),
+  barrierRequest: empty("barrierRequest", 20),
+  barrierReply: empty("barrierReply", 21),
+  roleRequest: fixed("roleRequest", 24, 3, 6, role),
+  roleReply: fixed("roleReply", 25, 3, 6, role),
+  getAsyncRequest: empty("getAsyncRequest", 26),
+  getAsyncReply: asynchronous("getAsyncReply", 27),
+  setAsync: asynchronous("setAsync", 28),
+  meterMod: { number: 29, from: 4, to: 6, write: writeMeterMod, read: readMeterMod },
+  roleStatus: fixed("roleStatus", 30, 5, 6, roleStatus),
   requestForward: { number: 32, from: 5, to: 6, write: (out, body) => out.raw(body.request), read: (from) => ({ type: "requestForward", request: from.rest() }) },
-  bundleControl: { number: 33, from: 5, to: 6, write: (out, body) => bundleControl.write(out, body), read: (from) => ({ type: "bundleControl", ...bundleControl.read(from) }) },
+  bundleControl: fixed("bundleControl", 33, 5, 6, bundleControl),
   bundleAdd: {
     number: 34,
     from: 5,
     to: 6,
     write: (out, body) => {
-      out.u32(body.bundleId);
-      out.zeros(2);
-      out.u16(body.flags);
+      bundleAddHead.write(out, body);
       out.raw(body.message);
     },
-    read: (from) => {
-      const bundleId = from.u32();
-      from.skip(2);
-      return { type: "bundleAdd", bundleId, flags: from.u16(), message: from.rest() };
-    },
+    read: (from) => ({ type: "bundleAdd", ...bundleAddHead.read(from), message: from.rest() }),
   },
 };
-
-function writeMultipart(out: Writer, body: Multipart): void {
-  out.u16(body.multipartType);
-  out.u16(body.flags);
-  out.zeros(4);
-  out.raw(body.body);
-}
-
-function readMultipart(from: Reader, type: Multipart["type"]): Multipart {
-  const multipartType = from.u16();
-  const flags = from.u16();
-  from.skip(4);
-  return { type, multipartType, flags, body: from.rest() };
-}
 
 const byNumber = new Map<number, Row<Exclude<Body["type"], "unknown">>>(
   Object.values(rows).map((row) => [row.number, row as unknown as Row<Exclude<Body["type"], "unknown">>]),
@@ -301,7 +315,9 @@ export function decodeMessage(bytes: Uint8Array): Message {
   const row = byNumber.get(number);
   const isHello = number === 0;
   if (row === undefined || (!isHello && (version < row.from || version > row.to))) return { type: "unknown", typeNumber: number, bytes: from.rest(), version, xid };
-  return { ...row.read(from, version as Version), version, xid };
+  const body = row.read(from, version as Version);
+  if (from.remaining > 0) throw new WireError(`${from.remaining} bytes after the end of ${body.type}`, from.offset);
+  return { ...body, version, xid };
 }
 
 /** A packet-out; `data` is the frame. */

@@ -15,6 +15,7 @@ export class Reader {
   private readonly view: DataView;
   private at: number;
   private readonly end: number;
+  private lossy = false;
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     // A plain view: slice() of a Buffer would share its memory.
@@ -50,8 +51,17 @@ export class Reader {
   u64(): bigint {
     return this.view.getBigUint64(this.take(8));
   }
+  /** True when something was read that writing the value again would not give back: padding that is not zero, for one. */
+  get isLossy(): boolean {
+    return this.lossy;
+  }
+  noteLoss(): void {
+    this.lossy = true;
+  }
+  /** Steps over padding. */
   skip(length: number): void {
-    this.take(length);
+    const at = this.take(length);
+    for (let i = at; i < at + length; i++) if (this.bytes[i] !== 0) this.lossy = true;
   }
   /** A copy: what is read outlives the buffer it came in. */
   copy(length: number): Uint8Array {
@@ -66,6 +76,10 @@ export class Reader {
     const at = this.take(length);
     return new Reader(this.bytes, at, at + length);
   }
+  /** Another reader of what is left; this one stays where it is. */
+  fork(): Reader {
+    return new Reader(this.bytes, this.at, this.end);
+  }
   /** An unsigned big-endian number of `length` bytes. */
   number(length: number): bigint {
     let value = 0n;
@@ -75,6 +89,11 @@ export class Reader {
   }
 }
 
+function fits(does: boolean, value: number | bigint, length: number): void {
+  if (!does) throw new RangeError(`${value} is not an unsigned number of ${length} bytes`);
+}
+
+/** Grows as needed. RangeError for a number that does not fit its field. */
 export class Writer {
   private bytes = new Uint8Array(256);
   private view = new DataView(this.bytes.buffer);
@@ -97,30 +116,42 @@ export class Writer {
   }
 
   u8(value: number): void {
-    this.view.setUint8(this.room(1), value);
+    fits((value & 0xff) === value, value, 1);
+    const at = this.room(1); // before the view is looked at: growing replaces it
+    this.view.setUint8(at, value);
   }
   u16(value: number): void {
-    this.view.setUint16(this.room(2), value);
+    fits((value & 0xffff) === value, value, 2);
+    const at = this.room(2);
+    this.view.setUint16(at, value);
   }
   u32(value: number): void {
-    this.view.setUint32(this.room(4), value);
+    fits(value >>> 0 === value, value, 4);
+    const at = this.room(4);
+    this.view.setUint32(at, value);
   }
   u64(value: bigint): void {
-    this.view.setBigUint64(this.room(8), value);
+    fits(BigInt.asUintN(64, value) === value, value, 8);
+    const at = this.room(8);
+    this.view.setBigUint64(at, value);
   }
   zeros(length: number): void {
     const at = this.room(length);
     this.bytes.fill(0, at, at + length);
   }
   raw(bytes: Uint8Array): void {
-    this.bytes.set(bytes, this.room(bytes.length));
+    const at = this.room(bytes.length);
+    this.bytes.set(bytes, at);
   }
+  /** An unsigned big-endian number of `length` bytes. */
   number(value: bigint, length: number): void {
+    fits(BigInt.asUintN(length * 8, value) === value, value, length);
     const at = this.room(length);
     for (let i = length - 1, rest = value; i >= 0; i--, rest >>= 8n) this.bytes[at + i] = Number(rest & 0xffn);
   }
   /** Overwrites a 16-bit number written before: a length that is known only now. */
   patchU16(at: number, value: number): void {
+    fits((value & 0xffff) === value, value, 2);
     this.view.setUint16(at, value);
   }
   /** Zeros up to a multiple of 8 counted from `start`. */

@@ -1,0 +1,336 @@
+/**
+ * The session under a connection: framing, hello, keep-alive, requests by xid, a bounded send queue.
+ *
+ * A message that can't be read is answered with OFPBRC_BAD_LEN and counted; the session goes on. It ends when framing is
+ * lost, when a message has another version than was agreed, when the peer falls silent, and when it stops reading.
+ */
+import { EventEmitter } from "node:events";
+import type { Socket } from "node:net";
+import { OpenFlowError } from "../errors.js";
+import { switchError } from "../messages/errors.js";
+import type { FlowRemoved, Version } from "../messages/flow.js";
+import type { FlowUpdate } from "../messages/flow-monitor.js";
+import { decodeMessage, encodeMessage, type Body, type Features, type Message, type PacketIn, type RequestForward, type RoleStatus } from "../messages/message.js";
+import type { PortStatus } from "../messages/port.js";
+import { WireError } from "../wire/reader.js";
+import { MessageFraming } from "./framing.js";
+import { tick, type Liveness } from "./liveness.js";
+import { Requests } from "./requests.js";
+
+export interface SessionOptions {
+  readonly versions: readonly Version[];
+  readonly echoIntervalMs: number;
+  readonly requestTimeoutMs: number;
+  /** Unsent bytes beyond which the peer counts as not reading: the session is closed. */
+  readonly maxSendQueueBytes: number;
+}
+export const defaultOptions: SessionOptions = {
+  versions: [5, 4],
+  echoIntervalMs: 5_000,
+  requestTimeoutMs: 10_000,
+  maxSendQueueBytes: 64 << 20,
+};
+
+export interface ConnectionEvents {
+  packetIn: [PacketIn];
+  portStatus: [PortStatus];
+  flowRemoved: [FlowRemoved];
+  flowUpdates: [readonly FlowUpdate[]];
+  requestForward: [RequestForward];
+  roleStatus: [RoleStatus];
+  /** An error that belongs to no request that is waited for. */
+  error: [OpenFlowError];
+  closed: [reason: string];
+}
+
+export interface ConnectionCounters {
+  received: number;
+  sent: number;
+  /** Messages that could not be read. */
+  malformed: number;
+  /** Messages of a type we do not know. */
+  unknown: number;
+}
+
+/** Modifications in flight: which one an error belongs to. */
+export interface Tracked {
+  readonly index: number;
+  readonly errors: OpenFlowError[];
+}
+
+const badRequest = { errorType: 1, badType: 1, badLength: 6 } as const;
+const helloFailed = { errorType: 0, incompatible: 0 } as const;
+const quotedBytes = 64;
+/** How long a peer that does not read may delay the end of the socket. */
+const lingerMs = 500;
+
+export abstract class Session extends EventEmitter<ConnectionEvents> {
+  readonly counters: ConnectionCounters = { received: 0, sent: 0, malformed: 0, unknown: 0 };
+  protected readonly requests: Requests;
+  /** By xid. */
+  protected readonly tracked = new Map<number, Tracked>();
+  protected readonly options: SessionOptions;
+  private readonly socket: Socket;
+  private readonly framing = new MessageFraming();
+  private readonly probe: NodeJS.Timeout;
+  private liveness: Liveness = { state: "alive", sinceMs: performance.now() };
+  private checkedMs = performance.now();
+  private negotiated: Version | undefined;
+  private switchFeatures: Features | undefined;
+  private nextXid = 1;
+  private isClosed = false;
+  private agree: ((version: Version) => void) | undefined;
+  private refuseAgreement: ((error: OpenFlowError) => void) | undefined;
+
+  constructor(socket: Socket, options: SessionOptions) {
+    super();
+    this.socket = socket;
+    this.options = options;
+    this.requests = new Requests(options.requestTimeoutMs);
+    this.on("error", () => undefined); // one that nobody listens for must not end the process
+    socket.setNoDelay(true);
+    socket.on("data", (chunk) => this.received(chunk));
+    socket.on("error", (error) => this.end(error.message));
+    socket.on("close", () => this.end("the peer closed the connection"));
+    this.probe = setInterval(() => this.check(), Math.max(10, options.echoIntervalMs / 4));
+    this.probe.unref();
+  }
+
+  /** The wire version that was agreed; before that the highest offered. */
+  get version(): Version {
+    return this.negotiated ?? (Math.max(...this.options.versions) as Version);
+  }
+  /** The switch's features; known once the session is set up. */
+  get features(): Features {
+    if (this.switchFeatures === undefined) throw new OpenFlowError("not-connected", "the session is not set up");
+    return this.switchFeatures;
+  }
+  get datapathId(): bigint {
+    return this.features.datapathId;
+  }
+
+  /** Negotiates the version and reads the features. Rejects with "version-mismatch", "timeout" or "not-connected". */
+  async handshake(): Promise<void> {
+    const agreed = new Promise<Version>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new OpenFlowError("timeout", "no hello")), this.options.requestTimeoutMs);
+      this.agree = (version) => {
+        clearTimeout(timer);
+        resolve(version);
+      };
+      this.refuseAgreement = (error) => {
+        clearTimeout(timer);
+        reject(error);
+      };
+    });
+    try {
+      this.write(encodeMessage(this.version, this.xid(), { type: "hello", versions: this.options.versions }));
+      this.negotiated = await agreed;
+      const reply = await this.request({ type: "featuresRequest" });
+      if (reply.type !== "featuresReply") throw new OpenFlowError("unsupported", `features answered with ${reply.type}`);
+      this.switchFeatures = reply;
+    } catch (error) {
+      this.end(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+  }
+
+  /** Sends and forgets. An error that the switch answers comes as event "error". */
+  send(body: Body): void {
+    this.write(encodeMessage(this.version, this.xid(), body));
+  }
+
+  /** Sends and resolves with the one reply; rejects with the switch's error, "timeout", "not-connected" or "overloaded". */
+  request(body: Body): Promise<Message> {
+    return this.collect(body, (message, resolve) => {
+      resolve(message);
+      return true;
+    });
+  }
+
+  /** Closes; resolves when the socket is closed. */
+  async close(): Promise<void> {
+    this.end("closed by us");
+    if (!this.socket.closed) await new Promise<void>((resolve) => this.socket.once("close", () => resolve()));
+  }
+
+  /** Events, unknown ones included, that are no reply. */
+  protected abstract unsolicited(message: Message): void;
+
+  protected xid(): number {
+    const xid = this.nextXid;
+    this.nextXid = xid >= 0x7fffffff ? 1 : xid + 1;
+    return xid;
+  }
+
+  /** Throws OpenFlowError when the connection is closed or the peer does not read. */
+  protected write(bytes: Uint8Array, messages = 1): void {
+    if (this.isClosed) throw new OpenFlowError("not-connected", "the connection is closed");
+    if (this.socket.writableLength + bytes.length > this.options.maxSendQueueBytes) {
+      this.end(`the peer does not read: ${this.socket.writableLength} bytes are waiting`);
+      throw new OpenFlowError("overloaded", "the peer does not read what is sent");
+    }
+    this.counters.sent += messages;
+    this.socket.write(bytes);
+  }
+
+  /** Writes many messages as fast as the peer takes them. A peer that takes nothing for a request's time-out is closed. */
+  protected async writeAll(messages: readonly Uint8Array[]): Promise<void> {
+    const batchBytes = Math.min(256 << 10, this.options.maxSendQueueBytes / 2);
+    let batch: Uint8Array[] = [];
+    let size = 0;
+    const flush = async (): Promise<void> => {
+      if (batch.length === 0) return;
+      this.write(Buffer.concat(batch), batch.length);
+      [batch, size] = [[], 0];
+      if (this.socket.writableNeedDrain) await this.drained();
+    };
+    for (const message of messages) {
+      if (size + message.length > batchBytes) await flush();
+      batch.push(message);
+      size += message.length;
+    }
+    await flush();
+  }
+
+  /** Sends a request; `take` sees each reply and returns true for the last. */
+  protected collect<T>(body: Body, take: (message: Message, resolve: (value: T) => void) => boolean, xid = this.xid()): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const bytes = encodeMessage(this.version, xid, body);
+      this.requests.add(xid, body.type, (message) => take(message, resolve), reject);
+      try {
+        this.write(bytes);
+      } catch (error) {
+        this.requests.fail(xid, error as Error);
+      }
+    });
+  }
+
+  private drained(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = (error?: OpenFlowError): void => {
+        clearTimeout(timer);
+        this.socket.off("drain", onDrain);
+        this.off("closed", onClosed);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const onDrain = (): void => done();
+      const onClosed = (reason: string): void => done(new OpenFlowError("not-connected", `the connection ended: ${reason}`));
+      const timer = setTimeout(() => this.end(`the peer took nothing for ${this.options.requestTimeoutMs} ms`), this.options.requestTimeoutMs);
+      this.socket.on("drain", onDrain);
+      this.on("closed", onClosed);
+    });
+  }
+
+  private received(chunk: Uint8Array): void {
+    this.liveness = { state: "alive", sinceMs: performance.now() };
+    let messages: Uint8Array[];
+    try {
+      messages = this.framing.push(chunk);
+    } catch (error) {
+      this.counters.malformed++;
+      this.end(`framing lost: ${(error as Error).message}`);
+      return;
+    }
+    for (const bytes of messages) {
+      if (this.isClosed) return;
+      this.counters.received++;
+      try {
+        this.message(decodeMessage(bytes), bytes);
+      } catch (error) {
+        if (!(error instanceof WireError)) throw error;
+        this.refuse(bytes, badRequest.badLength);
+      }
+    }
+  }
+
+  private message(message: Message, bytes: Uint8Array): void {
+    if (message.type === "hello") return this.helloCame(message.version, message.versions);
+    if (this.negotiated === undefined) return this.end(message.type === "error" ? this.errorOf(message).message : `expected a hello, got ${message.type}`);
+    if (message.version !== this.negotiated) {
+      this.counters.malformed++;
+      return this.end(`version ${message.version} in a session of version ${this.negotiated}`);
+    }
+    switch (message.type) {
+      case "echoRequest":
+        return this.reply(encodeMessage(this.version, message.xid, { type: "echoReply", data: message.data }));
+      case "echoReply":
+        return;
+      case "error":
+        return this.errorCame(this.errorOf(message), message.xid);
+      case "unknown":
+        this.counters.unknown++;
+        if (!this.requests.settle(message)) this.refuse(bytes, badRequest.badType);
+        return;
+      default:
+        if (!this.requests.settle(message)) this.unsolicited(message);
+    }
+  }
+
+  private helloCame(version: number, bitmap: readonly number[]): void {
+    if (this.negotiated !== undefined) return;
+    const ours = this.options.versions;
+    // Without a bitmap the lower of the two highest versions holds (OpenFlow 1.4 section 6.3.1).
+    const common = bitmap.length > 0 ? ours.filter((candidate) => bitmap.includes(candidate)) : ours.filter((candidate) => candidate === Math.min(version, this.version));
+    if (common.length > 0) {
+      this.negotiated = Math.max(...common) as Version; // at once: the next message may be in the same chunk
+      this.agree?.(this.negotiated);
+      return;
+    }
+    const data = Buffer.from(`versions ${ours.join(", ")} are spoken here`);
+    this.reply(encodeMessage(this.version, 0, { type: "error", errorType: helloFailed.errorType, code: helloFailed.incompatible, data }));
+    this.end(`no common version: the peer offers ${bitmap.length > 0 ? bitmap.join(", ") : version}`, "version-mismatch");
+  }
+
+  private errorOf(message: Message & { readonly type: "error" }): OpenFlowError {
+    const { name, ...facts } = switchError(message.errorType, message.code, message.data);
+    const index = this.tracked.get(message.xid)?.index;
+    return new OpenFlowError("switch-rejected", name, { xid: message.xid, ...facts, ...(index === undefined ? {} : { index }) });
+  }
+
+  private errorCame(error: OpenFlowError, xid: number): void {
+    const tracked = this.tracked.get(xid);
+    if (tracked !== undefined) tracked.errors.push(error);
+    else if (!this.requests.fail(xid, error)) this.emit("error", error);
+  }
+
+  /** Answers with an error and counts; an error is never answered with another. */
+  private refuse(bytes: Uint8Array, code: number): void {
+    if (code === badRequest.badLength) this.counters.malformed++;
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    if (view.getUint8(1) === 1) return;
+    this.reply(encodeMessage(this.version, view.getUint32(4), { type: "error", errorType: badRequest.errorType, code, data: bytes.slice(0, quotedBytes) }));
+  }
+
+  /** Writes what no caller waits for: when it cannot be sent, the connection is at its end and says so by itself. */
+  private reply(bytes: Uint8Array): void {
+    try {
+      this.write(bytes);
+    } catch (error) {
+      if (!(error instanceof OpenFlowError)) throw error;
+    }
+  }
+
+  private check(): void {
+    const nowMs = performance.now();
+    const isLate = nowMs - this.checkedMs > this.options.echoIntervalMs;
+    this.checkedMs = nowMs;
+    if (isLate) return; // we were held up ourselves: what came meanwhile has not been read yet
+    const [next, effect] = tick(this.liveness, nowMs, this.options.echoIntervalMs);
+    this.liveness = next;
+    if (effect === "send-echo-request") this.reply(encodeMessage(this.version, this.xid(), { type: "echoRequest", data: new Uint8Array(0) }));
+    else if (effect === "close") this.end(`nothing received for ${2 * this.options.echoIntervalMs} ms`);
+  }
+
+  private end(reason: string, code: "not-connected" | "version-mismatch" = "not-connected"): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    clearInterval(this.probe);
+    this.socket.destroySoon(); // what is in flight, such as an error reply, still goes out
+    setTimeout(() => this.socket.destroy(), lingerMs).unref();
+    const error = new OpenFlowError(code, `the connection ended: ${reason}`);
+    this.refuseAgreement?.(error);
+    this.requests.failAll(error);
+    this.emit("closed", reason);
+  }
+}
