@@ -23,7 +23,7 @@ function verb(name: string, description: string, run: (options: never) => Promis
     .command(name)
     .description(description)
     .addOption(new Option("-o, --output <form>", "how to print").choices(["table", "json"]))
-    .action(async (_options: unknown, command: Command) => run(command.optsWithGlobals() as never));
+    .action(async (_options: unknown, command: Command) => run(command.optsWithGlobals<never>()));
 }
 
 verb("status", "what the controller is doing", async (options: GlobalOptions) => (await import("./status.js")).status(options));

@@ -4,7 +4,7 @@
  * Each pass is one transaction, because every transaction makes vswitchd run its whole configuration and pauses forwarding.
  * It raises next_cfg and waits for cur_cfg, so that a resolved flush means vswitchd has done it.
  */
-import type { NamedUuid, OvsdbClient, Replica, Row, Transaction } from "ovsdb-client";
+import type { NamedUuid, OvsdbClient, Replica, Transaction } from "ovsdb-client";
 import { integer, readBridges, rootUuid, type Tables } from "../network/database-view.js";
 import { mark } from "../network/pipeline.js";
 import { diffDatabase, type DatabaseChange, type DesiredDatabase, type DesiredPort } from "./database-state.js";

@@ -5,8 +5,9 @@
 import type { BlockRule } from "../change/block-rule.js";
 import type { Prediction } from "../predict/onset.js";
 
-/** Ports with less than this share of the surge are not worth a rule. */
-const minPortShare = 0.05;
+/** A candidate takes the strongest ports of a class until they carry this share of it; the wider one this. */
+const mostShare = 0.8;
+const nearlyAllShare = 0.97;
 
 /** "tcp-syn:80" as the facts of a rule; undefined for a class no rule can meet narrowly. */
 function factsOf(name: string): Omit<BlockRule, "bridge" | "inPort" | "ipv4Dst"> | undefined {
@@ -43,10 +44,24 @@ export interface Candidate {
   readonly why: string;
 }
 
+type Facts = Omit<BlockRule, "bridge" | "inPort" | "ipv4Dst">;
+
+/** The strongest ports for a class, as few as carry `share` of it. */
+function strongestPorts(prediction: Prediction, name: string, share: number): { readonly bridge: string; readonly ofport: number }[] {
+  const ports = prediction.evidence.ingress.filter((port) => (port.classes[name] ?? 0) > 0).sort((x, y) => (y.classes[name] ?? 0) - (x.classes[name] ?? 0));
+  const total = ports.reduce((sum, port) => sum + (port.classes[name] ?? 0), 0);
+  let sum = 0;
+  return ports.filter((port) => {
+    const isNeeded = sum < share * total;
+    sum += port.classes[name] ?? 0;
+    return isNeeded;
+  });
+}
+
 /**
- * Candidates for one prediction: the strongest class of packets at the ports that carry it; then the strongest classes together
- * that make up nearly all; then the strongest one without its service. Each within `maxRules`; an empty list when the evidence
- * names no port.
+ * Candidates for one prediction, narrowest first: the strongest class at the ports that carry most of it; at those that carry
+ * nearly all; the strongest classes together that make up nearly all the traffic; the strongest class whatever the service. Each
+ * within `maxRules`; an empty list when the evidence names no port.
  */
 export function candidates(prediction: Prediction, maxRules: number): Candidate[] {
   const totals = new Map<string, number>();
@@ -54,29 +69,34 @@ export function candidates(prediction: Prediction, maxRules: number): Candidate[
   const ranked = [...totals].filter(([name]) => factsOf(name) !== undefined).sort(([, x], [, y]) => y - x);
   const [strongest] = ranked;
   if (strongest === undefined) return [];
+  const [first] = strongest;
   const all = [...totals.values()].reduce((sum, rate) => sum + rate, 0);
 
-  const rulesFor = (names: readonly string[], change: (facts: NonNullable<ReturnType<typeof factsOf>>) => NonNullable<ReturnType<typeof factsOf>> = (facts) => facts): BlockRule[] =>
+  const rulesFor = (names: readonly string[], share: number, change: (facts: Facts) => Facts = (facts) => facts): BlockRule[] =>
     names.flatMap((name) => {
       const facts = factsOf(name);
-      const total = totals.get(name) ?? 0;
       if (facts === undefined) return [];
-      return prediction.evidence.ingress
-        .filter((port) => (port.classes[name] ?? 0) >= minPortShare * total)
-        .map((port): BlockRule => ({ bridge: port.bridge, inPort: port.ofport, ipv4Dst: prediction.subject, ...change(facts) }));
+      return strongestPorts(prediction, name, share).map((port): BlockRule => ({ bridge: port.bridge, inPort: port.ofport, ipv4Dst: prediction.subject, ...change(facts) }));
     });
 
   const nearlyAll: string[] = [];
   let sum = 0;
   for (const [name, rate] of ranked) {
-    if (sum >= 0.9 * all) break;
+    if (sum >= nearlyAllShare * all) break;
     nearlyAll.push(name);
     sum += rate;
   }
   const list: Candidate[] = [
-    { rules: rulesFor([strongest[0]]), why: `strongest class ${strongest[0]}` },
-    ...(nearlyAll.length > 1 ? [{ rules: rulesFor(nearlyAll), why: `classes ${nearlyAll.join(", ")}` }] : []),
-    { rules: rulesFor([strongest[0]], widened), why: `${strongest[0]}, any service` },
+    { rules: rulesFor([first], mostShare), why: `${first} where most of it comes in` },
+    { rules: rulesFor([first], nearlyAllShare), why: `${first} where nearly all of it comes in` },
+    { rules: rulesFor(nearlyAll, mostShare), why: `classes ${nearlyAll.join(", ")}` },
+    { rules: rulesFor([first], nearlyAllShare, widened), why: `${first}, any service` },
   ];
-  return list.filter((candidate) => candidate.rules.length > 0 && candidate.rules.length <= maxRules);
+  const seen = new Set<string>();
+  return list.filter(({ rules }) => {
+    const key = JSON.stringify(rules);
+    const isNew = !seen.has(key);
+    seen.add(key);
+    return isNew && rules.length > 0 && rules.length <= maxRules;
+  });
 }

@@ -33,6 +33,8 @@ export interface DefenceEvents {
 const keptPredictions = 1_000;
 /** A lease with less than this left is renewed while the attack goes on. */
 const renewBeforeMs = 3_000;
+/** Candidates tried in a row for one subject. */
+const maxAttempts = 5;
 /** After all candidates failed for a subject, it is left alone for this long. */
 const retryAfterMs = 5_000;
 /** What was there this long before the first alarm counts as there before the attack. */
@@ -129,16 +131,23 @@ export class Defence extends EventEmitter<DefenceEvents> {
     if (this.parts.policy.enabled && !this.busy.has(subject)) void this.respond(prediction);
   }
 
-  /** Proposes candidates, narrowest first, until one is live. One response a subject at a time. */
-  private async respond(prediction: Prediction): Promise<void> {
-    const { subject } = prediction;
+  /**
+   * Proposes candidates, narrowest first, until one is live. One response a subject at a time. A trial takes a second, in which the
+   * attack grows: each next candidate is taken from the newest prediction.
+   */
+  private async respond({ subject }: Prediction): Promise<void> {
     const { nowMs, manager, policy, log } = this.parts;
     if (nowMs() < (this.quietUntil.get(subject) ?? 0)) return;
     const covered = manager.inForce().some((change) => change.rules.some((rule) => rule.ipv4Dst === subject) && (change.deadlineMs ?? 0) - nowMs() > renewBeforeMs);
     if (covered) return;
     this.busy.add(subject);
     try {
-      for (const candidate of candidates(prediction, policy.maxRules)) {
+      const tried = new Set<string>();
+      for (let attempt = 0; attempt < maxAttempts; attempt++) {
+        const prediction = this.predictions.findLast((one) => one.subject === subject);
+        const candidate = prediction && candidates(prediction, policy.maxRules).find(({ rules }) => !tried.has(JSON.stringify(rules)));
+        if (prediction === undefined || candidate === undefined) break;
+        tried.add(JSON.stringify(candidate.rules));
         const reason = `prediction ${prediction.id}: attack on ${subject}, confidence ${prediction.confidence.toFixed(2)}; ${candidate.why}`;
         const change: Change = await manager.submit({ origin: { by: "policy", reason, predictionId: prediction.id }, rules: candidate.rules, leaseMs: policy.leaseS * 1_000 });
         if (change.state === "live") return;
