@@ -8,6 +8,7 @@ import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process"
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 
 export interface RunResult {
   readonly code: number;
@@ -25,7 +26,8 @@ export interface RunOptions {
 /** Output kept of one command; what is beyond is cut. */
 const maxOutput = 16 << 20;
 /** The project's folder, from dist/lab or from lab. */
-export const projectDir = path.resolve(import.meta.dirname, path.basename(path.dirname(import.meta.dirname)) === "dist" ? "../.." : "..");
+const here = path.dirname(fileURLToPath(import.meta.url));
+export const projectDir = path.resolve(here, path.basename(path.dirname(here)) === "dist" ? "../.." : "..");
 
 export class Capsule implements AsyncDisposable {
   readonly pid: number;

@@ -55,9 +55,9 @@ export interface SniffCount {
   readonly probes: number;
   readonly twice: number;
   readonly reordered: number;
-  /** SYNs from outside the lab's addresses, and when the first came (ms since the epoch). */
-  readonly foreignSyns: number;
-  readonly firstForeignSynMs: number | null;
+  /** IPv4 packets from outside the lab's addresses, and when the first came (ms since the epoch). */
+  readonly foreign: number;
+  readonly firstForeignMs: number | null;
 }
 
 const pipes = { stdio: ["pipe", "pipe", "inherit"] as ["pipe", "pipe", "inherit"] };
@@ -107,4 +107,12 @@ export async function synFlood(network: Network, from: string, victim: string, r
   // hping3 exits with 1 when no answer came, as none can to a spoofed source.
   const { stdout, stderr } = await network.exec(from, "hping3", args, { mayFail: true, timeoutMs: (packets / rate + 30) * 1_000 });
   return Number(/(\d+) packets tramitted|(\d+) packets transmitted/.exec(stdout + stderr)?.slice(1).find(Boolean) ?? 0);
+}
+
+/** Replays the attack of a capture from a host against a victim, at most `rate` packets/s; resolves with how many were sent. */
+export async function replay(network: Network, from: string, victim: string, file: string, rate: number, seconds: number): Promise<number> {
+  const { mac, ip } = network.host(victim);
+  const args = [tool("replay"), file, network.host(from).device, mac, ip, String(rate), String(seconds)];
+  const { stdout } = await network.exec(from, python, args, { timeoutMs: (seconds + 20) * 1_000 });
+  return (JSON.parse(stdout) as { sent: number }).sent;
 }

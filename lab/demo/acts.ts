@@ -3,7 +3,7 @@ import { OvsdbClient } from "ovsdb-client";
 import type { Change } from "../../src/api/generated/ovsshadow/v1/shadow.js";
 import { adapterBridge, edge, shadowBridge } from "../../src/shadow/names.js";
 import { differences, snapshot } from "../compare.js";
-import { injectHostile, sniffDevice, sniffHost, startWebServer, synFlood, webLoad, type SniffCount } from "../traffic.js";
+import { injectHostile, sniffDevice, sniffHost, replay, startWebServer, synFlood, webLoad, type SniffCount } from "../traffic.js";
 import { elapse, waitFor } from "../wait.js";
 import type { Stage } from "./stage.js";
 
@@ -180,18 +180,20 @@ export async function attack(stage: Stage): Promise<void> {
   stage.figure(act, "flash crowd: rules proposed", proposals.length, "rules", atMost(proposals.length, 0));
   await lost(stage, act, 0);
 
-  stage.say("Now a SYN flood with random sources from h4 against h1, ramping up, beside ordinary web traffic from h3.");
+  const { pcap } = stage.options;
+  stage.say(`Now ${pcap === undefined ? "a SYN flood with random sources, ramping up," : `the attack of ${pcap}`} from h4 against h1, beside ordinary web traffic from h3.`);
   const before = new Set(proposals.map((change) => change.id));
   const ingress = await sniffDevice(live, "l2-eth2");
   const victim = await sniffHost(live, "h1");
   const benign = webLoad(live, "h3", "h1", 30, 16);
   const flood = (async () => {
+    if (pcap !== undefined) return replay(live, "h4", "h1", pcap, 3_000, 13);
     for (const [rate, seconds] of [[500, 1.5], [1_500, 2], [3_000, 9]] as const) await synFlood(live, "h4", "h1", rate, rate * seconds);
   })();
   const change = await changeIn(stage, before, ["live"], "a rule is on live", 30_000);
   await elapse(300);
   const [inStart, outStart] = await Promise.all([ingress.ask(), victim.ask()]);
-  const first = inStart.firstForeignSynMs ?? 0;
+  const first = inStart.firstForeignMs ?? 0;
   const prediction = (await stage.predictions())[0];
   const liveAtMs = change.timeline.find((step) => step.state === "live")?.atMs ?? 0;
   stage.say(`    predicted with confidence ${((prediction?.confidence ?? 0) * 100).toFixed(0)} %; the rule: ${change.described.join("; ")}`);
@@ -209,9 +211,9 @@ export async function attack(stage: Stage): Promise<void> {
   await flood;
   await elapse(200);
   const [inEnd, outEnd] = await Promise.all([ingress.ask(), victim.ask()]);
-  const through = (key: "foreignSyns", a: SniffCount, b: SniffCount): number => b[key] - a[key];
-  const arrived = through("foreignSyns", inStart, inEnd);
-  const reached = through("foreignSyns", outStart, outEnd);
+  const through = (key: "foreign", a: SniffCount, b: SniffCount): number => b[key] - a[key];
+  const arrived = through("foreign", inStart, inEnd);
+  const reached = through("foreign", outStart, outEnd);
   const dropped = (1 - reached / Math.max(1, arrived)) * 100;
   stage.figure(act, "attack packets that came in after that", arrived, "packets", atLeast(arrived, 1_000));
   stage.figure(act, "of these dropped", dropped, "%", atLeast(dropped, 95, " %"));

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `npm run demo`: the whole loop on a lab of its own, ending in a table of measured figures. */
 import { writeFileSync } from "node:fs";
+import path from "node:path";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import { acts } from "./acts.js";
@@ -20,7 +21,7 @@ const picture = `
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { json: { type: "string" }, pcap: { type: "string" }, act: { type: "string", multiple: true }, help: { type: "boolean", short: "h" } } });
   if (values.help === true) {
-    process.stdout.write("usage: npm run demo -- [--json FILE] [--act NAME]...\n");
+    process.stdout.write("usage: npm run demo -- [--json FILE] [--pcap FILE] [--act NAME]...\n");
     return;
   }
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -28,7 +29,7 @@ async function main(): Promise<void> {
   const seconds = (): string => `${((performance.now() - start) / 1_000).toFixed(0).padStart(3)} s`;
   say("ovs-shadow: the loop on real Open vSwitch, in namespaces of its own");
   say(picture);
-  await using stage = await Stage.build({ say });
+  await using stage = await Stage.build({ say, ...(values.pcap === undefined ? {} : { pcap: path.resolve(values.pcap) }) });
   // The lab's namespaces go with this process; this only makes the way out quick and quiet.
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => {

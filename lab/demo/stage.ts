@@ -18,7 +18,10 @@ export interface Figure {
 }
 
 export interface StageOptions {
+  /** A capture to replay in place of the flood. */
   readonly pcap?: string;
+  /** Folder of the model; default is the project's. */
+  readonly model?: string;
   readonly say: (line: string) => void;
   /** Lines to add to the daemon's configuration. */
   readonly config?: string;
@@ -92,7 +95,7 @@ export class Stage implements AsyncDisposable {
     const config = [
       "shadow: { showSink: true }",
       `sflow: { samplingRate: ${samplingRate} }`,
-      `model: ${projectDir}/models/attack-v1`,
+      `model: ${this.options.model ?? `${projectDir}/models/attack-v1`}`,
       `policy: { attack: { leaseS: ${leaseS} }, promotion: { holdDownMs: 1500 } }`,
       "stateDir: /run/lab/state",
       this.options.config ?? "",

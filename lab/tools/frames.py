@@ -2,8 +2,8 @@
 
 `inject` sends hostile frames, each with a marker: ARP, LLDP, STP, LACP, pause, CDP, EAPOL, ND, VLAN, broadcast, unicast to live
 addresses, and spoofed live senders. `sniff` answers each line on its input with one line of JSON: frames with the marker,
-probe numbers seen (how many, how many twice, how many out of order), and SYNs from outside 10.0.0.0/8, which in the lab only
-a flood with random sources sends, with the time of the first.
+probe numbers seen (how many, how many twice, how many out of order), and IPv4 packets from outside 10.0.0.0/8, which in the lab
+only an attack sends, with the time of the first.
 """
 import json
 import select
@@ -68,7 +68,7 @@ def sniff(device):
                 continue
             if MARKER in frame:
                 marked += 1
-            if frame[12:14] == b"\x08\x00" and frame[23] == 6 and frame[26] != 10 and frame[47] & 0x12 == 2:
+            if frame[12:14] == b"\x08\x00" and frame[26] not in (10, 0) and MARKER not in frame:
                 foreign += 1
                 first = first or time.time() * 1000
                 continue
@@ -90,7 +90,7 @@ def sniff(device):
             print(json.dumps({"ids": sorted(seen)}), flush=True)
         else:
             print(json.dumps({"marked": marked, "probes": len(seen), "twice": twice, "reordered": reordered,
-                              "foreignSyns": foreign, "firstForeignSynMs": first}), flush=True)
+                              "foreign": foreign, "firstForeignMs": first}), flush=True)
 
 
 if sys.argv[1] == "inject":

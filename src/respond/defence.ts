@@ -39,6 +39,8 @@ const maxAttempts = 5;
 const retryAfterMs = 5_000;
 /** What was there this long before the first alarm counts as there before the attack. */
 const marginMs = 3_000;
+/** What is seen in the first seconds was there before we came, and so before any attack we could tell. */
+const warmUpMs = 5_000;
 /** Vectors that may wait for the model; beyond, the oldest are dropped and counted. */
 const maxWaiting = 65_536;
 
@@ -56,6 +58,8 @@ export class Defence extends EventEmitter<DefenceEvents> {
   private readonly quietUntil = new Map<string, number>();
   private readonly alarms = new Map<string, number>();
   private timer: NodeJS.Timeout | undefined;
+  /** When the first sample came. */
+  private firstSeenMs = Infinity;
 
   constructor(parts: DefenceParts) {
     super();
@@ -77,7 +81,9 @@ export class Defence extends EventEmitter<DefenceEvents> {
   }
 
   datagram(datagram: Datagram): void {
-    for (const packet of this.feed.packets(datagram, this.parts.nowMs())) {
+    const nowMs = this.parts.nowMs();
+    this.firstSeenMs = Math.min(this.firstSeenMs, nowMs);
+    for (const packet of this.feed.packets(datagram, nowMs)) {
       this.streams.add(packet);
       this.take(this.windows.add(packet));
     }
@@ -85,7 +91,8 @@ export class Defence extends EventEmitter<DefenceEvents> {
 
   /** One-way streams to a victim that were there before its attack began. */
   streamsBefore(victim: string): ReadonlySet<string> {
-    return this.streams.before(victim, (this.alarms.get(victim) ?? this.parts.nowMs()) - marginMs);
+    const alarmMs = this.alarms.get(victim) ?? this.parts.nowMs();
+    return this.streams.before(victim, Math.max(alarmMs - marginMs, this.firstSeenMs + warmUpMs));
   }
 
   private take(vectors: readonly DestinationVector[]): void {

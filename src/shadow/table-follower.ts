@@ -5,7 +5,7 @@
  * is gone the last tables are kept: the shadow may have to live by them.
  */
 import { EventEmitter } from "node:events";
-import type { FlowUpdate, OpenFlowConnection } from "node-openflow";
+import { allForwards, type FlowUpdate, type OpenFlowConnection } from "node-openflow";
 import { flowKey, type FlowEntry, type GroupEntry } from "../network/flow-entry.js";
 import { BridgeSession, type Dial } from "../network/bridge-session.js";
 
@@ -87,6 +87,8 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
     connection.on("flowUpdates", (updates) => this.apply(updates));
     connection.on("requestForward", () => void this.readGroups(connection));
     this.flows.clear();
+    // Group and meter changes of others are told as forwarded requests, from 1.4 on; before, the audit finds them.
+    if (connection.version >= 5) await connection.setAsync({ requestForwardMaster: allForwards });
     const initial = await connection.monitorFlows();
     this.apply(initial);
     await this.readGroups(connection);

@@ -1,0 +1,147 @@
+/** What the controller does when things break, on the lab fabric with a 1,000 packet/s probe. */
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { projectDir } from "../../lab/capsule.js";
+import { Stage, type StageOptions } from "../../lab/demo/stage.js";
+import { startProbe, startWebServer, webLoad } from "../../lab/traffic.js";
+import { elapse, waitFor } from "../../lab/wait.js";
+import { adapterBridge } from "../../src/shadow/names.js";
+
+async function attached(options: Partial<StageOptions> = {}, prepare: (stage: Stage) => void = () => {}): Promise<Stage> {
+  const stage = await Stage.build({ say: () => {}, ...options });
+  try {
+    await stage.startProbe(120);
+    prepare(stage);
+    stage.startDaemon();
+    await stage.inStep(4);
+    await stage.everyHostReachesEveryOther();
+    await waitFor(async () => (await stage.ctl<{ hosts: unknown[] }>("topology")).hosts.length === 4, "all hosts are known");
+    await stage.inStep(4);
+    return stage;
+  } catch (error) {
+    await stage[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+test("kill -9 and restart: nothing is lost, and what works is not touched", async () => {
+  await using stage = await attached();
+  const { live } = stage;
+  await stage.probeLost();
+  const ports = await live.ovs.vsctl("--columns=_uuid,name", "list", "port");
+  const flows = async (): Promise<string> => (await live.ovs.ofctl("dump-flows", "l1", "table=242")).replace(/n_(packets|bytes)=\d+, |duration=[\d.]+s, /g, "");
+  const before = await flows();
+  await stage.killDaemon("KILL");
+  await elapse(1_000);
+  expect((await stage.probeLost()).lost).toBe(0);
+  stage.startDaemon();
+  await stage.inStep(4);
+  await elapse(1_000);
+  expect((await stage.probeLost()).lost).toBe(0);
+  expect(await flows()).toBe(before);
+  expect(await live.ovs.vsctl("--columns=_uuid,name", "list", "port")).toBe(ports);
+}, 90_000);
+
+test("guards removed by hand come back, and foreign flows in our adapter go", async () => {
+  await using stage = await attached();
+  const { live } = stage;
+  await live.ovs.vsctl("clear", "bridge", "l1", "mirrors");
+  await live.ovs.ofctl("--strict", "del-flows", "l1", "priority=65535,in_port=32769");
+  await live.ovs.ofctl("add-flow", adapterBridge("l1"), "priority=9,actions=drop");
+  await waitFor(async () => (await live.ovs.vsctl("get", "bridge", "l1", "mirrors")).split(",").length === 2, "both Mirror rows are back");
+  await waitFor(async () => (await live.ovs.ofctl("dump-flows", "l1", "in_port=32769")).includes("priority=65535"), "the guard rule is back");
+  await waitFor(async () => !(await live.ovs.ofctl("dump-flows", adapterBridge("l1"))).includes("priority=9 "), "the foreign flow is gone from the adapter");
+  await waitFor(async () => (await stage.status()).shadows.every((shadow) => shadow.state === "in step"), "in step again");
+  expect((await stage.probeLost()).lost).toBe(0);
+}, 90_000);
+
+test("ovs-vswitchd restarted: forwarding is back no later than without a controller, and so is the shadow", async () => {
+  await using stage = await attached();
+  const { live, twin } = stage.fabric;
+  const restart = async (network: typeof live): Promise<void> => {
+    await network.ovs.stopVswitchd();
+    await network.ovs.startVswitchd();
+    // The operator puts the static flows back, as ovs-ctl does after a restart.
+    for (const [bridge, flows] of Object.entries(network.built.flows)) {
+      const put = async (): Promise<boolean> => (await network.ovs.capsule.run("ovs-ofctl", ["-O", "OpenFlow13", "add-flows", bridge, "-"], { input: flows.join("\n"), mayFail: true })).code === 0;
+      await waitFor(put, `${bridge} takes the operator's flows`);
+    }
+  };
+  const absent = await startProbe(twin, "h2", "h4", 1_000, 60);
+  await waitFor(async () => (await absent.receiver.ask()).received > 200, "the probe arrives without a controller");
+  await absent.receiver.ask();
+  await restart(twin);
+  await elapse(2_000);
+  const without = (await absent.receiver.ask()).longestGapMs;
+  absent.sender.kill();
+  await absent.receiver.stop();
+  await stage.probe.ask();
+  await restart(live);
+  await elapse(2_000);
+  const withUs = (await stage.probe.ask()).longestGapMs;
+  // Both include the restart itself, which varies by some tens of ms from run to run.
+  expect(withUs).toBeLessThanOrEqual(without + 250);
+  await stage.inStep(4);
+}, 120_000);
+
+test("garbage at every port leaves everything else running", async () => {
+  await using stage = await attached({ config: "openflow: { listen: 'ptcp:6653:127.0.0.1' }" });
+  const script = [
+    "import os, socket",
+    "for port in (6653, 50051):",
+    "    for _ in range(20):",
+    "        s = socket.create_connection(('127.0.0.1', port)); s.sendall(os.urandom(3000)); s.close()",
+    "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
+    "for size in range(0, 1400, 7): u.sendto(os.urandom(size), ('127.0.0.1', 6343))",
+  ].join("\n");
+  await stage.live.ovs.capsule.run("/usr/bin/python3", ["-c", script]);
+  await waitFor(async () => ((await stage.status()).sflow?.malformed ?? 0) >= 150, "the datagrams are counted as malformed");
+  const status = await stage.status();
+  expect(status.shadows.every((shadow) => shadow.state === "in step")).toBe(true);
+  expect(status.bridges.every((bridge) => bridge.connected)).toBe(true);
+  await stage.inStep(4);
+  expect((await stage.probeLost()).lost).toBe(0);
+}, 90_000);
+
+/** A copy of the model whose calibration makes it say the same of everything. */
+function biased(stage: Stage, b: number): void {
+  const dir = stage.live.ovs.capsule.path("/run/lab/model");
+  mkdirSync(dir, { recursive: true });
+  cpSync(`${projectDir}/models/attack-v1/model.onnx`, `${dir}/model.onnx`);
+  const manifest = JSON.parse(readFileSync(`${projectDir}/models/attack-v1/manifest.json`, "utf8")) as { calibration: { b: number } };
+  manifest.calibration.b = b;
+  writeFileSync(`${dir}/manifest.json`, JSON.stringify(manifest));
+}
+
+test("a model that cries attack at everything harms nobody: no rule passes its trial", async () => {
+  await using stage = await attached({ model: "/run/lab/model" }, (one) => biased(one, 60));
+  const server = await startWebServer(stage.live, "h1");
+  const web = await webLoad(stage.live, "h3", "h1", 40, 8);
+  await waitFor(async () => (await stage.changes()).length > 0, "something was proposed");
+  const changes = await stage.changes();
+  expect(changes.filter((change) => change.state === "live" || change.state === "expired")).toEqual([]);
+  expect(web.failed).toBe(0);
+  expect((await stage.probeLost()).lost).toBe(0);
+  await server.stop();
+}, 120_000);
+
+test("a bad configuration is told with its places and exit status 2; a bad model likewise", async () => {
+  const stage = await Stage.build({ say: () => {} });
+  try {
+    const { capsule } = stage.live.ovs;
+    const start = async (text: string): Promise<{ code: number; stderr: string }> => {
+      writeFileSync(capsule.path("/run/lab/bad.yaml"), text);
+      return capsule.run("node", [`${projectDir}/dist/src/main.js`, "--config", "/run/lab/bad.yaml"], { mayFail: true });
+    };
+    const bad = await start("shadow:\n  holdMs: soon\n");
+    expect(bad.code).toBe(2);
+    expect(bad.stderr).toContain("/run/lab/bad.yaml:2:11: shadow.holdMs: ");
+    biased(stage, 0);
+    const file = capsule.path("/run/lab/model/manifest.json");
+    writeFileSync(file, readFileSync(file, "utf8").replace("synRatio", "sinRatio"));
+    const model = await start("model: /run/lab/model\nstateDir: /run/lab/state\n");
+    expect(model.code).toBe(2);
+    expect(model.stderr).toMatch(/feature 2 is "sinRatio" in the model and "synRatio" in this program/);
+  } finally {
+    await stage[Symbol.asyncDispose]();
+  }
+}, 60_000);
