@@ -44,7 +44,8 @@ const isStale = !existsSync("node_modules/.package-lock.json") || statSync("pack
 if (isStale) {
   say("Installing the npm packages of package-lock.json.");
   const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
-  if (spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { stdio: "inherit", env }).status !== 0) stop("npm could not install them.");
+  // Not `npm ci`: the lock file holds this platform's optional packages only, which `ci` takes for a mistake. Versions are the lock's.
+  if (spawnSync("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], { stdio: "inherit", env }).status !== 0) stop("npm could not install them.");
 }
 say("Building.");
 try {
