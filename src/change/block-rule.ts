@@ -76,11 +76,11 @@ export function trialFlow(rule: BlockRule, changeId: number): FlowEntry {
 /** "l2 port 2 → 10.0.0.1 tcp syn port 80" */
 export function describeRule(rule: BlockRule): string {
   const what = [
-    rule.tcpSyn === true ? "tcp syn" : rule.tcpDst !== undefined ? "tcp" : rule.udpSrc !== undefined || rule.udpDst !== undefined ? "udp" : rule.ipProto === undefined ? "all" : `ip protocol ${rule.ipProto}`,
+    rule.tcpSyn === true ? "tcp syn" : rule.tcpDst !== undefined ? "tcp" : rule.udpSrc !== undefined || rule.udpDst !== undefined ? "udp" : rule.icmpType !== undefined ? "icmp" : rule.ipProto === undefined ? "all" : `ip protocol ${rule.ipProto}`,
     rule.tcpDst === undefined ? "" : `port ${rule.tcpDst}`,
     rule.udpDst === undefined ? "" : `port ${rule.udpDst}`,
     rule.udpSrc === undefined ? "" : `from port ${rule.udpSrc}`,
-    rule.icmpType === undefined ? "" : `icmp type ${rule.icmpType}`,
+    rule.icmpType === undefined ? "" : `type ${rule.icmpType}`,
     rule.laterFragment === true ? "later fragments" : "",
   ];
   return `${rule.bridge} ${rule.inPort === undefined ? "any port" : `port ${rule.inPort}`} → ${rule.ipv4Dst} ${what.filter(Boolean).join(" ")}`;

@@ -33,3 +33,13 @@ test("candidates beyond the rule budget are left out, and without evidence there
   expect(candidates(prediction(many), 32).every(({ rules }) => rules.length <= 32)).toBe(true);
   expect(candidates(prediction([]), 32)).toEqual([]);
 });
+
+test("an attack of two kinds by one port gets a candidate with both, and none for what comes in elsewhere", () => {
+  const list = candidates(prediction([port("l2", 1, { "tcp-other:80": 150 }), port("l2", 2, { "udp:src:161": 930, "icmp:3": 70 })]), 32);
+  const both = list.find(({ rules }) => rules.length === 2);
+  expect(both?.rules).toEqual([
+    { bridge: "l2", inPort: 2, ipv4Dst: "10.0.0.1", udpSrc: 161 },
+    { bridge: "l2", inPort: 2, ipv4Dst: "10.0.0.1", icmpType: 3 },
+  ]);
+  expect(list.flatMap(({ rules }) => rules).every((rule) => rule.inPort === 2)).toBe(true);
+});

@@ -4,13 +4,17 @@
  */
 import type { BlockRule } from "../change/block-rule.js";
 import type { Prediction } from "../predict/onset.js";
+import type { IngressEvidence } from "../telemetry/features.js";
 
 /** A candidate takes the strongest ports of a class until they carry this share of it; the wider one this. */
 const mostShare = 0.8;
 const nearlyAllShare = 0.97;
 
+/** What a rule says of a packet besides its way. */
+type Facts = Omit<BlockRule, "bridge" | "inPort" | "ipv4Dst">;
+
 /** "tcp-syn:80" as the facts of a rule; undefined for a class no rule can meet narrowly. */
-function factsOf(name: string): Omit<BlockRule, "bridge" | "inPort" | "ipv4Dst"> | undefined {
+function factsOf(name: string): Facts | undefined {
   const [kind, ...rest] = name.split(":");
   const number = Number(rest.at(-1));
   switch (kind) {
@@ -32,7 +36,7 @@ function factsOf(name: string): Omit<BlockRule, "bridge" | "inPort" | "ipv4Dst">
 }
 
 /** The same without the service: all SYNs, all UDP, all ICMP. */
-function widened(facts: Omit<BlockRule, "bridge" | "inPort" | "ipv4Dst">): Omit<BlockRule, "bridge" | "inPort" | "ipv4Dst"> {
+function widened(facts: Facts): Facts {
   if (facts.tcpSyn === true) return { tcpSyn: true };
   if (facts.udpSrc !== undefined || facts.udpDst !== undefined) return { ipProto: 17 };
   if (facts.icmpType !== undefined) return { ipProto: 1 };
@@ -44,10 +48,8 @@ export interface Candidate {
   readonly why: string;
 }
 
-type Facts = Omit<BlockRule, "bridge" | "inPort" | "ipv4Dst">;
-
 /** The strongest ports for a class, as few as carry `share` of it. */
-function strongestPorts(prediction: Prediction, name: string, share: number): { readonly bridge: string; readonly ofport: number }[] {
+function strongestPorts(prediction: Prediction, name: string, share: number): IngressEvidence[] {
   const ports = prediction.evidence.ingress.filter((port) => (port.classes[name] ?? 0) > 0).sort((x, y) => (y.classes[name] ?? 0) - (x.classes[name] ?? 0));
   const total = ports.reduce((sum, port) => sum + (port.classes[name] ?? 0), 0);
   let sum = 0;
@@ -60,8 +62,8 @@ function strongestPorts(prediction: Prediction, name: string, share: number): { 
 
 /**
  * Candidates for one prediction, narrowest first: the strongest class at the ports that carry most of it; at those that carry
- * nearly all; the strongest classes together that make up nearly all the traffic; the strongest class whatever the service. Each
- * within `maxRules`; an empty list when the evidence names no port.
+ * nearly all; all classes that make up nearly all of what comes in there; the strongest class whatever the service. Each within
+ * `maxRules`; an empty list when the evidence names no port.
  */
 export function candidates(prediction: Prediction, maxRules: number): Candidate[] {
   const totals = new Map<string, number>();
@@ -70,27 +72,29 @@ export function candidates(prediction: Prediction, maxRules: number): Candidate[
   const [strongest] = ranked;
   if (strongest === undefined) return [];
   const [first] = strongest;
-  const all = [...totals.values()].reduce((sum, rate) => sum + rate, 0);
-
-  const rulesFor = (names: readonly string[], share: number, change: (facts: Facts) => Facts = (facts) => facts): BlockRule[] =>
-    names.flatMap((name) => {
+  const rulesFor = (share: number, change: (facts: Facts) => Facts = (facts) => facts): BlockRule[] => {
+    const facts = factsOf(first);
+    if (facts === undefined) return [];
+    return strongestPorts(prediction, first, share).map((port): BlockRule => ({ bridge: port.bridge, inPort: port.ofport, ipv4Dst: prediction.subject, ...change(facts) }));
+  };
+  // An attack of several kinds comes in by the same ports: there, all kinds that make up nearly all that goes to the victim.
+  const mixed = strongestPorts(prediction, first, mostShare).flatMap((port): BlockRule[] => {
+    const kinds = Object.entries(port.classes).filter(([name]) => factsOf(name) !== undefined).sort(([, x], [, y]) => y - x);
+    const total = kinds.reduce((sum, [, rate]) => sum + rate, 0);
+    let sum = 0;
+    return kinds.flatMap(([name, rate]) => {
       const facts = factsOf(name);
-      if (facts === undefined) return [];
-      return strongestPorts(prediction, name, share).map((port): BlockRule => ({ bridge: port.bridge, inPort: port.ofport, ipv4Dst: prediction.subject, ...change(facts) }));
+      if (facts === undefined || sum >= nearlyAllShare * total) return [];
+      sum += rate;
+      return [{ bridge: port.bridge, inPort: port.ofport, ipv4Dst: prediction.subject, ...facts }];
     });
+  });
 
-  const nearlyAll: string[] = [];
-  let sum = 0;
-  for (const [name, rate] of ranked) {
-    if (sum >= nearlyAllShare * all) break;
-    nearlyAll.push(name);
-    sum += rate;
-  }
   const list: Candidate[] = [
-    { rules: rulesFor([first], mostShare), why: `${first} where most of it comes in` },
-    { rules: rulesFor([first], nearlyAllShare), why: `${first} where nearly all of it comes in` },
-    { rules: rulesFor(nearlyAll, mostShare), why: `classes ${nearlyAll.join(", ")}` },
-    { rules: rulesFor([first], nearlyAllShare, widened), why: `${first}, any service` },
+    { rules: rulesFor(mostShare), why: `${first} where most of it comes in` },
+    { rules: rulesFor(nearlyAllShare), why: `${first} where nearly all of it comes in` },
+    { rules: mixed, why: `nearly all that comes in where most of ${first} does` },
+    { rules: rulesFor(nearlyAllShare, widened), why: `${first}, any service` },
   ];
   const seen = new Set<string>();
   return list.filter(({ rules }) => {
