@@ -1,12 +1,13 @@
 /**
  * A client of one OVSDB server: connects, stays connected, keeps its replicas.
  *
- * After a lost connection it dials again with doubling backoff and jitter, and monitors anew. A transaction in flight at
- * that moment rejects with "outcome-unknown": it may or may not have been done.
+ * After a lost connection it dials again, at once when the connection had been stable and otherwise with doubling backoff
+ * and jitter, and monitors anew. A transaction in flight at that moment rejects with "outcome-unknown": it may or may not
+ * have been done.
  */
 import { EventEmitter } from "node:events";
 import { OvsdbError, serverError } from "./errors.js";
-import { Session } from "./json-rpc/session.js";
+import { parseRemote, Session } from "./json-rpc/session.js";
 import { Replica, type MonitorMethod, type TableRequest } from "./replica.js";
 import { parseSchema, type DatabaseSchema } from "./schema/schema.js";
 import { Transaction, type Operation, type OperationResult } from "./transaction.js";
@@ -16,10 +17,12 @@ export interface ConnectOptions {
   readonly remote: string | readonly string[];
   /** Silence after which the server is probed; twice that is death. Default 5,000. */
   readonly probeIntervalMs?: number;
+  /** Default 1 s doubling to 8 s, as Open vSwitch; each wait is half to three halves of it. */
   readonly backoff?: { readonly initialMs: number; readonly maxMs: number };
   readonly requestTimeoutMs?: number;
-  /** The largest message accepted. Default 1 GiB: an initial reply can be large. */
+  /** The largest message accepted, in bytes. Default (and limit of Node's strings) 511 MiB: an initial reply can be large. */
   readonly maxMessageBytes?: number;
+  /** Ends the attempts to connect; has no effect on a connected client. */
   readonly signal?: AbortSignal;
   /** For the jitter; default Math.random. */
   readonly random?: () => number;
@@ -31,9 +34,16 @@ export interface ClientEvents {
   connected: [];
   disconnected: [reason: Error];
   closed: [];
+  state: [state: ClientState];
+  /** An attempt to connect failed; the next one comes in about `waitMs`. */
+  retrying: [reason: Error, waitMs: number];
+  /** The server lacks something a replica asked for. */
+  warning: [message: string];
 }
 
 export interface ClientCounters {
+  /** Attempts to connect that failed. */
+  failures: number;
   connects: number;
   transactions: number;
   updates: number;
@@ -42,18 +52,27 @@ export interface ClientCounters {
 }
 
 const methods: readonly MonitorMethod[] = ["monitor_cond_since", "monitor_cond", "monitor"];
-const updateMethod: Readonly<Record<string, MonitorMethod>> = { update: "monitor", update2: "monitor_cond", update3: "monitor_cond_since" };
+const updateMethod = new Map<string, MonitorMethod>([
+  ["update", "monitor"],
+  ["update2", "monitor_cond"],
+  ["update3", "monitor_cond_since"],
+]);
 
 export class OvsdbClient extends EventEmitter<ClientEvents> {
-  readonly counters: ClientCounters = { connects: 0, transactions: 0, updates: 0, badUpdates: 0 };
+  readonly counters: ClientCounters = { failures: 0, connects: 0, transactions: 0, updates: 0, badUpdates: 0 };
   private readonly options: Required<Omit<ConnectOptions, "signal" | "remote">> & { readonly remotes: readonly string[] };
   private session: Session | undefined;
   private current: ClientState = "connecting";
   private readonly replicas = new Set<Replica>();
   private readonly schemas = new Map<string, DatabaseSchema>();
   private readonly stopped = new AbortController();
+  /** Replicas monitored, or about to be, on the current session. */
+  private monitoring = new Map<Replica, Promise<void>>();
   private nextMonitor = 0;
   private nextRemote = 0;
+  /** The wait before the next attempt, without jitter; 0 after a stable connection. */
+  private waitMs = 0;
+  private connectedAtMs = 0;
 
   private constructor(options: ConnectOptions) {
     super();
@@ -62,14 +81,17 @@ export class OvsdbClient extends EventEmitter<ClientEvents> {
       probeIntervalMs: options.probeIntervalMs ?? 5_000,
       backoff: options.backoff ?? { initialMs: 1_000, maxMs: 8_000 },
       requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
-      maxMessageBytes: options.maxMessageBytes ?? 1 << 30,
+      maxMessageBytes: options.maxMessageBytes ?? 511 << 20,
       random: options.random ?? Math.random,
     };
   }
 
-  /** Resolves at the first connection; until then it keeps trying, and rejects only when `signal` aborts. */
+  /** Resolves at the first connection; until then it keeps trying, and rejects only when `signal` aborts or a remote is malformed. */
   static async connect(options: ConnectOptions): Promise<OvsdbClient> {
     const client = new OvsdbClient(options);
+    if (client.options.remotes.length === 0) throw new OvsdbError("transport", "no remote is given");
+    client.options.remotes.forEach(parseRemote);
+    options.signal?.throwIfAborted();
     const aborted = (): void => void client.close();
     options.signal?.addEventListener("abort", aborted, { once: true });
     await client.dial();
@@ -94,11 +116,15 @@ export class OvsdbClient extends EventEmitter<ClientEvents> {
     return schema;
   }
 
-  /** Runs operations as one transaction. Rejects when any of them, or the commit, failed: then nothing was done. */
+  /**
+   * Runs operations as one transaction. Rejects when any of them, or the commit, failed: then nothing was done. `signal`
+   * cancels it at the server; when it was too late for that, the results come all the same.
+   */
   async transact(db: string, operations: readonly Operation[], options: { readonly signal?: AbortSignal } = {}): Promise<OperationResult[]> {
-    options.signal?.throwIfAborted();
     this.counters.transactions++;
-    const results = (await this.live().request("transact", [db, ...operations])) as ((OperationResult & { error?: unknown }) | null)[];
+    const reply = await this.live().request("transact", [db, ...operations], options);
+    if (!Array.isArray(reply)) throw new OvsdbError("protocol", "the results of a transaction are not an array");
+    const results = reply as ((OperationResult & { error?: unknown }) | null)[];
     const failed = results.findIndex((result) => result !== null && result.error !== undefined && result.error !== null);
     if (failed >= 0) throw serverError(results[failed], failed);
     return results.map((result) => result ?? {});
@@ -109,25 +135,34 @@ export class OvsdbClient extends EventEmitter<ClientEvents> {
     return new Transaction(schema, (operations, signal) => this.transact(db, operations, signal === undefined ? {} : { signal }));
   }
 
-  /** Replicates tables; resolves when the initial contents are complete. */
+  /**
+   * Replicates tables; resolves when the initial contents are complete, after reconnects if need be. Tables and columns
+   * the server does not have are left out: see `Replica.absent` and the event "warning".
+   */
   async replica(db: string, tables: TableRequest): Promise<Replica> {
-    const replica = new Replica(db, tables, `replica-${this.nextMonitor++}`, (closing) => {
-      this.replicas.delete(closing);
-      if (this.session?.closed === false) void this.session.request("monitor_cancel", [closing.id]).catch(() => undefined);
-    });
+    const replica = new Replica(db, tables, `replica-${this.nextMonitor++}`, (closing) => this.forget(closing));
+    replica.on("absent", (what) => this.emit("warning", `database ${db} has no ${what}`));
     this.replicas.add(replica);
-    await this.monitor(this.live(), replica);
+    try {
+      while (replica.state !== "synced") await this.firstContents(replica);
+    } catch (error) {
+      replica.close();
+      throw error;
+    }
     return replica;
   }
 
-  /** Closes the connection for good; no timer and no socket is left. */
+  /** Closes the connection for good; when it resolves no timer and no socket is left. */
   async close(): Promise<void> {
-    if (this.current === "closed") return;
-    this.current = "closed";
-    this.stopped.abort();
-    this.session?.close();
-    await Promise.resolve();
-    this.emit("closed");
+    const { session } = this;
+    if (this.current !== "closed") {
+      this.current = "closed";
+      this.stopped.abort();
+      session?.close();
+      this.emit("state", "closed");
+      this.emit("closed");
+    }
+    await session?.ended;
   }
 
   private live(): Session {
@@ -137,30 +172,47 @@ export class OvsdbClient extends EventEmitter<ClientEvents> {
 
   /** Dials until connected or closed. */
   private async dial(): Promise<void> {
-    let backoffMs = this.options.backoff.initialMs;
     const { signal } = this.stopped;
-    while (!signal.aborted) {
+    for (;;) {
+      if (this.waitMs > 0) await pause(this.waitMs * (0.5 + this.options.random()), signal);
+      if (signal.aborted) return;
       const remote = this.options.remotes[this.nextRemote++ % this.options.remotes.length] ?? "";
       try {
-        const session = await Session.open(remote, this.options, signal);
-        await this.adopt(session);
+        await this.adopt(await Session.open(remote, this.options, signal));
         return;
-      } catch {
-        // Half to three halves of the backoff, so that many clients do not come back at one moment.
-        await pause(backoffMs * (0.5 + this.options.random()), signal);
-        backoffMs = Math.min(backoffMs * 2, this.options.backoff.maxMs);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.counters.failures++;
+        this.backOff();
+        this.emit("retrying", error instanceof Error ? error : new Error(String(error)), this.waitMs);
       }
     }
   }
 
+  private backOff(): void {
+    const { initialMs, maxMs } = this.options.backoff;
+    this.waitMs = this.waitMs === 0 ? initialMs : Math.min(this.waitMs * 2, maxMs);
+  }
+
+  /** Makes a session the current one, once every replica has its contents from it. */
   private async adopt(session: Session): Promise<void> {
     this.session = session;
     this.schemas.clear();
+    this.monitoring.clear();
     session.on("notification", (method, params) => this.notified(method, params));
     session.once("closed", (reason) => this.lost(session, reason));
-    for (const replica of this.replicas) await this.monitor(session, replica);
+    try {
+      this.stopped.signal.throwIfAborted();
+      for (const replica of this.replicas) await this.monitor(session, replica);
+      if (session.closed) throw new OvsdbError("transport", "the connection ended at once");
+    } catch (error) {
+      session.close();
+      throw error;
+    }
     this.current = "connected";
+    this.connectedAtMs = performance.now();
     this.counters.connects++;
+    this.emit("state", "connected");
     this.emit("connected");
   }
 
@@ -170,46 +222,71 @@ export class OvsdbClient extends EventEmitter<ClientEvents> {
     for (const replica of this.replicas) replica.disconnected();
     if (this.current !== "connected") return; // still dialling, or closed
     this.current = "connecting";
-    this.emit("disconnected", reason);
+    // A server that takes connections and drops them is not dialled in a circle.
+    const isStable = performance.now() - this.connectedAtMs >= Math.max(this.waitMs, this.options.backoff.initialMs);
+    if (isStable) this.waitMs = 0;
+    else this.backOff();
     void this.dial();
+    this.emit("state", "connecting");
+    this.emit("disconnected", reason);
   }
 
-  private async monitor(session: Session, replica: Replica): Promise<void> {
+  /** One try at a replica's first contents; returns, without them, when the connection was lost over it. */
+  private async firstContents(replica: Replica): Promise<void> {
+    try {
+      await this.monitor(this.live(), replica);
+    } catch (error) {
+      if (!(error instanceof OvsdbError) || error.kind !== "transport" || this.current === "closed") throw error;
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          this.off("connected", done).off("closed", done);
+          resolve();
+        };
+        this.on("connected", done).on("closed", done);
+      });
+    }
+  }
+
+  private forget(replica: Replica): void {
+    if (!this.replicas.delete(replica) || !this.monitoring.delete(replica)) return;
+    // The server answers with an error when it has not made the monitor yet or any more: all the same to us.
+    this.session?.request("monitor_cancel", [replica.id]).catch((error: unknown) => error);
+  }
+
+  /** Monitors a replica on a session, once. */
+  private monitor(session: Session, replica: Replica): Promise<void> {
+    const started = this.monitoring.get(replica) ?? this.startMonitor(session, replica);
+    this.monitoring.set(replica, started);
+    return started;
+  }
+
+  private async startMonitor(session: Session, replica: Replica): Promise<void> {
     const schema = await this.getSchema(replica.db);
     const requests = replica.monitorRequests(schema);
     for (const method of methods) {
       const params = [replica.db, replica.id, requests, ...(method === "monitor_cond_since" ? [replica.lastTransactionId] : [])];
       try {
-        await session.request(method, params, (reply) => {
-          if (method === "monitor_cond_since") {
-            const [found, lastId, contents] = reply as [boolean, string, unknown];
-            replica.lastTransactionId = lastId;
-            replica.load(method, contents, found);
-          } else replica.load(method, reply, false);
-        });
+        await session.request(method, params, { onResult: (reply) => replica.load(method, reply) });
         return;
       } catch (error) {
-        if (!(error instanceof OvsdbError) || error.facts.error !== "unknown method") throw error;
+        if (!(error instanceof OvsdbError) || error.error !== "unknown method") throw error;
       }
     }
     throw new OvsdbError("protocol", "the server knows no monitor method");
   }
 
   private notified(method: string, params: readonly unknown[]): void {
-    const monitor = updateMethod[method];
+    const monitor = updateMethod.get(method);
     if (monitor === undefined) return;
     const replica = [...this.replicas].find((candidate) => candidate.id === params[0]);
-    if (replica === undefined) return;
+    if (replica === undefined) return; // closed a moment ago
     this.counters.updates++;
     try {
-      if (monitor === "monitor_cond_since") replica.lastTransactionId = String(params[1]);
-      replica.update(monitor, monitor === "monitor_cond_since" ? params[2] : params[1]);
+      replica.update(monitor, params.slice(1));
     } catch (error) {
-      if (!(error instanceof OvsdbError)) throw error;
       // What the server says does not fit what we hold: start over from the whole contents.
       this.counters.badUpdates++;
-      replica.lastTransactionId = "00000000-0000-0000-0000-000000000000";
-      this.session?.close(error);
+      this.session?.close(error instanceof Error ? error : new Error(String(error)));
     }
   }
 }

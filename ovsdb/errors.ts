@@ -1,16 +1,22 @@
 /** The one error class of this library. */
 
 export type OvsdbErrorKind =
+  /** No connection, or it ended before the answer; nothing was changed by this call. */
   | "transport"
+  /** What came is not what RFC 7047 says; the connection is given up. */
   | "protocol"
+  /** A table, column or value does not fit the database's schema; found before sending. */
   | "schema"
   | "constraint"
   | "referential"
+  /** A `wait` of the transaction, or no answer in time; for a transaction: it was not done. */
   | "timed-out"
   | "aborted"
   | "cancelled"
   | "not-owner"
+  /** The connection ended, or the server fell silent, with the transaction in flight: done or not, read to know. */
   | "outcome-unknown"
+  /** Anything else the server refused. */
   | "server";
 
 export interface OvsdbErrorFacts {
@@ -32,6 +38,16 @@ export class OvsdbError extends Error {
     super(`[${kind}] ${message}`, { cause });
     this.kind = kind;
     this.facts = facts;
+  }
+
+  get error(): string | undefined {
+    return this.facts.error;
+  }
+  get details(): string | undefined {
+    return this.facts.details;
+  }
+  get opIndex(): number | undefined {
+    return this.facts.opIndex;
   }
 }
 

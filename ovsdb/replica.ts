@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from "node:events";
 import { OvsdbError } from "./errors.js";
+import { stringifyJson } from "./json-rpc/json.js";
 import { applyDiff, decodeValue, defaultValue, sameValue, type Value } from "./schema/datum.js";
 import type { DatabaseSchema, TableSchema } from "./schema/schema.js";
 
@@ -28,20 +29,23 @@ export interface ReplicaEvents {
   synced: [];
   /** The connection is gone: the tables are as they last were. */
   stale: [];
-  /** A table or column asked for that the server does not have. */
+  /** A table or column asked for that the server does not have; those at the start are in `absent` only. */
   absent: [what: string];
 }
 
 export type MonitorMethod = "monitor" | "monitor_cond" | "monitor_cond_since";
 export type TableRequest = Readonly<Record<string, readonly string[] | "all">>;
 type Json = Record<string, unknown>;
+export const noTransaction = "00000000-0000-0000-0000-000000000000";
 
 export class Replica extends EventEmitter<ReplicaEvents> {
   readonly db: string;
   readonly request: TableRequest;
   /** Identifies the monitor on the wire. */
   readonly id: string;
-  lastTransactionId = "00000000-0000-0000-0000-000000000000";
+  lastTransactionId = noTransaction;
+  /** Tables and columns asked for that the server does not have: "table X", "column X.Y". */
+  absent: readonly string[] = [];
   private current: ReplicaState = "syncing";
   private readonly tables = new Map<string, Map<string, Row>>();
   private schemas = new Map<string, { readonly schema: TableSchema; readonly columns: readonly string[] }>();
@@ -74,57 +78,95 @@ export class Replica extends EventEmitter<ReplicaEvents> {
 
   /** The monitor's <monitor-requests> for a server with this schema: what it does not have is left out and told. */
   monitorRequests(schema: DatabaseSchema): Json {
+    const before = this.shape();
     this.schemas = new Map();
     const requests: Json = {};
+    const absent: string[] = [];
     for (const [name, wanted] of Object.entries(this.request)) {
       const table = schema.tables.get(name);
       if (table === undefined) {
-        this.emit("absent", `table ${name}`);
+        absent.push(`table ${name}`);
         continue;
       }
       const columns = (wanted === "all" ? [...table.columns.keys()] : wanted).filter((column) => {
         const present = table.columns.has(column);
-        if (!present) this.emit("absent", `column ${name}.${column}`);
+        if (!present) absent.push(`column ${name}.${column}`);
         return present;
       });
       this.schemas.set(name, { schema: table, columns });
       requests[name] = [{ columns }];
     }
+    // Rows of another schema can't be continued: they are compared as wholes.
+    if (this.shape() !== before) this.lastTransactionId = noTransaction;
+    const news = absent.filter((what) => !this.absent.includes(what));
+    this.absent = absent;
+    for (const what of news) this.emit("absent", what);
     return requests;
   }
 
-  /** The complete contents, from the reply to a monitor request. `diffs`: the reply continues what the replica holds. */
-  load(method: MonitorMethod, contents: unknown, diffs: boolean): void {
-    const changes = diffs ? this.applyUpdate(method, contents) : this.replace(method, contents);
-    const wasSynced = this.current === "synced";
-    this.current = "synced";
-    if (changes.length > 0) this.emit("changes", changes);
-    if (!wasSynced) this.emit("synced");
+  /** The reply to a monitor request: complete contents, or what happened since `lastTransactionId`. */
+  load(method: MonitorMethod, reply: unknown): void {
+    const [isContinued, lastId, contents] = method === "monitor_cond_since" ? triple(reply) : [false, noTransaction, reply];
+    this.take(lastId, () => (isContinued === true ? this.applyUpdate(method, contents) : this.replace(method, contents)), () => {
+      this.current = "synced";
+    });
   }
 
-  /** An update notification's <table-updates>. */
-  update(method: MonitorMethod, updates: unknown): void {
-    const changes = this.applyUpdate(method, updates);
-    if (changes.length > 0) this.emit("changes", changes);
+  /** The parameters of an update notification, after the monitor's id. */
+  update(method: MonitorMethod, params: readonly unknown[]): void {
+    const [lastId, updates] = method === "monitor_cond_since" ? params : [noTransaction, params[0]];
+    this.take(lastId, () => this.applyUpdate(method, updates));
+  }
+
+  private take(lastId: unknown, apply: () => RowChange[], loaded: () => void = () => {}): void {
+    let changes: RowChange[];
+    try {
+      changes = apply();
+      this.lastTransactionId = String(lastId);
+    } catch (error) {
+      this.lastTransactionId = noTransaction; // the next monitor starts over, from whole contents
+      throw error instanceof OvsdbError ? error : new OvsdbError("protocol", `not an update: ${String(error)}`, {}, error);
+    }
+    const wasSynced = this.current === "synced";
+    loaded();
+    if (changes.length > 0) this.tell("changes", changes);
+    if (!wasSynced && this.current === "synced") this.tell("synced");
+  }
+
+  /** Emits; a listener that throws does not end the connection, it is an uncaught exception of its own. */
+  private tell(...event: ["changes", readonly RowChange[]] | ["synced"] | ["stale"]): void {
+    try {
+      if (event[0] === "changes") this.emit("changes", event[1]);
+      else this.emit(event[0]);
+    } catch (error) {
+      process.nextTick(() => {
+        throw error;
+      });
+    }
   }
 
   disconnected(): void {
     if (this.current === "stale") return;
     this.current = "stale";
-    this.emit("stale");
+    this.tell("stale");
+  }
+
+  /** What rows look like: tables, columns and their types. */
+  private shape(): string {
+    return stringifyJson([...this.schemas.values()].map(({ schema, columns }) => [schema.name, columns.map((name) => schema.columns.get(name))]));
   }
 
   private replace(method: MonitorMethod, contents: unknown): RowChange[] {
     const changes: RowChange[] = [];
-    const all = contents as Record<string, Json>;
+    const all = object(contents);
     for (const [name, rows] of this.tables) {
-      const present = new Set(Object.keys(all[name] ?? {}));
+      const present = new Set(name in all ? Object.keys(object(all[name])) : []);
       for (const uuid of [...rows.keys()]) if (!present.has(uuid)) this.set(name, uuid, undefined, changes);
     }
-    for (const [name, updates] of Object.entries(all)) {
-      for (const [uuid, body] of Object.entries(updates)) {
-        const fields = body as Json;
-        const row = this.row(name, uuid, (method === "monitor" ? fields["new"] : (fields["initial"] ?? fields["insert"])) as Json);
+    for (const [name, rows] of Object.entries(all)) {
+      for (const [uuid, body] of Object.entries(object(rows))) {
+        const fields = object(body);
+        const row = this.row(name, uuid, method === "monitor" ? fields["new"] : (fields["initial"] ?? fields["insert"]));
         this.set(name, uuid, row, changes);
       }
     }
@@ -133,22 +175,23 @@ export class Replica extends EventEmitter<ReplicaEvents> {
 
   private applyUpdate(method: MonitorMethod, updates: unknown): RowChange[] {
     const changes: RowChange[] = [];
-    for (const [name, rows] of Object.entries(updates as Record<string, Json>)) {
-      for (const [uuid, body] of Object.entries(rows)) {
-        const fields = body as Json;
+    for (const [name, rows] of Object.entries(object(updates))) {
+      for (const [uuid, body] of Object.entries(object(rows))) {
+        const fields = object(body);
         if (method === "monitor") {
-          const row = fields["new"] === undefined || fields["new"] === null ? undefined : this.row(name, uuid, fields["new"] as Json);
+          const row = fields["new"] === undefined || fields["new"] === null ? undefined : this.row(name, uuid, fields["new"]);
           this.set(name, uuid, row, changes);
         } else if ("delete" in fields) this.set(name, uuid, undefined, changes);
-        else if ("modify" in fields) this.set(name, uuid, this.modified(name, uuid, fields["modify"] as Json), changes);
-        else this.set(name, uuid, this.row(name, uuid, (fields["insert"] ?? fields["initial"]) as Json), changes);
+        else if ("modify" in fields) this.set(name, uuid, this.modified(name, uuid, fields["modify"]), changes);
+        else this.set(name, uuid, this.row(name, uuid, fields["insert"] ?? fields["initial"]), changes);
       }
     }
     return changes;
   }
 
   /** A whole row, with defaults for what the server left out. */
-  private row(table: string, uuid: string, json: Json): Row {
+  private row(table: string, uuid: string, body: unknown): Row {
+    const json = object(body);
     const known = this.schemas.get(table);
     if (known === undefined) throw new OvsdbError("protocol", `update of table ${table}, which is not monitored`);
     const row: Record<string, Value> = {};
@@ -159,12 +202,12 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     return { ...row, _uuid: uuid };
   }
 
-  private modified(table: string, uuid: string, json: Json): Row {
+  private modified(table: string, uuid: string, json: unknown): Row {
     const old = this.tables.get(table)?.get(uuid);
     const known = this.schemas.get(table);
     if (old === undefined || known === undefined) throw new OvsdbError("protocol", `modify of a row that is not known: ${table} ${uuid}`);
     const row: Record<string, Value> = { ...old };
-    for (const [name, diff] of Object.entries(json)) {
+    for (const [name, diff] of Object.entries(object(json))) {
       const column = known.schema.columns.get(name);
       if (column !== undefined) row[name] = applyDiff(column, old[name], diff);
     }
@@ -175,11 +218,23 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     const rows = this.tables.get(table);
     if (rows === undefined) return;
     const old = rows.get(uuid);
-    const columns = Object.keys(next ?? old ?? {}).filter((name) => name !== "_uuid" && (old === undefined || next === undefined || !sameValue(old[name], next[name])));
+    const names = new Set([...Object.keys(old ?? {}), ...Object.keys(next ?? {})]); // they differ when the schema has changed
+    names.delete("_uuid");
+    const columns = [...names].filter((name) => old === undefined || next === undefined || !sameValue(old[name], next[name]));
     if (old === undefined && next === undefined) return;
     if (old !== undefined && next !== undefined && columns.length === 0) return;
     if (next === undefined) rows.delete(uuid);
     else rows.set(uuid, next);
     changes.push({ table, uuid, old, new: next, columns });
   }
+}
+
+function triple(reply: unknown): readonly [unknown, unknown, unknown] {
+  if (!Array.isArray(reply) || reply.length !== 3) throw new OvsdbError("protocol", "a reply to monitor_cond_since that is not [found, last id, contents]");
+  return reply as [unknown, unknown, unknown];
+}
+
+function object(value: unknown): Json {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
+  throw new OvsdbError("protocol", `not an object: ${stringifyJson(value)}`);
 }

@@ -1,6 +1,6 @@
 /** Builds one OVSDB transaction, checked against the schema before it is sent. */
 import { OvsdbError } from "./errors.js";
-import { encodeValue, NamedUuid, type ValueIn } from "./schema/datum.js";
+import { encodeValue, isScalar, NamedUuid, type ValueIn } from "./schema/datum.js";
 import type { ColumnSchema, DatabaseSchema, TableSchema } from "./schema/schema.js";
 
 /** An <operation> of RFC 7047 section 5.2, in the wire's form. */
@@ -53,7 +53,9 @@ export class Transaction {
 
   /** Inserts a row; the result stands for its uuid in this transaction. `name`: letters, digits, "_", not a digit first. */
   insert(table: string, row: RowIn, name?: string): NamedUuid {
-    const uuidName = name ?? `new${this.unnamed++}`;
+    const uuidName = name ?? this.freeName();
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(uuidName)) throw new OvsdbError("schema", `"${uuidName}" can't name a row: letters, digits and "_", not a digit first`);
+    if (this.inserted.has(uuidName)) throw new OvsdbError("schema", `two inserted rows are named ${uuidName}`);
     this.inserted.set(uuidName, this.built.length);
     this.built.push({ op: "insert", table, row: this.row(table, row), "uuid-name": uuidName });
     return new NamedUuid(uuidName);
@@ -61,15 +63,20 @@ export class Transaction {
 
   /** Sets columns; undefined leaves a column as it is, an empty array or map clears it. */
   update(table: string, where: Where, row: RowIn): void {
+    for (const [name, value] of Object.entries(row)) if (value !== undefined) this.changeable(table, name);
     this.built.push({ op: "update", table, where: this.where(table, where), row: this.row(table, row) });
   }
 
+  /** Changes columns in place; elements to delete from a map are pairs (a Map) or keys (an array). */
   mutate(table: string, where: Where, mutations: readonly Mutation[]): void {
     const encoded = mutations.map(([name, mutator, value]) => {
-      const column = this.column(table, name);
-      const isSet = mutator === "insert" || mutator === "delete";
-      // A mutation takes any number of elements, whatever the column's own bounds.
-      return [name, mutator, encodeValue(isSet ? { ...column, min: 0, max: Infinity } : { ...column, min: 1, max: 1 }, value, table)];
+      const column = this.changeable(table, name);
+      const isKeys = mutator === "delete" && Array.isArray(value);
+      // A mutation takes any number of elements, whatever the column's own bounds; arithmetic takes one number.
+      const bounds = mutator === "insert" || mutator === "delete" ? { min: 0, max: Infinity } : { min: 1, max: 1 };
+      // An operand of arithmetic need not lie in the column's range, what comes out must: the server looks at that.
+      const key = bounds.max === 1 ? { ...column.key, min: undefined, max: undefined, enum: undefined } : column.key;
+      return [name, mutator, encodeValue({ ...column, ...bounds, key, ...(isKeys ? { value: undefined } : {}) }, value, table)];
     });
     this.built.push({ op: "mutate", table, where: this.where(table, where), mutations: encoded });
   }
@@ -92,9 +99,9 @@ export class Transaction {
     this.built.push({ op: "comment", comment: text });
   }
 
-  /** Sends it. Rejects with OvsdbError; kind "outcome-unknown" when the connection ended before the answer. */
-  async commit(signal?: AbortSignal): Promise<Committed> {
-    const results = await this.send(this.built, signal);
+  /** Sends it; `signal` cancels it at the server. Rejects with OvsdbError; kind "outcome-unknown" when the connection ended before the answer. */
+  async commit(options: { readonly signal?: AbortSignal } = {}): Promise<Committed> {
+    const results = await this.send(this.built, options.signal);
     const uuids = new Map<string, string>();
     for (const [name, index] of this.inserted) {
       const uuid = results[index]?.uuid?.[1];
@@ -116,6 +123,7 @@ export class Transaction {
   }
 
   private row(table: string, row: RowIn): Record<string, unknown> {
+    this.table(table);
     return Object.fromEntries(
       Object.entries(row)
         .filter(([, value]) => value !== undefined)
@@ -124,7 +132,25 @@ export class Transaction {
   }
 
   private where(table: string, where: Where): unknown[] {
+    this.table(table);
     if (typeof where === "string" || where instanceof NamedUuid) return [["_uuid", "==", encodeValue(uuidColumn, where, table)]];
-    return where.map(([name, function_, value]) => [name, function_, encodeValue(this.column(table, name), value, table)]);
+    return where.map(([name, function_, value]) => {
+      const column = this.column(table, name);
+      const isPart = function_ === "includes" || function_ === "excludes";
+      return [name, function_, encodeValue(isPart && !isScalar(column) ? { ...column, min: 0, max: Infinity } : column, value, table)];
+    });
+  }
+
+  private changeable(table: string, name: string): ColumnSchema {
+    const column = this.column(table, name);
+    if (!column.mutable) throw new OvsdbError("schema", `${table}.${name} can be set at insert only`);
+    return column;
+  }
+
+  private freeName(): string {
+    for (;;) {
+      const name = `new${this.unnamed++}`;
+      if (!this.inserted.has(name)) return name;
+    }
   }
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { OvsdbError } from "../errors.js";
 import { JsonFraming } from "./framing.js";
+import { parseJson } from "./json.js";
 
 const messages = fc.array(fc.oneof(fc.dictionary(fc.string({ unit: "grapheme" }), fc.jsonValue()), fc.array(fc.jsonValue())), { maxLength: 6 });
 
@@ -15,7 +16,7 @@ test("messages come out as they went in, however the bytes are cut", () => {
         got.push(...framing.push(bytes.subarray(at, next)));
         at = next;
       }
-      expect(got).toEqual(values.map((value) => JSON.parse(JSON.stringify(value)) as unknown));
+      expect(got).toEqual(values.map((value) => parseJson(JSON.stringify(value))));
     }),
   );
 });

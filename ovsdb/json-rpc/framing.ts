@@ -3,6 +3,7 @@
  * close. Every byte is looked at once, whatever the chunks; a value is decoded and parsed when it is complete.
  */
 import { OvsdbError } from "../errors.js";
+import { parseJson } from "./json.js";
 
 const quote = 0x22;
 const backslash = 0x5c;
@@ -49,6 +50,7 @@ export class JsonFraming {
         if (this.depth === 0) throw new OvsdbError("protocol", "a value that was never opened is closed");
         this.depth--;
         if (this.depth > 0) continue;
+        this.hold(i + 1 - start);
         this.chunks.push(chunk.subarray(start, i + 1));
         values.push(this.take());
         start = i + 1;
@@ -58,19 +60,23 @@ export class JsonFraming {
       }
     }
     if (this.depth > 0 && start < chunk.length) {
+      this.hold(chunk.length - start);
       this.chunks.push(chunk.slice(start));
-      this.held += chunk.length - start;
-      if (this.held > this.maxBytes) throw new OvsdbError("protocol", `a message is longer than ${this.maxBytes} bytes`);
     }
     return values;
   }
 
+  private hold(bytes: number): void {
+    this.held += bytes;
+    if (this.held > this.maxBytes) throw new OvsdbError("protocol", `a message is longer than ${this.maxBytes} bytes`);
+  }
+
   private take(): unknown {
-    const text = this.chunks.length === 1 && this.chunks[0] !== undefined ? Buffer.from(this.chunks[0]) : Buffer.concat(this.chunks);
+    const text = Buffer.concat(this.chunks);
     this.chunks = [];
     this.held = 0;
     try {
-      return JSON.parse(text.toString("utf8"));
+      return parseJson(text.toString("utf8"));
     } catch (error) {
       throw new OvsdbError("protocol", `a message is not JSON: ${(error as Error).message}`, {}, error);
     }

@@ -3,6 +3,7 @@ import { EventEmitter } from "node:events";
 import net from "node:net";
 import { OvsdbError, serverError } from "../errors.js";
 import { JsonFraming } from "./framing.js";
+import { stringifyJson } from "./json.js";
 import { tick, type Liveness } from "./liveness.js";
 
 export interface SessionOptions {
@@ -16,12 +17,26 @@ export interface SessionEvents {
   closed: [reason: Error];
 }
 
+export interface RequestOptions {
+  /** Sees the result before the next message is looked at: an update may follow a monitor's reply in the same segment. */
+  readonly onResult?: (result: unknown) => void;
+  readonly signal?: AbortSignal;
+}
+
 interface Pending {
   readonly method: string;
-  readonly resolve: (value: unknown) => void;
+  readonly settle: (result: unknown) => void;
   readonly reject: (error: Error) => void;
-  readonly timer: NodeJS.Timeout;
+  /** Why it was cancelled by us; the server's answer then decides what is told. */
+  cancelled: OvsdbError | undefined;
+  timer: NodeJS.Timeout;
 }
+
+/** Requests without an answer, and bytes the server does not take, beyond which we do not go on. */
+const maxPending = 10_000;
+const maxUnsentBytes = 256 << 20;
+/** How long a cancelled transaction may take to say what became of it. */
+const cancelGraceMs = 1_000;
 
 /** "unix:PATH", "tcp:HOST:PORT" (IPv6 in brackets), as ovsdb(7) writes connection methods. */
 export function parseRemote(remote: string): net.NetConnectOpts {
@@ -39,6 +54,8 @@ export class Session extends EventEmitter<SessionEvents> {
   private readonly pending = new Map<number, Pending>();
   private readonly framing: JsonFraming;
   private readonly probe: NodeJS.Timeout;
+  /** Resolves when the socket is closed. */
+  readonly ended: Promise<void>;
   private liveness: Liveness = { state: "alive", sinceMs: performance.now() };
   private nextId = 0;
   private isClosed = false;
@@ -69,6 +86,7 @@ export class Session extends EventEmitter<SessionEvents> {
     this.socket = socket;
     this.options = options;
     this.framing = new JsonFraming(options.maxMessageBytes);
+    this.ended = new Promise((resolve) => socket.once("close", () => resolve()));
     socket.setNoDelay(true);
     socket.on("data", (chunk) => this.received(chunk));
     socket.on("error", (error) => this.end(new OvsdbError("transport", error.message, {}, error)));
@@ -82,42 +100,65 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   /**
-   * Sends a request and resolves with its result. Rejects with the server's error, "timed-out" after the request timeout,
-   * or "outcome-unknown" when the connection ends before the reply to a `transact`. `onResult` sees the result before the
-   * next message is looked at: an update may follow a monitor's reply in the same segment.
+   * Sends a request and resolves with its result. Rejects with the server's error, or "timed-out" after the request
+   * timeout, or "cancelled" by `signal`. A `transact` is cancelled at the server in both cases, and what the server says to
+   * that is what is told; "outcome-unknown" when it says nothing, or when the connection ends first.
    */
-  request(method: string, params: readonly unknown[], onResult: (result: unknown) => void = () => {}): Promise<unknown> {
+  request(method: string, params: readonly unknown[], options: RequestOptions = {}): Promise<unknown> {
+    const { onResult, signal } = options;
     if (this.isClosed) return Promise.reject(new OvsdbError("transport", "not connected"));
+    if (signal?.aborted) return Promise.reject(new OvsdbError("cancelled", `${method} was cancelled`, {}, signal.reason));
+    if (this.pending.size >= maxPending) return Promise.reject(new OvsdbError("transport", `${maxPending} requests are waiting for the server`));
     const id = this.nextId++;
     const timeoutMs = this.options.requestTimeoutMs;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.pending.delete(id);
-        reject(new OvsdbError("timed-out", `no reply to ${method} within ${timeoutMs} ms`));
-      }, timeoutMs);
+      const aborted = (): void => this.cancel(id, new OvsdbError("cancelled", `${method} was cancelled`, {}, signal?.reason));
+      const timedOut = (): void => this.cancel(id, new OvsdbError("timed-out", `no reply to ${method} within ${timeoutMs} ms`));
+      const release = (): void => signal?.removeEventListener("abort", aborted);
+      const fail = (error: Error): void => {
+        release();
+        reject(error);
+      };
       const settle = (result: unknown): void => {
         try {
-          onResult(result);
+          onResult?.(result);
+          release();
           resolve(result);
         } catch (error) {
-          reject(error instanceof Error ? error : new Error(String(error)));
+          fail(error instanceof Error ? error : new Error(String(error)));
         }
       };
-      this.pending.set(id, { method, resolve: settle, reject, timer });
+      this.pending.set(id, { method, settle, reject: fail, cancelled: undefined, timer: setTimeout(timedOut, timeoutMs) });
+      signal?.addEventListener("abort", aborted, { once: true });
       this.send({ method, params, id });
     });
   }
 
-  notify(method: string, params: readonly unknown[]): void {
-    if (!this.isClosed) this.send({ method, params, id: null });
-  }
-
+  /** Ends the connection; `ended` resolves when the socket is gone. */
   close(reason: Error = new OvsdbError("transport", "closed by us")): void {
     this.end(reason);
   }
 
+  private cancel(id: number, reason: OvsdbError): void {
+    const waiting = this.pending.get(id);
+    if (waiting === undefined || waiting.cancelled !== undefined) return;
+    clearTimeout(waiting.timer);
+    if (waiting.method !== "transact") {
+      this.pending.delete(id);
+      waiting.reject(reason);
+      return;
+    }
+    waiting.cancelled = reason;
+    waiting.timer = setTimeout(() => {
+      this.pending.delete(id);
+      waiting.reject(new OvsdbError("outcome-unknown", `${reason.message}, and the server does not say what became of it`, {}, reason));
+    }, cancelGraceMs);
+    this.send({ method: "cancel", params: [id], id: null });
+  }
+
   private send(message: unknown): void {
-    this.socket.write(JSON.stringify(message));
+    this.socket.write(stringifyJson(message));
+    if (this.socket.writableLength > maxUnsentBytes) this.end(new OvsdbError("transport", "the server does not read what we send"));
   }
 
   private received(chunk: Uint8Array): void {
@@ -143,15 +184,24 @@ export class Session extends EventEmitter<SessionEvents> {
     this.pending.delete(id);
     clearTimeout(waiting.timer);
     const { error } = message;
-    if (error !== null && error !== undefined) waiting.reject(serverError(error));
-    else waiting.resolve(message["result"]);
+    if (error === null || error === undefined) waiting.settle(message["result"]);
+    else {
+      const told = serverError(error);
+      waiting.reject(told.kind === "cancelled" && waiting.cancelled !== undefined ? waiting.cancelled : told);
+    }
   }
 
   private check(): void {
-    const [next, effect] = tick(this.liveness, performance.now(), this.options.probeIntervalMs);
-    this.liveness = next;
+    const before = this.liveness;
+    const [next, effect] = tick(before, performance.now(), this.options.probeIntervalMs);
+    if (effect !== "close") this.liveness = next;
     if (effect === "send-echo") this.send({ method: "echo", params: [], id: "echo" });
-    else if (effect === "close") this.end(new OvsdbError("transport", `nothing received for ${2 * this.options.probeIntervalMs} ms`));
+    // When we were the busy ones, the answer lies in the socket: it is read before the immediate runs.
+    else if (effect === "close") setImmediate(() => this.giveUp(before));
+  }
+
+  private giveUp(silentSince: Liveness): void {
+    if (this.liveness === silentSince) this.end(new OvsdbError("transport", `nothing received for ${2 * this.options.probeIntervalMs} ms`));
   }
 
   private end(reason: Error): void {

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { applyDiff, decodeValue, defaultValue, encodeValue, NamedUuid } from "./datum.js";
 import { parseSchema, type ColumnSchema } from "./schema.js";
 
@@ -53,4 +54,42 @@ test("values are checked before they are sent, with table and column in the mess
   expect(() => encodeValue(column("tag"), 5000, "T")).toThrow(/T\.tag: 5000 is not in 0 to 4095/);
   expect(() => encodeValue(column("fail_mode"), "open", "T")).toThrow(/T\.fail_mode: open is not one of standalone, secure/);
   expect(() => encodeValue(column("name"), undefined, "T")).toThrow(/T\.name: 0 values, expected 1 to 1/);
+});
+
+test("64-bit integers are bigints where numbers end; reals stay numbers", () => {
+  const typed = (type: string): ColumnSchema => {
+    const found = parseSchema({ name: "D", tables: { T: { columns: { c: { type } } } } }).tables.get("T")?.columns.get("c");
+    if (found === undefined) throw new Error(type);
+    return found;
+  };
+  expect(decodeValue(typed("integer"), 9223372036854775807n)).toBe(9223372036854775807n);
+  expect(decodeValue(typed("real"), 100000000000000000n)).toBe(1e17);
+  expect(encodeValue(typed("integer"), 9223372036854775807n, "T")).toBe(9223372036854775807n);
+  expect(() => encodeValue(typed("integer"), 2 ** 60, "T")).toThrow(/T\.c: 1152921504606847000 is not an integer \(beyond 2\^53: a bigint\)/);
+  expect(() => encodeValue(typed("integer"), 2n ** 63n, "T")).toThrow(/64-bit/);
+  expect(() => encodeValue(typed("real"), NaN, "T")).toThrow(/finite/);
+  expect(() => encodeValue(typed("uuid"), "x", "T")).toThrow(/T\.c: x is not a uuid/);
+});
+
+test("a map that holds one pair at most is replaced by a modify, as an optional column is", () => {
+  const single: ColumnSchema = { ...column("external_ids"), max: 1 };
+  expect(applyDiff(single, new Map([["a", "1"]]), ["map", [["a", "1"]]])).toEqual(new Map([["a", "1"]]));
+  expect(applyDiff(single, new Map([["a", "1"]]), ["map", []])).toEqual(new Map());
+});
+
+const ovsSchema = "/usr/share/openvswitch/vswitch.ovsschema";
+(existsSync(ovsSchema) ? test : test.skip)("every column of Open vSwitch's schema: its default is valid, written and read back", () => {
+  const parsed = parseSchema(JSON.parse(readFileSync(ovsSchema, "utf8")));
+  expect(parsed.tables.size).toBeGreaterThan(15);
+  for (const { name, columns } of parsed.tables.values()) {
+    for (const each of columns.values()) {
+      const value = defaultValue(each);
+      // Defaults of columns with an enum or a range are the exception: "" is no enum value, 0 may be out of range.
+      if (each.min > 0 && (each.key.enum !== undefined || each.key.min !== undefined)) continue;
+      expect(decodeValue(each, encodeValue(each, value, name))).toEqual(value);
+    }
+  }
+  const tag = parsed.tables.get("Port")?.columns.get("tag");
+  expect([tag?.min, tag?.max, tag?.key.min, tag?.key.max]).toEqual([0, 1, 0, 4095]);
+  expect(parsed.tables.get("Bridge")?.columns.get("name")?.mutable).toBe(false);
 });

@@ -7,6 +7,7 @@
  *   map           ReadonlyMap
  */
 import { OvsdbError } from "../errors.js";
+import { stringifyJson } from "../json-rpc/json.js";
 import type { BaseType, ColumnSchema } from "./schema.js";
 
 export type Atom = string | number | bigint | boolean;
@@ -50,71 +51,81 @@ export function defaultValue(column: ColumnSchema): Value {
   return isScalar(column) ? defaultAtom(column.key) : column.min > 0 ? [defaultAtom(column.key)] : [];
 }
 
-function decodeAtom(json: unknown): Atom {
+function decodeAtom(json: unknown, { type }: BaseType): Atom {
   if (Array.isArray(json) && (json[0] === "uuid" || json[0] === "named-uuid")) return String(json[1]);
+  if (typeof json === "bigint") return type === "real" ? Number(json) : json; // a real without a fraction is written as an integer
   if (typeof json === "string" || typeof json === "number" || typeof json === "boolean") return json;
-  throw new OvsdbError("protocol", `not an atom: ${JSON.stringify(json)}`);
+  throw new OvsdbError("protocol", `not an atom: ${stringifyJson(json)}`);
 }
 
 /** The atoms of a set, which the wire writes bare when it has exactly one. */
-export function decodeSet(json: unknown): Atom[] {
-  return Array.isArray(json) && json[0] === "set" ? (json[1] as unknown[]).map(decodeAtom) : [decodeAtom(json)];
+export function decodeSet(column: ColumnSchema, json: unknown): Atom[] {
+  return Array.isArray(json) && json[0] === "set" && Array.isArray(json[1]) ? json[1].map((atom) => decodeAtom(atom, column.key)) : [decodeAtom(json, column.key)];
 }
 
-export function decodeMap(json: unknown): Map<Atom, Atom> {
-  if (!Array.isArray(json) || json[0] !== "map") throw new OvsdbError("protocol", `not a map: ${JSON.stringify(json)}`);
-  return new Map((json[1] as [unknown, unknown][]).map(([key, value]) => [decodeAtom(key), decodeAtom(value)]));
+export function decodeMap(column: ColumnSchema, json: unknown): Map<Atom, Atom> {
+  if (!Array.isArray(json) || json[0] !== "map" || !Array.isArray(json[1])) throw new OvsdbError("protocol", `not a map: ${stringifyJson(json)}`);
+  return new Map((json[1] as [unknown, unknown][]).map(([key, value]) => [decodeAtom(key, column.key), decodeAtom(value, column.value ?? column.key)]));
 }
 
 /** A column's value from the wire. Throws OvsdbError "protocol". */
 export function decodeValue(column: ColumnSchema, json: unknown): Value {
-  if (isMap(column)) return decodeMap(json);
-  if (isScalar(column)) return decodeAtom(json);
-  const atoms = decodeSet(json);
+  if (isMap(column)) return decodeMap(column, json);
+  if (isScalar(column)) return decodeAtom(json, column.key);
+  const atoms = decodeSet(column, json);
   return isOptional(column) ? atoms[0] : atoms;
 }
 
 /**
  * A column's value after the `modify` of an update2: sets and maps carry the difference, all else the new value
- * (ovsdb-server(7), section 4.1.14).
+ * (ovsdb-server(7), section 4.1.14). What can hold one element at most, a map too, is not a set there.
  */
 export function applyDiff(column: ColumnSchema, old: Value, json: unknown): Value {
+  if (column.max === 1) return decodeValue(column, json);
   if (isMap(column)) {
     const map = new Map(old as ReadonlyMap<Atom, Atom>);
-    for (const [key, value] of decodeMap(json)) {
+    for (const [key, value] of decodeMap(column, json)) {
       if (map.get(key) === value) map.delete(key);
       else map.set(key, value);
     }
     return map;
   }
-  if (column.max === 1) return decodeValue(column, json);
   const set = new Set(old as readonly Atom[]);
-  for (const atom of decodeSet(json)) if (!set.delete(atom)) set.add(atom);
+  for (const atom of decodeSet(column, json)) if (!set.delete(atom)) set.add(atom);
   return [...set];
 }
+
+const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const maxInteger = 2n ** 63n - 1n;
 
 function encodeAtom(type: BaseType, value: AtomIn, where: string): unknown {
   const wrong = (what: string): never => {
     throw new OvsdbError("schema", `${where}: ${what}`);
   };
+  const inRange = <T extends number | bigint>(size: T, what: string): T => {
+    if ((type.min !== undefined && size < type.min) || (type.max !== undefined && size > type.max)) {
+      wrong(`${what} is not in ${type.min ?? "-∞"} to ${type.max ?? "∞"}`);
+    }
+    return size;
+  };
   if (value instanceof NamedUuid) return type.type === "uuid" ? ["named-uuid", value.uuidName] : wrong("a uuid is not expected here");
   if (type.enum !== undefined && !type.enum.includes(value as string)) wrong(`${String(value)} is not one of ${type.enum.join(", ")}`);
   switch (type.type) {
     case "integer":
-      if (typeof value === "bigint") return Number(value);
-      if (typeof value !== "number" || !Number.isInteger(value)) return wrong(`${String(value)} is not an integer`);
-      if ((type.min !== undefined && value < type.min) || (type.max !== undefined && value > type.max)) {
-        return wrong(`${value} is not in ${type.min ?? "-∞"} to ${type.max ?? "∞"}`);
-      }
-      return value;
+      if (typeof value === "bigint") {
+        if (value > maxInteger || value < -maxInteger - 1n) wrong(`${value} is not a 64-bit integer`);
+      } else if (typeof value !== "number" || !Number.isSafeInteger(value)) return wrong(`${String(value)} is not an integer (beyond 2^53: a bigint)`);
+      return inRange(value, String(value));
     case "real":
-      return typeof value === "number" ? value : wrong(`${String(value)} is not a number`);
+      return typeof value === "number" && Number.isFinite(value) ? inRange(value, String(value)) : wrong(`${String(value)} is not a finite number`);
     case "boolean":
       return typeof value === "boolean" ? value : wrong(`${String(value)} is not a boolean`);
     case "string":
-      return typeof value === "string" ? value : wrong(`${String(value)} is not a string`);
+      if (typeof value !== "string") return wrong(`${String(value)} is not a string`);
+      inRange([...value].length, "its length");
+      return value;
     case "uuid":
-      return typeof value === "string" ? ["uuid", value] : wrong(`${String(value)} is not a uuid`);
+      return typeof value === "string" && uuidForm.test(value) ? ["uuid", value] : wrong(`${String(value)} is not a uuid`);
   }
 }
 
@@ -123,10 +134,13 @@ export function encodeValue(column: ColumnSchema, value: ValueIn, table: string)
   const where = `${table}.${column.name}`;
   const valueType = column.value;
   if (valueType !== undefined) {
-    const map = value ?? new Map<Atom, AtomIn>();
+    // An empty array clears whatever it is given for.
+    const map = value === undefined || (Array.isArray(value) && value.length === 0) ? new Map<Atom, AtomIn>() : value;
     if (!(map instanceof Map)) throw new OvsdbError("schema", `${where}: expected a map`);
+    if (map.size < column.min || map.size > column.max) throw new OvsdbError("schema", `${where}: ${map.size} pairs, expected ${column.min} to ${column.max}`);
     return ["map", [...(map as ReadonlyMap<Atom, AtomIn>)].map(([key, item]) => [encodeAtom(column.key, key, where), encodeAtom(valueType, item, where)])];
   }
+  if (value instanceof Map) throw new OvsdbError("schema", `${where}: is not a map`);
   const atoms = value === undefined ? [] : Array.isArray(value) ? (value as readonly AtomIn[]) : [value as AtomIn];
   if (atoms.length < column.min || atoms.length > column.max) {
     throw new OvsdbError("schema", `${where}: ${atoms.length} values, expected ${column.min} to ${column.max}`);

@@ -6,8 +6,9 @@ export type AtomicType = "integer" | "real" | "boolean" | "string" | "uuid";
 export interface BaseType {
   readonly type: AtomicType;
   readonly enum: readonly (string | number | boolean)[] | undefined;
-  readonly min: number | undefined;
-  readonly max: number | undefined;
+  /** Smallest integer or real, or shortest string (in characters). */
+  readonly min: number | bigint | undefined;
+  readonly max: number | bigint | undefined;
   readonly refTable: string | undefined;
 }
 
@@ -36,17 +37,24 @@ export interface DatabaseSchema {
 type Json = Record<string, unknown>;
 const object = (value: unknown): Json => (typeof value === "object" && value !== null ? (value as Json) : {});
 const number = (value: unknown): number | undefined => (typeof value === "number" ? value : undefined);
+const bound = (value: unknown): number | bigint | undefined => (typeof value === "bigint" ? value : number(value));
+const boundNames: Readonly<Record<string, readonly [string, string]>> = {
+  integer: ["minInteger", "maxInteger"],
+  real: ["minReal", "maxReal"],
+  string: ["minLength", "maxLength"],
+};
 
 function baseType(json: unknown): BaseType {
   if (typeof json === "string") return { type: json as AtomicType, enum: undefined, min: undefined, max: undefined, refTable: undefined };
   const fields = object(json);
   const choices = fields["enum"];
-  const isInteger = fields["type"] === "integer";
+  const type = String(fields["type"]) as AtomicType;
+  const [min, max] = boundNames[type] ?? ["", ""];
   return {
-    type: String(fields["type"]) as AtomicType,
+    type,
     enum: choices === undefined ? undefined : Array.isArray(choices) && choices[0] === "set" ? (choices[1] as string[]) : [choices as string],
-    min: number(fields[isInteger ? "minInteger" : "minReal"]),
-    max: number(fields[isInteger ? "maxInteger" : "maxReal"]),
+    min: bound(fields[min]),
+    max: bound(fields[max]),
     refTable: typeof fields["refTable"] === "string" ? fields["refTable"] : undefined,
   };
 }
