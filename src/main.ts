@@ -93,6 +93,11 @@ class Daemon {
     log.info({ api: this.api.port, sflow: this.sflow.port, openflow: this.openflow?.port }, "ovs-shadowd is up");
   }
 
+  /** Takes from a new configuration what can change while running. */
+  reconfigure(next: Config): void {
+    this.controller.shadow.setMode({ replicating: next.shadow.replicate });
+  }
+
   /** Ends everything and leaves the network as it is, for a restart. */
   stop(): Promise<void> {
     this.ending ??= this.shutDown();
@@ -197,7 +202,8 @@ async function main(): Promise<void> {
     try {
       const next = loadConfig(file);
       log.level = next.log.level;
-      log.info("configuration read again: the log level is in force, the rest at the next start");
+      daemon.reconfigure(next);
+      log.info("configuration read again: log.level and shadow.replicate are in force, the rest at the next start");
     } catch (err) {
       log.error({ problems: err instanceof ConfigError ? err.problems : [String(err)] }, "configuration not taken; the last good one stays in force");
     }

@@ -121,8 +121,13 @@ export class Stage implements AsyncDisposable {
 
   /** Ends the daemon by signal, as a crash or an operator would. */
   async killDaemon(signal: "KILL" | "TERM"): Promise<void> {
-    await this.live.ovs.capsule.run("sh", ["-c", `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q '^node .*/dist/src/main.js' && kill -${signal} \${p#/proc/}; done; true`]);
+    await this.signalDaemon(signal);
     await this.daemonEnded();
+  }
+
+  /** The child is nsenter; the daemon is the one node process of the capsule with that program. */
+  async signalDaemon(signal: "KILL" | "TERM" | "HUP"): Promise<void> {
+    await this.live.ovs.capsule.run("sh", ["-c", `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q '^node .*/dist/src/main.js' && kill -${signal} \${p#/proc/}; done; true`]);
   }
 
   /** Runs ovs-shadowctl in the lab; resolves with its JSON. */

@@ -88,12 +88,14 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private isTapped = false;
   private isPromoted = false;
   private isGuarded = true;
+  private isReplicating: boolean;
   private active = false;
   private lastError: string | undefined;
 
   constructor(parts: ShadowParts) {
     super();
     this.parts = parts;
+    this.isReplicating = parts.replicate;
     this.converger = new Converger({
       pass: () => this.pass(),
       failed: (error) => {
@@ -147,8 +149,9 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return this.followers.get(bridge);
   }
 
-  /** Guards (and copies) on or off, and where the shadow's output goes. Takes effect with the next `settle`. */
-  setMode(mode: { readonly guarded?: boolean; readonly promoted?: boolean }): void {
+  /** Guards on or off, copies on or off, and where the shadow's output goes. Takes effect with the next `settle`. */
+  setMode(mode: { readonly guarded?: boolean; readonly promoted?: boolean; readonly replicating?: boolean }): void {
+    this.isReplicating = mode.replicating ?? this.isReplicating;
     this.isGuarded = mode.guarded ?? this.isGuarded;
     this.isPromoted = mode.promoted ?? this.isPromoted;
     this.changed();
@@ -262,7 +265,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.scheduleRelease();
     const bridges = this.parts.readBridges();
     this.rows = desiredShadow(this.source.network, this.live, {
-      replicate: this.parts.replicate,
+      replicate: this.isReplicating,
       guarded: this.isGuarded,
       tags: accessTags(bridges),
       foreignMirrors: new Map(bridges.map((row) => [row.name, row.mirrors.length - ourGuards(row, this.rows)])),

@@ -102,6 +102,34 @@ test("garbage at every port leaves everything else running", async () => {
   expect((await stage.probeLost()).lost).toBe(0);
 }, 90_000);
 
+test("copies off and on by a reload lose nothing; a bad file on reload changes nothing", async () => {
+  await using stage = await attached();
+  const { live } = stage;
+  const file = live.ovs.capsule.path("/run/lab/config.yaml");
+  const good = readFileSync(file, "utf8");
+  const copying = async (): Promise<boolean> => (await live.ovs.vsctl("--columns=select_src_port", "--bare", "list", "mirror")).trim() !== "";
+  const copiedPackets = async (): Promise<number> => (await stage.status()).fidelity.reduce((sum, port) => sum + port.copied, 0);
+  const reload = async (text: string): Promise<void> => {
+    writeFileSync(file, text);
+    await stage.signalDaemon("HUP");
+  };
+  await stage.probeLost();
+  await reload(good.replace("showSink: true", "showSink: true, replicate: false"));
+  await waitFor(async () => !(await copying()), "no Mirror row selects a port");
+  // The patch ports' counters are brought up to date within a second; then they must stand still under the probe.
+  await elapse(1_500);
+  const before = await copiedPackets();
+  await elapse(1_000);
+  expect(await copiedPackets()).toBe(before);
+  await reload("shadow: [what]\n");
+  await waitFor(() => stage.daemonLog.some((line) => line.includes("the last good one stays in force")), "the bad file is told");
+  expect(await copying()).toBe(false);
+  await reload(good);
+  await waitFor(copying, "copies are on again");
+  await waitFor(async () => (await copiedPackets()) > before + 1_000, "copies flow again");
+  expect((await stage.probeLost()).lost).toBe(0);
+}, 90_000);
+
 /** A copy of the model whose calibration makes it say the same of everything. */
 function biased(stage: Stage, b: number): void {
   const dir = stage.live.ovs.capsule.path("/run/lab/model");
