@@ -5,6 +5,7 @@
  * in the bridge's `controller` column does (ovs-vswitchd empties the tables then).
  */
 import { EventEmitter } from "node:events";
+import { setTimeout as pause } from "node:timers/promises";
 import { connect, type OpenFlowConnection } from "node-openflow";
 
 export type Dial = (signal: AbortSignal) => Promise<OpenFlowConnection>;
@@ -76,22 +77,9 @@ export class BridgeSession extends EventEmitter<SessionEvents> {
         await connection.close();
         this.emit("down", this.lastFailure);
       }
-      await pause(backoffMs, signal);
+      // An abort ends the pause early; the loop's condition sees it.
+      await pause(backoffMs, undefined, { signal }).catch(() => undefined);
       backoffMs = Math.min(backoffMs * 2, longestBackoffMs);
     }
   }
-}
-
-/** Resolves after `ms`, or at once when `signal` aborts. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-    if (signal.aborted) done();
-  });
 }
