@@ -41,7 +41,7 @@ export class Ovs implements AsyncDisposable {
     return (await this.capsule.run("ovs-ofctl", ["-O", "OpenFlow14", ...args])).stdout;
   }
   async appctl(...args: string[]): Promise<string> {
-    return (await this.capsule.run("ovs-appctl", ["-t", "/run/openvswitch/vswitchd.ctl", ...args])).stdout;
+    return (await this.capsule.run("ovs-appctl", ["-t", "ovs-vswitchd", ...args])).stdout;
   }
 
   async startDatabase(): Promise<void> {
@@ -50,8 +50,8 @@ export class Ovs implements AsyncDisposable {
   }
 
   async startVswitchd(): Promise<void> {
-    this.vswitchd = this.capsule.spawn("ovs-vswitchd", ["unix:/run/openvswitch/db.sock", "--disable-system", "--unixctl=/run/openvswitch/vswitchd.ctl"], { stdio: "ignore" });
-    await waitFor(async () => (await this.capsule.run("ovs-appctl", ["-t", "/run/openvswitch/vswitchd.ctl", "version"], { mayFail: true })).code === 0, "ovs-vswitchd answers");
+    this.vswitchd = this.capsule.spawn("ovs-vswitchd", ["unix:/run/openvswitch/db.sock", "--disable-system", "--pidfile"], { stdio: "ignore" });
+    await waitFor(async () => (await this.capsule.run("ovs-appctl", ["-t", "ovs-vswitchd", "version"], { mayFail: true })).code === 0, "ovs-vswitchd answers");
   }
 
   /** Ends the switch daemon by signal; rows in the database stay. */

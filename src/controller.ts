@@ -14,10 +14,12 @@ import { Discovery } from "./network/discovery.js";
 import type { FlowEntry } from "./network/flow-entry.js";
 import { connected, graphOf } from "./network/graph.js";
 import { portKey, type Network } from "./network/model.js";
+import { unixctl, vswitchdSocket } from "./network/unixctl.js";
 import { DatabaseWriter } from "./reconcile/database-writer.js";
 import { LiveSwitches } from "./reconcile/live-switches.js";
 import type { SwitchState } from "./reconcile/switch-writer.js";
 import { Promotion, type PromotionStep } from "./shadow/promotion.js";
+import { ResubmitWatch, resubmitCounter } from "./shadow/resubmit-watch.js";
 import { Shadow } from "./shadow/shadow.js";
 
 /** Flows of changes in force on a bridge at this moment, each with its remaining time. */
@@ -50,6 +52,9 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly promotion: Promotion;
   readonly live: LiveSwitches;
   readonly database: DatabaseWriter;
+  readonly resubmits: ResubmitWatch;
+  /** Why copying was switched off by ourselves; undefined while it was not. */
+  stoppedCopying: string | undefined;
   /** Convergence times of the shadow in ms, latest last. */
   readonly lags: number[] = [];
   private readonly config: Config;
@@ -98,6 +103,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
       showSink: config.shadow.showSink,
       sflow: { target: `${sflow.host}:${sflow.port}`, sampling: sflow.samplingRate, pollingS: sflow.pollingS, agent: sflow.agent },
       liveFlowRemoved: (bridge, flow) => this.live.removed(bridge, flow),
+    });
+    this.resubmits = new ResubmitWatch({
+      read: async () => Number(await unixctl(await vswitchdSocket(config.openflow.runDir), "coverage/read-counter", [resubmitCounter])),
+      exceeded: (packets) => this.stopCopying(`live and shadow together need more resubmits than a packet may have: ${packets} packets were dropped`),
     });
     this.promotion = new Promotion({ shadow: this.shadow, flushLive: () => this.live.settle(), nowMs });
   }
@@ -260,7 +269,22 @@ export class Controller extends EventEmitter<ControllerEvents> {
     await this.demote("live is whole again").catch((err: unknown) => this.log.error({ err }, "demotion failed"));
   }
 
+  /** Harm to live that the copy may have a part in: no more copies until somebody asks for them again. */
+  private stopCopying(why: string): void {
+    if (this.stoppedCopying !== undefined || this.promotion.state !== "off") return;
+    this.stoppedCopying = why;
+    this.log.error({ why }, "copying is switched off");
+    this.shadow.setMode({ replicating: false });
+  }
+
+  /** Copies on or off, as asked for. */
+  setReplicating(on: boolean): void {
+    this.stoppedCopying = undefined;
+    this.shadow.setMode({ replicating: on });
+  }
+
   private async auditAll(): Promise<void> {
+    await this.resubmits.look();
     if (this.promotion.state === "promoting" || this.promotion.state === "demoting" || this.detaching) return;
     try {
       const live = await this.live.audit();

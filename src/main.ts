@@ -95,7 +95,7 @@ class Daemon {
 
   /** Takes from a new configuration what can change while running. */
   reconfigure(next: Config): void {
-    this.controller.shadow.setMode({ replicating: next.shadow.replicate });
+    this.controller.setReplicating(next.shadow.replicate);
   }
 
   /** Ends everything and leaves the network as it is, for a restart. */
@@ -176,7 +176,11 @@ class Daemon {
       history: this.history.failure === undefined ? "ok" : `failing: ${this.history.failure}`,
       fidelity: await controller.fidelity(),
       left: controller.shadow.left.map(({ port, why }) => `${port}: ${why}`),
-      problems: [...controller.database.problems()].map(([name, error]) => `${name}: ${error}`),
+      problems: [
+        ...[...controller.database.problems()].map(([name, error]) => `${name}: ${error}`),
+        ...(controller.stoppedCopying === undefined ? [] : [`copying is off: ${controller.stoppedCopying}`]),
+        ...(controller.resubmits.failure === undefined ? [] : [`the resubmit budget can't be watched: ${controller.resubmits.failure}`]),
+      ],
     };
   }
 }

@@ -130,6 +130,27 @@ test("copies off and on by a reload lose nothing; a bad file on reload changes n
   expect((await stage.probeLost()).lost).toBe(0);
 }, 90_000);
 
+test("a pipeline that needs too many resubmits for two networks: copying stops, live has its packets back", async () => {
+  await using stage = await attached();
+  const { live, operator } = { live: stage.live, operator: (...args: string[]) => stage.fabric.operator("ovs-ofctl", "-O", "OpenFlow13", ...args) };
+  // UDP to port 7100 goes through a doubling chain of tables: 2,046 resubmits alone, more than 4,096 with the copy's and ours.
+  for (let table = 10; table < 20; table++) await operator("add-flow", "l1", `table=${table},actions=resubmit(,${table + 1}),resubmit(,${table + 1})`);
+  await operator("add-flow", "l1", "table=20,actions=resubmit(,21)");
+  await stage.inStep(4);
+  const second = await startProbe(live, "h2", "h1", 200, 60, 7100);
+  try {
+    await waitFor(async () => (await second.receiver.ask()).received > 100, "the second probe arrives");
+    await operator("add-flow", "l1", "priority=65535,udp,in_port=2,tp_dst=7100,actions=resubmit(,10),output:1");
+    await waitFor(async () => (await stage.status()).problems.some((problem) => problem.startsWith("copying is off: ")), "copying is switched off", 30_000);
+    const before = (await second.receiver.ask()).received;
+    await waitFor(async () => (await second.receiver.ask()).received > before + 200, "live has its packets back");
+    expect((await live.ovs.vsctl("--columns=select_src_port", "--bare", "list", "mirror")).trim()).toBe("");
+  } finally {
+    second.sender.kill();
+    await second.receiver.stop();
+  }
+}, 90_000);
+
 /** A copy of the model whose calibration makes it say the same of everything. */
 function biased(stage: Stage, b: number): void {
   const dir = stage.live.ovs.capsule.path("/run/lab/model");
