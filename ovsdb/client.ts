@@ -118,11 +118,18 @@ export class OvsdbClient extends EventEmitter<ClientEvents> {
 
   /**
    * Runs operations as one transaction. Rejects when any of them, or the commit, failed: then nothing was done. `signal`
-   * cancels it at the server; when it was too late for that, the results come all the same.
+   * cancels it at the server; when it was too late for that, the results come all the same. In a cluster a cancelled
+   * transaction may be on its way to the other servers: that is "outcome-unknown".
    */
   async transact(db: string, operations: readonly Operation[], options: { readonly signal?: AbortSignal } = {}): Promise<OperationResult[]> {
+    if (options.signal?.aborted) throw new OvsdbError("cancelled", "cancelled before it was sent", {}, options.signal.reason);
     this.counters.transactions++;
-    const reply = await this.live().request("transact", [db, ...operations], options);
+    const session = this.live();
+    const reply = await session.request("transact", [db, ...operations], options).catch(async (error: unknown) => {
+      const isOurs = error instanceof OvsdbError && (error.kind === "cancelled" || error.kind === "timed-out") && error.error === undefined;
+      if (isOurs && (await isClustered(session, db))) throw unknownOutcome(error);
+      throw error;
+    });
     if (!Array.isArray(reply)) throw new OvsdbError("protocol", "the results of a transaction are not an array");
     const results = reply as ((OperationResult & { error?: unknown }) | null)[];
     const failed = results.findIndex((result) => result !== null && result.error !== undefined && result.error !== null);
@@ -289,6 +296,16 @@ export class OvsdbClient extends EventEmitter<ClientEvents> {
       this.session?.close(error instanceof Error ? error : new Error(String(error)));
     }
   }
+}
+
+const unknownOutcome = (reason: OvsdbError): OvsdbError => new OvsdbError("outcome-unknown", `${reason.message}, but may be under way in the cluster`, {}, reason);
+
+/** Whether a database is kept by a RAFT cluster: ovsdb-server(5), the _Server database; servers before 2.9 have none. */
+async function isClustered(session: Session, db: string): Promise<boolean> {
+  const select = { op: "select", table: "Database", where: [["name", "==", db]], columns: ["model"] };
+  const reply = await session.request("transact", ["_Server", select]).catch((error: unknown) => error);
+  const [result] = Array.isArray(reply) ? (reply as OperationResult[]) : [];
+  return result?.rows?.[0]?.["model"] === "clustered";
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

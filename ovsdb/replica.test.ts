@@ -90,3 +90,20 @@ test("tables and columns the server lacks are told and left out; a changed schem
   expect(replica.table("T").get(u2)).toEqual({ _uuid: u2, name: "a", later: false });
   expect(told).toEqual(["column T.later", "table U", "column T.n"]);
 });
+
+test("a listener that throws leaves the replica as it should be; its error is an uncaught exception", () => {
+  const { replica, seen } = start();
+  replica.prependListener("changes", () => {
+    throw new Error("a bug of the listener");
+  });
+  const later: (() => void)[] = [];
+  const nextTick = jest.spyOn(process, "nextTick").mockImplementation((callback) => void later.push(callback as () => void));
+  try {
+    replica.load("monitor_cond", { T: { [u1]: { initial: { name: "a" } } } });
+  } finally {
+    nextTick.mockRestore();
+  }
+  expect([replica.state, replica.table("T").size, seen]).toEqual(["synced", 1, ["synced"]]);
+  expect(later).toHaveLength(1);
+  expect(later[0]).toThrow("a bug of the listener");
+});

@@ -12,7 +12,8 @@ import { History } from "./change/history.js";
 import { runTrial } from "./change/trial.js";
 import { ConfigError, loadConfig } from "./config/load.js";
 import type { Config } from "./config/schema.js";
-import { Controller } from "./controller.js";
+import { Controller, type PortFidelity } from "./controller.js";
+import { inTime } from "./in-time.js";
 import { cookie } from "./network/pipeline.js";
 import { AttackModel } from "./predict/attack-model.js";
 import { ModelError } from "./predict/manifest.js";
@@ -20,6 +21,8 @@ import { Defence } from "./respond/defence.js";
 
 /** How long after a push its effect is looked at. */
 const verifyAfterMs = 1_000;
+/** The status waits no longer than this for the switches: it must answer most of all when they don't. */
+const maxStatusMs = 1_000;
 
 function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((x, y) => x - y);
@@ -37,6 +40,7 @@ class Daemon {
   private readonly openflow: OpenFlowServer | undefined;
   private api: Api | undefined;
   private ending: Promise<void> | undefined;
+  private lastFidelity: readonly PortFidelity[] = [];
 
   static async start(config: Config, log: Logger): Promise<Daemon> {
     // What can be wrong with the files is said before anything is touched.
@@ -153,6 +157,14 @@ class Daemon {
     const { controller } = this;
     const counters = controller.live.counters();
     const { sflow, defence } = this;
+    const problems = [...controller.database.problems()].map(([name, error]) => `${name}: ${error}`);
+    if (controller.stoppedCopying !== undefined) problems.push(`copying is off: ${controller.stoppedCopying}`);
+    if (controller.resubmits.failure !== undefined) problems.push(`the resubmit budget can't be watched: ${controller.resubmits.failure}`);
+    try {
+      this.lastFidelity = await inTime(controller.fidelity(), maxStatusMs);
+    } catch (error) {
+      problems.push(`the switches do not tell their counters, the fidelity is an earlier one: ${(error as Error).message}`);
+    }
     return {
       database: controller.databaseState,
       settled: controller.discovery.settled,
@@ -174,13 +186,9 @@ class Daemon {
       },
       model: this.config.model === undefined ? "none" : this.config.model,
       history: this.history.failure === undefined ? "ok" : `failing: ${this.history.failure}`,
-      fidelity: await controller.fidelity(),
+      fidelity: [...this.lastFidelity],
       left: controller.shadow.left.map(({ port, why }) => `${port}: ${why}`),
-      problems: [
-        ...[...controller.database.problems()].map(([name, error]) => `${name}: ${error}`),
-        ...(controller.stoppedCopying === undefined ? [] : [`copying is off: ${controller.stoppedCopying}`]),
-        ...(controller.resubmits.failure === undefined ? [] : [`the resubmit budget can't be watched: ${controller.resubmits.failure}`]),
-      ],
+      problems,
     };
   }
 }

@@ -101,8 +101,8 @@ export class Session extends EventEmitter<SessionEvents> {
 
   /**
    * Sends a request and resolves with its result. Rejects with the server's error, or "timed-out" after the request
-   * timeout, or "cancelled" by `signal`. A `transact` is cancelled at the server in both cases, and what the server says to
-   * that is what is told; "outcome-unknown" when it says nothing, or when the connection ends first.
+   * timeout, or "cancelled" by `signal`. A `transact` is cancelled at the server in both cases, and it resolves all the same
+   * when that was too late; "outcome-unknown" when the server falls silent, or when the connection ends first.
    */
   request(method: string, params: readonly unknown[], options: RequestOptions = {}): Promise<unknown> {
     const { onResult, signal } = options;
@@ -154,6 +154,15 @@ export class Session extends EventEmitter<SessionEvents> {
       waiting.reject(new OvsdbError("outcome-unknown", `${reason.message}, and the server does not say what became of it`, {}, reason));
     }, cancelGraceMs);
     this.send({ method: "cancel", params: [id], id: null });
+    // ovsdb-server 3.1 drops the transaction without a word (RFC 7047 section 4.1.4 has it say "canceled"). What it says to
+    // a later request comes after all it has to say about this one.
+    const settled = (): void => {
+      if (this.pending.get(id) !== waiting) return;
+      clearTimeout(waiting.timer);
+      this.pending.delete(id);
+      waiting.reject(reason);
+    };
+    this.request("echo", []).then(settled, () => undefined); // without an answer the timer tells, or the connection's end
   }
 
   private send(message: unknown): void {

@@ -1,5 +1,6 @@
 /** Runs changes through their life: one trial at a time, leases ended on time, every step into the history. */
 import { EventEmitter } from "node:events";
+import { inTime } from "../in-time.js";
 import { flowKey, type FlowEntry } from "../network/flow-entry.js";
 import { blockFlow, type BlockRule } from "./block-rule.js";
 import { finalStates, propose, transition, type Change, type ChangeEvent, type Origin, type TrialReport, type Verification } from "./change.js";
@@ -191,18 +192,5 @@ export class ChangeManager extends EventEmitter<ManagerEvents> {
     const change = this.changes.get(id);
     if (change === undefined) throw new RangeError(`no change ${id}`);
     return change;
-  }
-}
-
-/** Rejects when `work` takes longer than `ms`. */
-async function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`it took longer than ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -2,7 +2,7 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { projectDir } from "../../lab/capsule.js";
 import { Stage, type StageOptions } from "../../lab/demo/stage.js";
-import { startProbe, startWebServer, webLoad } from "../../lab/traffic.js";
+import { startProbe, startWebServer, synFlood, webLoad } from "../../lab/traffic.js";
 import { elapse, waitFor } from "../../lab/wait.js";
 import { adapterBridge } from "../../src/shadow/names.js";
 
@@ -171,6 +171,60 @@ test("a model that cries attack at everything harms nobody: no rule passes its t
   expect(web.failed).toBe(0);
   expect((await stage.probeLost()).lost).toBe(0);
   await server.stop();
+}, 120_000);
+
+test("a model that never alarms lets everything pass, and nothing else suffers", async () => {
+  await using stage = await attached({ model: "/run/lab/model" }, (one) => biased(one, -60));
+  const server = await startWebServer(stage.live, "h1");
+  const [web] = await Promise.all([webLoad(stage.live, "h3", "h1", 30, 5), synFlood(stage.live, "h4", "h1", 1_500, 6_000)]);
+  expect(await stage.changes()).toEqual([]);
+  expect(await stage.predictions()).toEqual([]);
+  expect(web.failed).toBe(0);
+  expect((await stage.probeLost()).lost).toBe(0);
+  await server.stop();
+}, 90_000);
+
+test("the database dies and comes back: the status says so, forwarding is back no later than without a controller, edits are followed", async () => {
+  await using stage = await attached();
+  const { live, twin } = stage.fabric;
+  const absent = await startProbe(twin, "h2", "h4", 1_000, 60);
+  await waitFor(async () => (await absent.receiver.ask()).received > 200, "the probe arrives without a controller");
+  await stage.probe.ask();
+  const died = performance.now();
+  // ovs-vswitchd does nothing at all without its database: it forwards nothing and answers nobody (docs/pipeline.md).
+  await live.ovs.stopDatabase();
+  let status = await stage.status();
+  await waitFor(async () => (status = await stage.status()).problems.some((problem) => problem.includes("do not tell their counters")), "the status says that the switches are silent");
+  expect(status.database).toBe("connecting, stale");
+  const outageMs = performance.now() - died;
+  await Promise.all([live.ovs.startDatabase(), twin.ovs.stopDatabase()]);
+  await Promise.all([
+    waitFor(async () => (await stage.status()).database === "connected, synced", "the database is followed again", 30_000),
+    elapse(outageMs).then(() => twin.ovs.startDatabase()),
+  ]);
+  await stage.inStep(4);
+  const gap = async (probe: typeof stage.probe): Promise<number> => {
+    const first = await probe.ask();
+    let longest = first.longestGapMs;
+    await waitFor(async () => {
+      const { longestGapMs, received } = await probe.ask();
+      longest = Math.max(longest, longestGapMs);
+      return received > first.received + 50;
+    }, "the probe arrives again", 30_000);
+    return longest;
+  };
+  const [withUs, without] = await Promise.all([gap(stage.probe), gap(absent.receiver)]);
+  // ovs-vswitchd tries again after 1 s, then 2 s, then 4 s: the outages may end on either side of a try.
+  expect(withUs).toBeLessThanOrEqual(without + 1_000);
+  await live.ovs.capsule.run("ip", ["link", "add", "late", "type", "veth", "peer", "name", "latep"]);
+  await live.ovs.vsctl("add-port", "l1", "late", "--", "set", "interface", "late", "ofport_request=40");
+  await waitFor(async () => (await live.ovs.vsctl("--bare", "--columns=name", "find", "interface", "ofport=40")).includes("she"), "an edit after that reaches the shadow");
+  await stage.inStep(4);
+  await stage.probeLost();
+  await elapse(1_000);
+  expect((await stage.probeLost()).lost).toBe(0);
+  absent.sender.kill();
+  await absent.receiver.stop();
 }, 120_000);
 
 test("a bad configuration is told with its places and exit status 2; a bad model likewise", async () => {
