@@ -5,7 +5,7 @@
 
 /** Folders of src/ by layer, lowest first. Two folders of one layer don't import each other. */
 const layers = [
-  ["config"],
+  ["base", "config"],
   ["network", "store"],
   ["reconcile"],
   ["shadow", "forward", "telemetry"],

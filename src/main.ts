@@ -13,7 +13,7 @@ import { runTrial } from "./change/trial.js";
 import { ConfigError, loadConfig } from "./config/load.js";
 import type { Config } from "./config/schema.js";
 import { Controller, type PortFidelity } from "./controller.js";
-import { inTime } from "./in-time.js";
+import { inTime } from "./base/in-time.js";
 import { cookie } from "./network/pipeline.js";
 import { AttackModel } from "./predict/attack-model.js";
 import { ModelError } from "./predict/manifest.js";

@@ -1,6 +1,6 @@
 /** Runs changes through their life: one trial at a time, leases ended on time, every step into the history. */
 import { EventEmitter } from "node:events";
-import { inTime } from "../in-time.js";
+import { inTime } from "../base/in-time.js";
 import { flowKey, type FlowEntry } from "../network/flow-entry.js";
 import { blockFlow, type BlockRule } from "./block-rule.js";
 import { finalStates, propose, transition, type Change, type ChangeEvent, type Origin, type TrialReport, type Verification } from "./change.js";
