@@ -161,8 +161,12 @@ export class Controller extends EventEmitter<ControllerEvents> {
       const received = new Map((await connection.portStats()).map((stats) => [stats.portNo, stats.rxPackets]));
       for (const ofport of edges) {
         const port = portKey({ bridge, ofport });
-        const now = { selected: received.get(ofport) ?? 0n, copied: copies.get(port)?.copied ?? 0n };
-        const base = this.fidelityBase.get(port) ?? now;
+        const [selected, copied] = [received.get(ofport), copies.get(port)?.copied];
+        if (selected === undefined || copied === undefined) continue; // one of the two bridges is away
+        const now = { selected, copied };
+        const before = this.fidelityBase.get(port) ?? now;
+        // Counters start anew with ovs-vswitchd, or with the port.
+        const base = now.selected < before.selected || now.copied < before.copied ? now : before;
         this.fidelityBase.set(port, base);
         ports.push({ port, selected: Number(now.selected - base.selected), copied: Number(now.copied - base.copied) });
       }
