@@ -48,7 +48,7 @@ module.exports = {
       comment: "the workspaces are published by themselves",
       severity: "error",
       from: { path: `^${any(libraries)}/` },
-      to: { path: "^(src|lab|test)/" },
+      to: { path: "^(src|lab|bench|test)/" },
     },
     ...libraries.map((name) => ({
       name: `${name}-knows-no-other-library`,
@@ -57,12 +57,12 @@ module.exports = {
       from: { path: `^${name}/` },
       to: { path: library(libraries.filter((other) => other !== name)) },
     })),
-    { name: "src-without-lab-and-test", comment: "what is shipped needs nothing of the lab", severity: "error", from: { path: "^src/", pathNot: test }, to: { path: "^(lab|test)/" } },
+    { name: "src-without-lab-and-test", comment: "what is shipped needs nothing of the lab", severity: "error", from: { path: "^src/", pathNot: test }, to: { path: "^(lab|bench|test)/" } },
     {
       name: "libraries-by-name",
       comment: 'import "node-openflow", not "../../openflow/…": only what index.ts exports is meant for others',
       severity: "error",
-      from: { path: "^(src|lab|test)/" },
+      from: { path: "^(src|lab|bench|test)/" },
       to: { path: `^${any(libraries)}/(?!index\\.ts$|dist/)` },
     },
     { name: "config-imports-nothing", comment: "all may import config, so it imports no other part", severity: "error", from: { path: "^src/config/", pathNot: test }, to: { path: "^src/(?!config/)" } },

@@ -13,6 +13,7 @@ export default tseslint.config(
           "./sflow/tsconfig.json",
           "./src/tsconfig.json",
           "./lab/tsconfig.json",
+          "./bench/tsconfig.json",
           "./tsconfig.test.json",
         ],
         tsconfigRootDir: import.meta.dirname,

@@ -44,7 +44,7 @@ function jest(project, ...args) {
 
 check("types", bin("tsc"), ["-b"]);
 check("lint", bin("eslint"), ["."]);
-check("imports", bin("depcruise"), ["--config", ".dependency-cruiser.cjs", "src", "lab", "openflow", "ovsdb", "sflow"]);
+check("imports", bin("depcruise"), ["--config", ".dependency-cruiser.cjs", "src", "lab", "bench", "openflow", "ovsdb", "sflow"]);
 check("protocol buffers", bin("buf"), ["lint"]);
 jest("unit");
 jest("integration", "--runInBand");

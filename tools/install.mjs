@@ -1,4 +1,4 @@
-// Prepares a Debian machine and then runs a command: `node tools/install.mjs PURPOSE -- COMMAND…`, PURPOSE is demo or test.
+// Prepares a Debian machine and then runs a command: `node tools/install.mjs PURPOSE -- COMMAND…`, PURPOSE is demo, test or bench.
 // Needs nothing but Node. Says what it installs and why before it does, and installs nothing that is there.
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
@@ -28,6 +28,11 @@ const packages = [
   { name: "util-linux", program: "/usr/bin/setpriv", why: "namespaces that end with the program" },
   { name: "procps", program: "/usr/bin/ps", alternative: "/bin/ps", why: "Mininet" },
   { name: "tshark", program: "/usr/bin/tshark", why: "a second opinion on our frames", only: "test" },
+  { name: "openvswitch-testcontroller", program: "/usr/bin/ovs-testcontroller", why: "a peer of the OpenFlow benchmark", only: "bench" },
+  { name: "python3-os-ken", program: "/usr/bin/osken-manager", why: "a peer of the OpenFlow benchmark", only: "bench" },
+  { name: "python3-openvswitch", program: "/usr/lib/python3/dist-packages/ovs/version.py", why: "a peer of the OVSDB benchmark", only: "bench" },
+  { name: "nfdump-sflow", program: "/usr/bin/sfcapd", why: "a peer of the sFlow benchmark", only: "bench" },
+  { name: "pmacct", program: "/usr/sbin/sfacctd", why: "a peer of the sFlow benchmark", only: "bench" },
 ];
 const missing = packages.filter((one) => (one.only ?? purpose) === purpose && !existsSync(one.program) && !(one.alternative && existsSync(one.alternative)));
 if (missing.length > 0) {

@@ -52,9 +52,9 @@ def inject(device, rounds, live):
 
 
 def sniff(device):
-    box = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    box = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # with a protocol it would hear every device until it is bound
     box.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
-    box.bind((device, 0))
+    box.bind((device, 3))
     marked = twice = reordered = foreign = 0
     first = None
     highest = -1
