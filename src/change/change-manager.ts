@@ -138,16 +138,19 @@ export class ChangeManager extends EventEmitter<ManagerEvents> {
     if (live.state !== "live") return live;
     await this.parts.apply();
     this.expire();
-    void this.verify(live);
+    void this.verify(live).catch(() => undefined); // what can't be applied is applied by the next audit
     return live;
   }
 
+  /** A change of the policy that does nothing on live is taken back; an operator's stays, as it may wait for its attack. */
   private async verify(change: Change): Promise<void> {
-    try {
-      this.step(change.id, { type: "verified", verification: await this.parts.verify(change) });
-    } catch (error) {
-      this.step(change.id, { type: "verified", verification: { atMs: this.parts.nowMs(), ok: false, droppedPackets: 0, why: (error as Error).message } });
-    }
+    const verification = await this.parts
+      .verify(change)
+      .catch((error: unknown): Verification => ({ atMs: this.parts.nowMs(), ok: false, droppedPackets: 0, why: (error as Error).message }));
+    this.step(change.id, { type: "verified", verification });
+    if (verification.ok || change.origin.by !== "policy") return;
+    this.step(change.id, { type: "breach", why: `no effect on live: ${verification.why}` });
+    await this.parts.apply();
   }
 
   /** Ends leases that are over and sets the clock for the next one. */

@@ -36,7 +36,7 @@ const maxSubjects = 8_192;
 
 /**
  * Takes the judgements of one moment. `windows`: how many in a row make a prediction; `minConfidence`: what each must have.
- * While the attack goes on each further window renews the prediction under the same id.
+ * While the attack goes on each further window makes a further prediction.
  */
 export function track(
   state: OnsetState,
