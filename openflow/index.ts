@@ -1,5 +1,7 @@
-/** node-openflow: OpenFlow 1.3 and 1.4 with the Nicira extensions that Open vSwitch speaks. */
-export { action, port, type Action } from "./actions/action.js";
+/** node-openflow: OpenFlow 1.0 to 1.5 with the Nicira and ONF extensions that Open vSwitch speaks. */
+export { action, port, type Action, type CloneAction, type CtAction } from "./actions/action.js";
+export type { LearnSpec } from "./actions/learn.js";
+export type { ControllerOptions, EncapProperty, NatRange } from "./actions/nicira.js";
 export { instruction, instructionsKey, type Instruction } from "./actions/instruction.js";
 export { OpenFlowConnection, type RoleName } from "./connection/connection.js";
 export type { BundleOptions } from "./connection/bundle.js";
@@ -19,14 +21,20 @@ export {
   type FlowMod,
   type FlowModCommand,
   type FlowRemoved,
+  type AggregateStats,
   type FlowStats,
-  type Version,
 } from "./messages/flow.js";
 export type { FlowUpdate } from "./messages/flow-monitor.js";
 export { groupMod, type Bucket, type GroupDesc, type GroupMod, type GroupStats, type GroupType } from "./messages/group.js";
 export { allMeters, meterFlag, meterMod, type MeterBand, type MeterConfig, type MeterMod } from "./messages/meter.js";
 export { allForwards, asyncProperties, type AsyncMasks, type AsyncProperty } from "./messages/async.js";
-export { decodeMessage, encodeMessage, packetOut, type Body, type Features, type Message, type ModBody, type PacketIn, type PacketOut, type RequestForward, type RoleStatus } from "./messages/message.js";
+export type { BitRange, FieldRef } from "./fields/reference.js";
+export type { KnownExperimenter, PacketIn2 } from "./messages/experimenter.js";
+export { decodeMessage, encodeMessage, messageTypes, type Body, type Message, type ModBody, type RequestForward, type RoleStatus } from "./messages/message.js";
+export { multipartTypes, type MultipartReply, type MultipartRequest, type MultipartType } from "./messages/multipart.js";
+export { packetOut, type PacketIn, type PacketOut } from "./messages/packet.js";
 export { portMod, type PortDesc, type PortEthernet, type PortMod, type PortStats, type PortStatus } from "./messages/port.js";
-export { WireError } from "./wire/reader.js";
-export type { SwitchDesc, TableStats } from "./messages/switch.js";
+export type { QueueConfig, QueueDesc, QueueStats } from "./messages/queue.js";
+export type { Features, SwitchDesc } from "./messages/switch.js";
+export type { TableDesc, TableMod, TableStats } from "./messages/table.js";
+export { WireError, type Version } from "./wire/reader.js";

@@ -1,81 +1,53 @@
 /**
- * Actions of OpenFlow 1.3 and 1.4 and the Nicira ones with a fixed layout: one declaration each. All others, and those that
- * hold more than the declaration says (padding that is not zero, a field we do not know), are carried as they came.
+ * Actions: those of the specifications, Nicira's and ONF's, by the rows of standard.ts and nicira.ts. Others, and those that
+ * hold more than the row says (padding that is not zero, for one), are carried as they came.
  */
 import { field as makeField, isKnown, readField, writeField, type FieldValue, type KnownField } from "../fields/match.js";
-import { headerOf, nameOfHeader, type FieldName } from "../fields/table.js";
-import { WireError, Writer, type Reader } from "../wire/reader.js";
-import { padding, struct, u16, u32, u64, u8, type Codec, type ValueOf } from "../wire/struct.js";
+import { bitRange, niciraRef, type BitRange, type FieldRef } from "../fields/reference.js";
+import type { FieldName } from "../fields/table.js";
+import { versions, WireError, type Reader, type Version, type Writer } from "../wire/reader.js";
+import { fromHex, padding, struct, u16, u64, u8, type Codec } from "../wire/struct.js";
+import { nicira, nicira10 } from "./nicira.js";
+import { onf, standard, standard10, standard11, standard13, standard15 } from "./standard.js";
 
-/** ofp_action_header types; bodies after type and length. */
-const standard = {
-  output: { number: 0, body: struct({ port: u32, maxLen: u16, pad0: padding(6) }) },
-  setMplsTtl: { number: 15, body: struct({ ttl: u8, pad0: padding(3) }) },
-  decMplsTtl: { number: 16, body: struct({ pad0: padding(4) }) },
-  pushVlan: { number: 17, body: struct({ ethType: u16, pad0: padding(2) }) },
-  popVlan: { number: 18, body: struct({ pad0: padding(4) }) },
-  pushMpls: { number: 19, body: struct({ ethType: u16, pad0: padding(2) }) },
-  popMpls: { number: 20, body: struct({ ethType: u16, pad0: padding(2) }) },
-  setQueue: { number: 21, body: struct({ queueId: u32 }) },
-  group: { number: 22, body: struct({ groupId: u32 }) },
-  setNwTtl: { number: 23, body: struct({ ttl: u8, pad0: padding(3) }) },
-  decNwTtl: { number: 24, body: struct({ pad0: padding(4) }) },
-} as const;
+type Table = Readonly<Record<string, { readonly number: number; readonly body: Codec<never> | Codec<unknown> }>>;
+type Declared<T> = { [K in keyof T]: T[K] extends { readonly body: Codec<infer V> } ? { readonly type: K } & V : never }[keyof T];
 
-/** A field named by its NXM header, 32 bits. One we cannot name makes the whole action opaque. */
-const fieldHeader: Codec<FieldName> = {
-  size: 4,
-  write: (out, name) => out.u32(headerOf(name)),
-  read: (from) => {
-    const name = nameOfHeader(from.u32());
-    if (name === undefined) from.noteLoss();
-    return name ?? "inPort";
-  },
-};
-/** `bits` bits from bit `offset` on, packed as ofs_nbits (nicira-ext.h). */
-const range: Codec<{ readonly offset: number; readonly bits: number }> = {
-  size: 2,
-  write: (out, { offset, bits }) => {
-    if (bits < 1 || bits > 64 || offset < 0 || offset > 1023) throw new RangeError(`${bits} bits from bit ${offset} cannot be written`);
-    out.u16((offset << 6) | (bits - 1));
-  },
-  read: (from) => {
-    const packed = from.u16();
-    return { offset: packed >> 6, bits: (packed & 0x3f) + 1 };
-  },
-};
-const regLoadBody = struct({ range, field: fieldHeader, value: u64 });
-
-/** Nicira actions by subtype; bodies after vendor and subtype (ovs-actions(7), nicira-ext.h). */
-const nicira = {
-  popQueue: { number: 5, body: struct({ pad0: padding(6) }) },
-  regMove: { number: 6, body: struct({ bits: u16, sourceOffset: u16, targetOffset: u16, source: fieldHeader, target: fieldHeader }) },
-  multipath: {
-    number: 10,
-    body: struct({ fields: u16, basis: u16, pad0: padding(2), algorithm: u16, maxLink: u16, arg: u32, pad1: padding(2), range, target: fieldHeader }),
-  },
-  resubmit: { number: 14, body: struct({ inPort: u16, tableId: u8, pad0: padding(3) }) },
-  outputReg: { number: 15, body: struct({ range, source: fieldHeader, maxLen: u16, pad0: padding(6) }) },
-  exit: { number: 17, body: struct({ pad0: padding(6) }) },
-  controller: { number: 20, body: struct({ maxLen: u16, controllerId: u16, reason: u8, pad0: padding(1) }) },
-  conjunction: { number: 34, body: struct({ clause: u8, clauses: u8, id: u32 }) },
-  outputTrunc: { number: 39, body: struct({ port: u16, maxLen: u32 }) },
-  ctClear: { number: 43, body: struct({ pad0: padding(6) }) },
-} as const;
-const regLoad = 7;
-const regLoad2 = 33;
-
-type Declared<T extends Readonly<Record<string, { readonly body: unknown }>>> = { [K in keyof T]: { readonly type: K } & ValueOf<T[K]["body"]> }[keyof T];
+/** NXAST_CT: through the connection tracker; `actions` (nat, loads of ct_mark and ct_label) are what it does there. */
+export interface CtAction {
+  readonly type: "ct";
+  /** 1 commit, 2 force. */
+  readonly flags: number;
+  readonly zone: number | { readonly source: FieldRef; readonly range: BitRange };
+  /** The table in which the packet goes on as well; 0xff for none. */
+  readonly recircTable: number;
+  /** Port number of the helper's protocol: 21 for FTP. */
+  readonly alg: number;
+  readonly actions: readonly Action[];
+}
+/** NXAST_CLONE: actions on a copy of the packet. */
+export interface CloneAction {
+  readonly type: "clone";
+  readonly actions: readonly Action[];
+}
 
 export type Action =
+  | Declared<typeof standard10>
+  | Declared<typeof standard11>
   | Declared<typeof standard>
-  /** Ports of Nicira actions have 16 bits; resubmit's inPort 0xfff8 keeps the packet's own. */
+  | Declared<typeof standard13>
+  | Declared<typeof standard15>
   | Declared<typeof nicira>
-  /** OFPAT_SET_FIELD; with a mask NXAST_REG_LOAD2, because the standard one takes masks only from 1.5 on. */
+  | Declared<typeof nicira10>
+  | CtAction
+  | CloneAction
+  /** OFPAT_SET_FIELD; with a mask before 1.5, and before 1.2, NXAST_REG_LOAD2. */
   | { readonly type: "setField"; readonly field: KnownField }
+  /** NXAST_REG_LOAD2 where setField would be written otherwise. */
+  | { readonly type: "regLoad2"; readonly field: KnownField }
   /** NXAST_REG_LOAD: `value` into `bits` bits of `field` from bit `offset`. */
-  | { readonly type: "regLoad"; readonly field: FieldName; readonly offset: number; readonly bits: number; readonly value: bigint }
-  /** An action of another kind (learn, ct, clone, …), whole, as it came. */
+  | { readonly type: "regLoad"; readonly field: FieldRef; readonly offset: number; readonly bits: number; readonly value: bigint }
+  /** An action of another kind, whole, as it came. */
   | { readonly type: "unknown"; readonly bytes: Uint8Array };
 
 /** Reserved ports, 32-bit (OpenFlow 1.3 section 7.2.1, ofp_port_no). */
@@ -92,7 +64,6 @@ export const port = {
 } as const;
 
 const wholePacket = 0xffff;
-const ownInPort = 0xfff8;
 
 /** Builders; each returns one action. */
 export const action = {
@@ -101,7 +72,7 @@ export const action = {
   toController: (maxLen = wholePacket): Action => ({ type: "output", port: port.controller, maxLen }),
   group: (groupId: number): Action => ({ type: "group", groupId }),
   setQueue: (queueId: number): Action => ({ type: "setQueue", queueId }),
-  resubmit: (tableId: number, inPort = ownInPort): Action => ({ type: "resubmit", inPort, tableId }),
+  resubmit: (tableId: number, inPort: number = port.inPort): Action => ({ type: "resubmit", inPort, tableId }),
   load: (name: FieldName, value: bigint, offset: number, bits: number): Action => ({ type: "regLoad", field: name, offset, bits, value }),
   move: (source: FieldName, sourceOffset: number, target: FieldName, targetOffset: number, bits: number): Action => ({
     type: "regMove",
@@ -121,82 +92,151 @@ export const action = {
   popMpls: (ethType: number): Action => ({ type: "popMpls", ethType }),
   setNwTtl: (ttl: number): Action => ({ type: "setNwTtl", ttl }),
   decNwTtl: (): Action => ({ type: "decNwTtl" }),
-  /** The first `maxLen` bytes of the packet to a port (16-bit number). */
+  /** The first `maxLen` bytes of the packet to a port. */
   outputTrunc: (to: number, maxLen: number): Action => ({ type: "outputTrunc", port: to, maxLen }),
+  clone: (...actions: readonly Action[]): Action => ({ type: "clone", actions }),
+  ct: (parts: Partial<Omit<CtAction, "type">>): Action => ({ type: "ct", flags: 0, zone: 0, recircTable: 0xff, alg: 0, actions: [], ...parts }),
 } as const;
+
+const actionList: Codec<readonly Action[]> = {
+  write: (out, actions) => {
+    for (const one of actions) writeAction(out, one);
+  },
+  read: (from) => readActions(from),
+};
+
+const zoneOf: Codec<CtAction["zone"]> = {
+  write: (out, zone) => {
+    if (typeof zone === "number") {
+      out.u32(0);
+      out.u16(zone);
+    } else {
+      niciraRef.write(out, zone.source);
+      bitRange.write(out, zone.range);
+    }
+  },
+  read: (from) => {
+    if (from.fork().u32() !== 0) return { source: niciraRef.read(from), range: bitRange.read(from) };
+    from.skip(4);
+    return from.u16();
+  },
+};
+const nested = {
+  ct: { number: 35, body: struct({ flags: u16, zone: zoneOf, recircTable: u8, pad0: padding(3), alg: u16, actions: actionList }) },
+  clone: { number: 42, body: struct({ pad0: padding(6), actions: actionList }) },
+} as const;
+/** The last field of a row whose shape differs from the wire's. */
+const regLoadBody = struct({ range: bitRange, field: niciraRef, value: u64 });
+const flatRegLoad: Codec<unknown> = {
+  write: (out, value) => {
+    const { offset, bits, ...rest } = value as { readonly offset: number; readonly bits: number; readonly field: FieldRef; readonly value: bigint };
+    regLoadBody.write(out, { range: { offset, bits }, ...rest });
+  },
+  read: (from) => {
+    const { range, ...rest } = regLoadBody.read(from);
+    return { ...range, ...rest };
+  },
+};
+const setFieldBody: Codec<unknown> = {
+  write: (out, value) => writeField(out, (value as { readonly field: KnownField }).field),
+  read: (from) => ({ field: readField(from) }),
+};
 
 const vendorAction = 0xffff;
 const niciraVendor = 0x2320;
-const setField = 25;
+const onfVendor = 0x4f4e4600;
 
 interface Row {
   readonly type: Action["type"];
   readonly number: number;
+  /** 0 for the standard ones. */
+  readonly vendor: number;
   readonly body: Codec<unknown>;
 }
-const rowsOf = (table: Readonly<Record<string, { readonly number: number; readonly body: unknown }>>): Row[] =>
-  Object.entries(table).map(([type, { number, body }]) => ({ type: type as Action["type"], number, body: body as Codec<unknown> }));
-const standardByNumber = new Map(rowsOf(standard).map((row) => [row.number, row]));
-const niciraByNumber = new Map(rowsOf(nicira).map((row) => [row.number, row]));
-const standardByType = new Map<string, Row>(rowsOf(standard).map((row) => [row.type, row]));
-const niciraByType = new Map<string, Row>(rowsOf(nicira).map((row) => [row.type, row]));
+const rowsOf = (table: Table, vendor = 0): Row[] =>
+  Object.entries(table).map(([type, { number, body }]) => ({ type: type as Action["type"], number, vendor, body: body }));
 
-/** Writes an action with its header; the length is filled in and the end padded to 8. */
-function framed(out: Writer, number: number, subtype: number | undefined, body: () => void): void {
+function rowsOfVersion(version: Version): Row[] {
+  const own = version === 1 ? rowsOf(standard10) : [...(version === 2 ? rowsOf(standard11) : []), ...rowsOf(standard)];
+  const setField: Row[] = version >= 3 ? [{ type: "setField", number: 25, vendor: 0, body: setFieldBody }] : [];
+  const regLoad: Row[] = [
+    { type: "regLoad2", number: 33, vendor: niciraVendor, body: setFieldBody },
+    { type: "regLoad", number: 7, vendor: niciraVendor, body: flatRegLoad },
+  ];
+  return [
+    ...own,
+    ...setField,
+    ...(version >= 4 ? rowsOf(standard13) : []),
+    ...(version >= 6 ? rowsOf(standard15) : rowsOf(onf, onfVendor)),
+    ...rowsOf(nicira, niciraVendor),
+    ...rowsOf(nested, niciraVendor),
+    ...(version === 1 ? rowsOf(nicira10, niciraVendor) : []),
+    ...regLoad,
+  ];
+}
+interface Rows {
+  readonly byType: ReadonlyMap<string, Row>;
+  readonly standard: ReadonlyMap<number, Row>;
+  readonly nicira: ReadonlyMap<number, Row>;
+  readonly onf: ReadonlyMap<number, Row>;
+}
+const tables: readonly Rows[] = versions.map((version) => {
+  const rows = rowsOfVersion(version);
+  const of = (vendor: number): Map<number, Row> => new Map(rows.filter((row) => row.vendor === vendor).map((row) => [row.number, row]));
+  return { byType: new Map(rows.map((row) => [row.type, row])), standard: of(0), nicira: of(niciraVendor), onf: of(onfVendor) };
+});
+const rowsIn = (version: Version): Rows => {
+  const rows = tables[version - 1];
+  if (rows === undefined) throw new RangeError(`wire version ${version}`);
+  return rows;
+};
+
+/** Whether a set-field of this kind goes out as NXAST_REG_LOAD2. */
+const needsRegLoad2 = (version: Version, isMasked: boolean): boolean => version < 3 || (isMasked && version < 6);
+
+export function writeAction(out: Writer, item: Action): void {
+  if (item.type === "unknown") return out.raw(typeof item.bytes === "string" ? fromHex(item.bytes) : item.bytes);
+  const { byType } = rowsIn(out.version);
+  const row = byType.get(item.type === "setField" && needsRegLoad2(out.version, item.field.mask !== undefined) ? "regLoad2" : item.type);
+  if (row === undefined) throw new RangeError(`there is no action "${item.type}" in wire version ${out.version}`);
   const start = out.length;
-  out.u16(number);
+  out.u16(row.vendor === 0 ? row.number : vendorAction);
   out.u16(0);
-  if (subtype !== undefined) {
-    out.u32(niciraVendor);
-    out.u16(subtype);
+  if (row.vendor !== 0) {
+    out.u32(row.vendor);
+    out.u16(row.number);
   }
-  body();
+  row.body.write(out, item);
   out.align8(start);
   out.patchU16(start + 2, out.length - start);
 }
 
-export function writeAction(out: Writer, item: Action): void {
-  if (item.type === "unknown") return out.raw(item.bytes);
-  if (item.type === "regLoad") return framed(out, vendorAction, regLoad, () => regLoadBody.write(out, { range: item, ...item }));
-  if (item.type === "setField") {
-    if (item.field.mask === undefined) return framed(out, setField, undefined, () => writeField(out, item.field));
-    return framed(out, vendorAction, regLoad2, () => writeField(out, item.field));
-  }
-  const own = standardByType.get(item.type);
-  if (own !== undefined) return framed(out, own.number, undefined, () => own.body.write(out, item));
-  const vendor = niciraByType.get(item.type);
-  if (vendor === undefined) throw new RangeError(`unknown action "${item.type}"`);
-  framed(out, vendorAction, vendor.number, () => vendor.body.write(out, item));
-}
-
-/** The field of a set-field action and the padding behind it. */
-function readSetField(body: Reader, isMasked: boolean): Action | undefined {
-  const item = readField(body);
-  if (body.remaining >= 8) return undefined;
-  body.skip(body.remaining);
-  return isKnown(item) && (item.mask !== undefined) === isMasked ? { type: "setField", field: item } : undefined;
-}
-
-function readNicira(body: Reader): Action | undefined {
-  if (body.remaining < 6 || body.u32() !== niciraVendor) return undefined;
+function rowOf(number: number, body: Reader): Row | undefined {
+  const rows = rowsIn(body.version);
+  if (number !== vendorAction) return rows.standard.get(number);
+  if (body.remaining < 6) return undefined;
+  const vendor = body.u32();
   const subtype = body.u16();
-  if (subtype === regLoad && body.remaining === regLoadBody.size) {
-    const { range: bits, ...rest } = regLoadBody.read(body);
-    return { type: "regLoad", ...bits, ...rest };
-  }
-  if (subtype === regLoad2) return readSetField(body, true);
-  const row = niciraByNumber.get(subtype);
-  if (row === undefined || row.body.size !== body.remaining) return undefined; // another length is another layout
-  return { type: row.type, ...(row.body.read(body) as object) } as Action;
+  return vendor === niciraVendor ? rows.nicira.get(subtype) : vendor === onfVendor ? rows.onf.get(subtype) : undefined;
+}
+
+/** A set-field or register load in the shape that writes it the same way; undefined when its field is not known. */
+function loaded(type: "setField" | "regLoad2", item: { readonly field: KnownField }, version: Version): Action | undefined {
+  if (!isKnown(item.field)) return undefined;
+  const goesAsRegLoad2 = needsRegLoad2(version, item.field.mask !== undefined);
+  if (type === "setField") return goesAsRegLoad2 ? undefined : { type, field: item.field };
+  return { type: goesAsRegLoad2 ? "setField" : "regLoad2", field: item.field };
 }
 
 function readKnown(number: number, body: Reader, start: number): Action | undefined {
-  if (number === vendorAction) return readNicira(body);
-  if (number === setField) return readSetField(body, false);
-  const row = standardByNumber.get(number);
+  const row = rowOf(number, body);
   if (row === undefined) return undefined;
-  if (row.body.size !== body.remaining) throw new WireError(`${row.type} of ${body.remaining + 4} bytes`, start);
-  return { type: row.type, ...(row.body.read(body) as object) } as Action;
+  const value = row.body.read(body) as object;
+  if (body.remaining >= 8 && row.vendor === 0) throw new WireError(`${row.type} has ${body.remaining} bytes too many`, start);
+  if (body.remaining >= 8) return undefined; // another length is another layout
+  body.skip(body.remaining);
+  if (row.type === "setField" || row.type === "regLoad2") return loaded(row.type, value as { readonly field: KnownField }, body.version);
+  return { type: row.type, ...value } as Action;
 }
 
 export function readAction(from: Reader): Action {
@@ -204,15 +244,9 @@ export function readAction(from: Reader): Action {
   const number = from.u16();
   const length = from.u16();
   if (length < 8 || length % 8 !== 0) throw new WireError(`action length ${length}`, start);
-  const body = from.sub(length - 4);
-  const whole = body.fork();
+  const body = from.nested(length - 4);
   const known = readKnown(number, body, start);
-  if (known !== undefined && !body.isLossy) return known;
-  const out = new Writer();
-  out.u16(number);
-  out.u16(length);
-  out.raw(whole.rest());
-  return { type: "unknown", bytes: out.done() };
+  return known !== undefined && !body.isLossy ? known : { type: "unknown", bytes: from.since(start) };
 }
 
 export function readActions(from: Reader): Action[] {

@@ -1,6 +1,6 @@
-/** Instructions of OpenFlow 1.3 and 1.4; others are carried as they came. */
-import { WireError, Writer, type Reader } from "../wire/reader.js";
-import { padding, struct, u32, u64, u8, type Codec } from "../wire/struct.js";
+/** Instructions, from OpenFlow 1.1 on; others are carried as they came. OpenFlow 1.0 has actions only: they stand as apply-actions. */
+import { WireError, Writer, type Reader, type Version } from "../wire/reader.js";
+import { bytes as fixedBytes, fromHex, padding, struct, u32, u64, u8, type Codec } from "../wire/struct.js";
 import { readActions, writeAction, type Action } from "./action.js";
 
 export type Instruction =
@@ -9,7 +9,10 @@ export type Instruction =
   | { readonly type: "writeActions"; readonly actions: readonly Action[] }
   | { readonly type: "applyActions"; readonly actions: readonly Action[] }
   | { readonly type: "clearActions" }
+  /** 1.3 and 1.4; in 1.5 an action. */
   | { readonly type: "meter"; readonly meterId: number }
+  /** 1.5: an event when the flow's counters pass thresholds (OXS fields as bytes). */
+  | { readonly type: "statTrigger"; readonly flags: number; readonly thresholds: Uint8Array }
   | { readonly type: "unknown"; readonly bytes: Uint8Array };
 
 /** Builders; each returns one instruction. */
@@ -32,13 +35,31 @@ const fixed = {
 const writeActions = 3;
 const applyActions = 4;
 
+/** From which version to which an instruction is there; all others from 1.1 on. */
+const spans: Readonly<Record<string, readonly [Version, Version]>> = { meter: [4, 5], statTrigger: [6, 6] };
+const statTrigger = 7;
+
 export function writeInstruction(out: Writer, item: Instruction): void {
-  if (item.type === "unknown") return out.raw(item.bytes);
+  if (item.type === "unknown") return out.raw(typeof item.bytes === "string" ? fromHex(item.bytes) : item.bytes);
+  if (out.version === 1) {
+    // The instructions of 1.1 and later are not there: what is applied is the flow's list of actions.
+    if (item.type !== "applyActions") throw new RangeError(`there is no instruction "${item.type}" in OpenFlow 1.0`);
+    for (const one of item.actions) writeAction(out, one);
+    return;
+  }
+  const [first, last] = spans[item.type] ?? [2, 6];
+  if (out.version < first || out.version > last) throw new RangeError(`there is no instruction "${item.type}" in wire version ${out.version}`);
   const start = out.length;
   if (item.type === "writeActions" || item.type === "applyActions") {
     out.u16(item.type === "writeActions" ? writeActions : applyActions);
     out.zeros(6);
     for (const one of item.actions) writeAction(out, one);
+  } else if (item.type === "statTrigger") {
+    out.u16(statTrigger);
+    out.u16(0);
+    out.u32(item.flags);
+    const thresholds = typeof item.thresholds === "string" ? fromHex(item.thresholds) : item.thresholds;
+    fixedBytes(thresholds.length).write(out, thresholds);
   } else {
     const { number, body } = fixed[item.type];
     out.u16(number);
@@ -53,8 +74,9 @@ function readKnown(number: number, body: Reader, start: number): Instruction | u
     body.skip(4);
     return { type: number === writeActions ? "writeActions" : "applyActions", actions: readActions(body) };
   }
+  if (number === statTrigger && body.version === 6) return { type: "statTrigger", flags: body.u32(), thresholds: body.rest() };
   for (const [type, row] of Object.entries(fixed)) {
-    if (row.number !== number) continue;
+    if (row.number !== number || (type === "meter" && (body.version < 4 || body.version > 5))) continue;
     if (row.body.size !== body.remaining) throw new WireError(`${type} of ${body.remaining + 4} bytes`, start);
     return { type, ...row.body.read(body) } as Instruction;
   }
@@ -66,18 +88,16 @@ export function readInstruction(from: Reader): Instruction {
   const number = from.u16();
   const length = from.u16();
   if (length < 8 || length % 8 !== 0) throw new WireError(`instruction length ${length}`, start);
-  const body = from.sub(length - 4);
-  const whole = body.fork();
+  const body = from.nested(length - 4);
   const known = readKnown(number, body, start);
-  if (known !== undefined && !body.isLossy) return known;
-  const out = new Writer();
-  out.u16(number);
-  out.u16(length);
-  out.raw(whole.rest());
-  return { type: "unknown", bytes: out.done() };
+  return known !== undefined && !body.isLossy ? known : { type: "unknown", bytes: from.since(start) };
 }
 
 export function readInstructions(from: Reader): Instruction[] {
+  if (from.version === 1) {
+    const actions = readActions(from);
+    return actions.length === 0 ? [] : [{ type: "applyActions", actions }];
+  }
   const instructions: Instruction[] = [];
   while (from.remaining > 0) instructions.push(readInstruction(from));
   return instructions;
@@ -85,7 +105,7 @@ export function readInstructions(from: Reader): Instruction[] {
 
 /** Two instruction lists that do the same have the same key: their bytes, as hex. Empty apply-actions count as none. */
 export function instructionsKey(instructions: readonly Instruction[]): string {
-  const out = new Writer();
+  const out = new Writer(5); // any version that can say it all
   for (const item of instructions) if (item.type !== "applyActions" || item.actions.length > 0) writeInstruction(out, item);
   return Buffer.from(out.done()).toString("hex");
 }

@@ -1,34 +1,24 @@
 /** One OpenFlow connection with a switch: what can be asked of it and done to it. */
 import { OpenFlowError } from "../errors.js";
-import { readFlowStats, writeFlowRequest, type FlowFilter, type FlowStats } from "../messages/flow.js";
-import { onf, onfMonitor, readFlowUpdates, writeMonitorRequest, type FlowUpdate } from "../messages/flow-monitor.js";
-import { group } from "../messages/flow.js";
-import { readGroupDescs, readGroupStats, type GroupDesc, type GroupStats } from "../messages/group.js";
-import { allMeters, readMeterConfigs, type MeterConfig } from "../messages/meter.js";
 import type { AsyncMasks } from "../messages/async.js";
-import { encodeMessage, type Message, type ModBody, type Role } from "../messages/message.js";
-import { readPortDescs, readPortStats, type PortDesc, type PortStats } from "../messages/port.js";
-import { readSwitchDesc, readTableStats, type SwitchDesc, type TableStats } from "../messages/switch.js";
-import { Reader, Writer } from "../wire/reader.js";
+import { flowRequest, group, anyPort, type AggregateStats, type FlowFilter, type FlowStats } from "../messages/flow.js";
+import { monitorRequest, type FlowUpdate } from "../messages/flow-monitor.js";
+import type { GroupDesc, GroupStats } from "../messages/group.js";
+import { encodeMessage, type Body, type Message, type ModBody, type Role } from "../messages/message.js";
+import { allMeters, type MeterConfig } from "../messages/meter.js";
+import type { MultipartReply, MultipartType, ReplyBody, RequestBody } from "../messages/multipart.js";
+import type { PortDesc, PortStats } from "../messages/port.js";
+import type { QueueStats } from "../messages/queue.js";
+import type { SwitchDesc } from "../messages/switch.js";
+import type { TableStats } from "../messages/table.js";
 import { bundleAdd, bundleControl, bundleFailed, bundleFlags, type BundleControlRequest, type BundleOptions } from "./bundle.js";
 import { Session, type Tracked } from "./session.js";
 
-const multipart = { desc: 0, flow: 1, table: 3, portStats: 4, group: 6, groupDesc: 7, meterConfig: 10, portDesc: 13, flowMonitor: 16, experimenter: 0xffff } as const;
 const morePartsFollow = 1;
 /** More than any table dump: 60,000 flows take 8 MB. */
-const maxReplyBytes = 512 << 20;
-const anyPort = 0xffffffff;
+const maxReplyItems = 10_000_000;
 const roles = ["nochange", "equal", "master", "slave"] as const;
 export type RoleName = (typeof roles)[number];
-const nothing = new Uint8Array(0);
-
-/** An id and padding to 8 bytes, as several multipart requests have it. */
-function idBody(id: number): Uint8Array {
-  const out = new Writer();
-  out.u32(id);
-  out.zeros(4);
-  return out.done();
-}
 
 export class OpenFlowConnection extends Session {
   private isMonitoring = false;
@@ -84,33 +74,46 @@ export class OpenFlowConnection extends Session {
     });
   }
 
-  async flowStats(filter: FlowFilter = {}): Promise<FlowStats[]> {
-    const out = new Writer();
-    writeFlowRequest(out, filter);
-    return this.list(multipart.flow, out.done(), readFlowStats);
+  flowStats(filter: FlowFilter = {}): Promise<FlowStats[]> {
+    return this.list("flow", flowRequest(filter));
+  }
+  aggregateStats(filter: FlowFilter = {}): Promise<AggregateStats> {
+    return this.multipart("aggregate", flowRequest(filter));
   }
   groupDescs(): Promise<GroupDesc[]> {
-    return this.list(multipart.groupDesc, nothing, readGroupDescs);
+    return this.list("groupDesc", { groupId: group.all });
   }
   groupStats(): Promise<GroupStats[]> {
-    return this.list(multipart.group, idBody(group.all), readGroupStats);
+    return this.list("group", { groupId: group.all });
   }
   meterConfigs(): Promise<MeterConfig[]> {
-    return this.list(multipart.meterConfig, idBody(allMeters), readMeterConfigs);
+    return this.list("meterConfig", { meterId: allMeters });
   }
   portDescs(): Promise<PortDesc[]> {
-    return this.list(multipart.portDesc, nothing, (from) => readPortDescs(from, this.version));
+    return this.list("portDesc", {});
   }
   portStats(): Promise<PortStats[]> {
-    return this.list(multipart.portStats, idBody(anyPort), (from) => readPortStats(from, this.version));
+    return this.list("portStats", { portNo: anyPort });
+  }
+  queueStats(): Promise<QueueStats[]> {
+    return this.list("queue", { portNo: this.version === 1 ? 0xfffffffc : anyPort, queueId: 0xffffffff });
   }
   tableStats(): Promise<TableStats[]> {
-    return this.list(multipart.table, nothing, readTableStats);
+    return this.list("table", {});
   }
-  async desc(): Promise<SwitchDesc> {
-    const [desc] = await this.list(multipart.desc, nothing, (from) => [readSwitchDesc(from)]);
-    if (desc === undefined) throw new OpenFlowError("unsupported", "the switch sent no description");
-    return desc;
+  desc(): Promise<SwitchDesc> {
+    return this.multipart("desc", {});
+  }
+
+  /**
+   * Asks and resolves with the whole answer: of several parts the lists are joined. Rejects as `request` does, and with
+   * "unsupported" when the answer is of another type.
+   */
+  async multipart<K extends MultipartType>(type: K, body: RequestBody<K>, options: { readonly signal?: AbortSignal } = {}): Promise<ReplyBody<K>> {
+    const parts = await this.parts(type, body, undefined, options.signal);
+    const [first] = parts;
+    if (!Array.isArray(first?.body)) return first?.body as ReplyBody<K>;
+    return (parts.length === 1 ? first.body : parts.flatMap((part) => part.body as readonly unknown[])) as unknown as ReplyBody<K>;
   }
 
   /**
@@ -120,18 +123,17 @@ export class OpenFlowConnection extends Session {
    */
   async monitorFlows(): Promise<FlowUpdate[]> {
     if (this.isMonitoring) throw new OpenFlowError("unsupported", "this connection follows the flows already");
-    const { version } = this;
-    const xid = this.xid();
-    const out = new Writer();
-    writeMonitorRequest(out, version, xid);
-    const type = version >= 5 ? multipart.flowMonitor : multipart.experimenter;
+    const monitorId = this.xid();
     const complete = (): void => {
       this.isMonitoring = true;
       this.heldUpdates = [];
       setImmediate(() => this.releaseUpdates());
     };
-    const parts = await this.parts(type, out.done(), complete, xid);
-    return parts.flatMap((body) => readFlowUpdates(this.monitorBody(body), version, true));
+    const type = this.version >= 5 ? "flowMonitor" : this.version === 4 ? "onfFlowMonitor" : "nxFlowMonitor";
+    const parts = await this.parts(type, [monitorRequest({ monitorId })], complete);
+    const updates = parts.flatMap(({ body }) => body as readonly FlowUpdate[]);
+    // Before 1.4 what is there comes as "added".
+    return this.version >= 5 ? updates : updates.map((update) => (update.event === "added" ? { ...update, event: "initial" } : update));
   }
 
   /** Sets miss_send_len. A connection through a management socket gets no asynchronous messages while it is 0. */
@@ -170,14 +172,24 @@ export class OpenFlowConnection extends Session {
       case "roleStatus":
         return void this.emit("roleStatus", message);
       case "multipartReply":
-        if (this.isMonitoring && (message.multipartType === multipart.flowMonitor || message.multipartType === multipart.experimenter))
-          this.updates(readFlowUpdates(this.monitorBody(message.body), this.version));
+        if (this.isMonitoring && (message.multipartType === "flowMonitor" || message.multipartType === "onfFlowMonitor" || message.multipartType === "nxFlowMonitor")) this.updates(message.body);
         return;
-      case "experimenter":
-        if (message.experimenter !== onf) return;
-        if (message.expType === onfMonitor.paused) this.updates([{ event: "paused" }]);
-        else if (message.expType === onfMonitor.resumed) this.updates([{ event: "resumed" }]);
-        return;
+      case "onfFlowMonitorPaused":
+      case "nxFlowMonitorPaused":
+        return this.updates([{ event: "paused" }]);
+      case "onfFlowMonitorResumed":
+      case "nxFlowMonitorResumed":
+        return this.updates([{ event: "resumed" }]);
+      case "nxPacketIn2":
+        return void this.emit("packetIn2", message);
+      case "nxPacketIn":
+        return void this.emit("packetIn", { ...message, type: "packetIn" });
+      case "nxFlowRemoved":
+        return void this.emit("flowRemoved", { ...message, type: "flowRemoved" });
+      case "onfRoleStatus":
+        return void this.emit("roleStatus", { ...message, type: "roleStatus", properties: [] });
+      case "tableStatus":
+        return void this.emit("tableStatus", message);
       default: // a reply nobody waits for any more
     }
   }
@@ -191,13 +203,6 @@ export class OpenFlowConnection extends Session {
     const held = this.heldUpdates ?? [];
     this.heldUpdates = undefined;
     for (const updates of held) this.emit("flowUpdates", updates);
-  }
-
-  /** What follows the experimenter header in 1.3. */
-  private monitorBody(body: Uint8Array): Reader {
-    const from = new Reader(body);
-    if (this.version < 5) from.sub(8);
-    return from;
   }
 
   private encoded(mod: ModBody): { readonly xid: number; readonly bytes: Uint8Array } {
@@ -229,32 +234,35 @@ export class OpenFlowConnection extends Session {
     return errors;
   }
 
-  private async list<T>(type: number, body: Uint8Array, read: (from: Reader) => T[]): Promise<T[]> {
-    const items: T[] = [];
-    for (const part of await this.parts(type, body)) for (const item of read(new Reader(part))) items.push(item);
-    return items;
+  private async list<K extends MultipartType, T>(type: K, body: RequestBody<K>): Promise<T[]> {
+    return [...((await this.multipart(type, body)) as unknown as readonly T[])];
   }
 
-  /** The bodies of a multipart reply. `complete` runs before the message behind it is looked at. */
-  private parts(multipartType: number, body: Uint8Array, complete: () => void = () => {}, xid = this.xid()): Promise<Uint8Array[]> {
-    const parts: Uint8Array[] = [];
-    let size = 0;
+  /** The parts of a multipart reply. `complete` runs before the message behind it is looked at. */
+  private parts(type: MultipartType, body: unknown, complete: () => void = () => {}, signal?: AbortSignal): Promise<MultipartReply[]> {
+    const parts: MultipartReply[] = [];
+    let items = 0;
+    const xid = this.xid();
     return this.collect(
-      { type: "multipartRequest", multipartType, flags: 0, body },
+      { type: "multipartRequest", multipartType: type, flags: 0, body } as Body,
       (message, resolve) => {
-        if (message.type !== "multipartReply") return false;
-        size += message.body.length;
-        if (size > maxReplyBytes) {
-          this.requests.fail(xid, new OpenFlowError("overloaded", `a reply of more than ${maxReplyBytes} bytes`, { xid }));
+        if (message.type !== "multipartReply" || message.multipartType !== type) {
+          this.requests.fail(xid, new OpenFlowError("unsupported", `${type} answered with ${message.type === "multipartReply" ? message.multipartType : message.type}`, { xid }));
           return true;
         }
-        parts.push(message.body);
+        items += Array.isArray(message.body) ? message.body.length : 1;
+        if (items > maxReplyItems) {
+          this.requests.fail(xid, new OpenFlowError("overloaded", `a reply of more than ${maxReplyItems} items`, { xid }));
+          return true;
+        }
+        parts.push(message);
         if ((message.flags & morePartsFollow) !== 0) return false;
         complete();
         resolve(parts);
         return true;
       },
       xid,
+      signal,
     );
   }
 }

@@ -2,14 +2,14 @@
 import { EventEmitter } from "node:events";
 import net from "node:net";
 import { OpenFlowError } from "../errors.js";
-import type { Version } from "../messages/flow.js";
+import type { Version } from "../wire/reader.js";
 import { OpenFlowConnection } from "./connection.js";
 import { defaultOptions, type SessionOptions } from "./session.js";
 
 export interface ConnectOptions {
   /** "unix:PATH" or "tcp:HOST:PORT". */
   readonly remote: string;
-  /** Wire versions to offer; default 1.4 and 1.3. */
+  /** Wire versions to offer; default all, 1.0 to 1.5. */
   readonly versions?: readonly Version[];
   readonly signal?: AbortSignal;
   readonly echoIntervalMs?: number;

@@ -7,6 +7,7 @@ import { flowMod } from "../messages/flow.js";
 import { decodeMessage, encodeMessage, type Body, type Message } from "../messages/message.js";
 import { WireError } from "../wire/reader.js";
 import { OpenFlowServer, type ListenOptions } from "./endpoint.js";
+import type { FlowUpdate } from "../messages/flow-monitor.js";
 import { MessageFraming } from "./framing.js";
 import { tick } from "./liveness.js";
 import type { OpenFlowConnection } from "./connection.js";
@@ -111,7 +112,7 @@ describe("a session", () => {
   });
 
   it("tells a peer without a common version, and counts it", async () => {
-    const server = await listen();
+    const server = await listen({ versions: [5, 4] });
     const peer = dial(server);
     const rejected = once(server, "rejected");
     peer.send(1, { type: "hello", versions: [1, 6] });
@@ -195,9 +196,8 @@ describe("a session", () => {
     connection.on("flowUpdates", (updates) => seen.push(...updates.map((update) => update.event)));
     const followed = connection.monitorFlows().then((initial) => seen.push(`snapshot of ${initial.length}`));
     const request = await peer.next("multipartRequest");
-    const paused = Uint8Array.of(0, 8, 0, 5, 0, 0, 0, 0);
-    const reply = (xid: number, body: Uint8Array): Uint8Array => encodeMessage(5, xid, { type: "multipartReply", multipartType: 16, flags: 0, body });
-    peer.socket.write(Buffer.concat([reply(request.xid, new Uint8Array(0)), reply(0, paused)])); // one segment
+    const reply = (xid: number, body: readonly FlowUpdate[]): Uint8Array => encodeMessage(5, xid, { type: "multipartReply", multipartType: "flowMonitor", flags: 0, body });
+    peer.socket.write(Buffer.concat([reply(request.xid, []), reply(0, [{ event: "paused" }])])); // one segment
     await followed;
     await once(connection, "flowUpdates");
     expect(seen).toEqual(["snapshot of 0", "paused"]);

@@ -8,11 +8,15 @@ import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import { OpenFlowError } from "../errors.js";
 import { switchError } from "../messages/errors.js";
-import type { FlowRemoved, Version } from "../messages/flow.js";
+import type { PacketIn2 } from "../messages/experimenter.js";
+import type { FlowRemoved } from "../messages/flow.js";
 import type { FlowUpdate } from "../messages/flow-monitor.js";
-import { decodeMessage, encodeMessage, type Body, type Features, type Message, type PacketIn, type RequestForward, type RoleStatus } from "../messages/message.js";
+import { decodeMessage, encodeMessage, type Body, type Message, type RequestForward, type RoleStatus } from "../messages/message.js";
+import type { PacketIn } from "../messages/packet.js";
 import type { PortStatus } from "../messages/port.js";
-import { WireError } from "../wire/reader.js";
+import type { Features } from "../messages/switch.js";
+import type { TableDesc } from "../messages/table.js";
+import { WireError, type Version } from "../wire/reader.js";
 import { MessageFraming } from "./framing.js";
 import { tick, type Liveness } from "./liveness.js";
 import { Requests } from "./requests.js";
@@ -25,7 +29,7 @@ export interface SessionOptions {
   readonly maxSendQueueBytes: number;
 }
 export const defaultOptions: SessionOptions = {
-  versions: [5, 4],
+  versions: [6, 5, 4, 3, 2, 1],
   echoIntervalMs: 5_000,
   requestTimeoutMs: 10_000,
   maxSendQueueBytes: 64 << 20,
@@ -38,6 +42,9 @@ export interface ConnectionEvents {
   flowUpdates: [readonly FlowUpdate[]];
   requestForward: [RequestForward];
   roleStatus: [RoleStatus];
+  /** NXT_PACKET_IN2, after setPacketInFormat. */
+  packetIn2: [PacketIn2];
+  tableStatus: [{ readonly reason: number; readonly table: TableDesc }];
   /** An error that belongs to no request that is waited for. */
   error: [OpenFlowError];
   closed: [reason: string];
@@ -139,12 +146,16 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
     this.write(encodeMessage(this.version, this.xid(), body));
   }
 
-  /** Sends and resolves with the one reply; rejects with the switch's error, "timeout", "not-connected" or "overloaded". */
-  request(body: Body): Promise<Message> {
-    return this.collect(body, (message, resolve) => {
+  /**
+   * Sends and resolves with the one reply; rejects with the switch's error, "timeout", "not-connected" or "overloaded", and
+   * with the signal's reason when that aborts: the switch may do what was asked all the same.
+   */
+  request(body: Body, options: { readonly signal?: AbortSignal } = {}): Promise<Message> {
+    const take = (message: Message, resolve: (value: Message) => void): boolean => {
       resolve(message);
       return true;
-    });
+    };
+    return this.collect(body, take, this.xid(), options.signal);
   }
 
   /** Closes; resolves when the socket is closed. */
@@ -193,10 +204,17 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
   }
 
   /** Sends a request; `take` sees each reply and returns true for the last. */
-  protected collect<T>(body: Body, take: (message: Message, resolve: (value: T) => void) => boolean, xid = this.xid()): Promise<T> {
+  protected collect<T>(body: Body, take: (message: Message, resolve: (value: T) => void) => boolean, xid: number, signal?: AbortSignal): Promise<T> {
     return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const aborted = (): void => void this.requests.fail(xid, signal?.reason as Error);
+      const settle = <V>(then: (value: V) => void) => (value: V): void => {
+        signal?.removeEventListener("abort", aborted);
+        then(value);
+      };
       const bytes = encodeMessage(this.version, xid, body);
-      this.requests.add(xid, body.type, (message) => take(message, resolve), reject);
+      this.requests.add(xid, body.type, (message) => take(message, settle(resolve)), settle(reject));
+      signal?.addEventListener("abort", aborted, { once: true });
       try {
         this.write(bytes);
       } catch (error) {

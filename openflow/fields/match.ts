@@ -1,38 +1,17 @@
 /** Matches: reading, writing, building, and the key under which two that mean the same are the same. */
-import { WireError, Writer, type Reader } from "../wire/reader.js";
+import { WireError, type Reader, type Writer, type Version } from "../wire/reader.js";
+import { fromHex } from "../wire/struct.js";
 import { parseAddress, parseMask } from "./address.js";
-import { experimenterClass, fieldRows, rowOfHeader, type FieldName, type FieldRow } from "./table.js";
-
-export interface KnownField {
-  readonly name: FieldName;
-  /** Unsigned number of the field's width; bits outside the mask are zero. */
-  readonly value: bigint;
-  /** Absent when every bit counts. */
-  readonly mask?: bigint;
-}
-/** A field we do not know, with its TLV as it came. */
-export interface UnknownField {
-  readonly name: "unknown";
-  readonly bytes: Uint8Array;
-}
-export type MatchField = KnownField | UnknownField;
-export type Match = readonly MatchField[];
+import { isKnown, type KnownField, type Match, type MatchField } from "./field.js";
+import { readMatch10, readMatch11, writeMatch10, writeMatch11 } from "./fixed-match.js";
+import { experimenterClass, fieldRows, headerOf, rowOf, rowOfHeader, type FieldName } from "./table.js";
+export { isKnown, type KnownField, type Match, type MatchField, type UnknownField } from "./field.js";
 
 /** A number, an address as text ("10.0.0.0/8", "aa:bb:…"), or [value, mask]. */
 export type FieldValue = number | bigint | string | readonly [value: number | bigint | string, mask: number | bigint | string];
 export type MatchSpec = { readonly [K in FieldName]?: FieldValue | undefined };
 
-export function isKnown(field: MatchField): field is KnownField {
-  return field.name !== "unknown";
-}
-
 const allOnes = (bytes: number): bigint => (1n << BigInt(bytes * 8)) - 1n;
-
-function rowOf(name: string): FieldRow {
-  const row = fieldRows.get(name);
-  if (row === undefined) throw new RangeError(`unknown match field "${name}"`);
-  return row;
-}
 
 const parse = (value: number | bigint | string, bytes: number): bigint => (typeof value === "string" ? parseAddress(value, bytes) : BigInt(value));
 
@@ -67,23 +46,25 @@ export function match(spec: MatchSpec): Match {
     .sort((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0));
 }
 
-/** Writes one OXM TLV. */
-export function writeField(out: Writer, item: MatchField): void {
-  if (!isKnown(item)) return out.raw(item.bytes);
-  const { bytes, headers } = rowOf(item.name);
-  const [oxmClass, number, experimenter] = headers[0] ?? [0, 0];
+const big = (value: bigint | number | string): bigint => (typeof value === "bigint" ? value : BigInt(value));
+
+/** Writes one OXM TLV. `form`: the version whose numbers are used, 0 for NXM. */
+export function writeField(out: Writer, item: MatchField, form: 0 | Version = out.version): void {
+  if (!isKnown(item)) return out.raw(typeof item.bytes === "string" ? fromHex(item.bytes) : item.bytes);
+  const one = rowOf(item.name);
+  const header = item.oxmClass === undefined ? headerOf(one, form) : (one.headers.find(({ oxmClass }) => oxmClass === item.oxmClass) ?? headerOf(one, form));
+  const width = item.width ?? one.bytes;
   const isMasked = item.mask !== undefined;
-  const length = bytes * (isMasked ? 2 : 1) + (experimenter === undefined ? 0 : 4);
-  out.u16(oxmClass);
-  out.u8((number << 1) | (isMasked ? 1 : 0));
-  out.u8(length);
-  if (experimenter !== undefined) out.u32(experimenter);
-  out.number(item.value, bytes);
-  if (item.mask !== undefined) out.number(item.mask, bytes);
+  out.u16(header.oxmClass);
+  out.u8((header.field << 1) | (isMasked ? 1 : 0));
+  out.u8(width * (isMasked ? 2 : 1) + (header.experimenter === undefined ? 0 : 4));
+  if (header.experimenter !== undefined) out.u32(header.experimenter);
+  out.number(big(item.value), width);
+  if (item.mask !== undefined) out.number(big(item.mask), width);
 }
 
 /** Reads one OXM TLV. */
-export function readField(from: Reader): MatchField {
+export function readField(from: Reader, form: 0 | Version = from.version): MatchField {
   const start = from.offset;
   const oxmClass = from.u16();
   const second = from.u8();
@@ -91,28 +72,33 @@ export function readField(from: Reader): MatchField {
   const body = from.sub(length);
   const experimenter = oxmClass === experimenterClass ? body.u32() : undefined;
   const isMasked = (second & 1) === 1;
-  const row = rowOfHeader(oxmClass, second >> 1, experimenter);
-  if (row !== undefined && row.headers[0]?.[0] !== oxmClass) from.noteLoss(); // read under a number we would not write
-  if (row === undefined) {
-    const out = new Writer();
-    out.u16(oxmClass);
-    out.u8(second);
-    out.u8(length);
-    if (experimenter !== undefined) out.u32(experimenter);
-    out.raw(body.rest());
-    return { name: "unknown", bytes: out.done() };
-  }
-  if (body.remaining !== row.bytes * (isMasked ? 2 : 1)) throw new WireError(`${row.name} has ${length} bytes`, start);
-  const value = body.number(row.bytes);
-  if (!isMasked) return { name: row.name, value };
-  const mask = body.number(row.bytes);
-  const ones = allOnes(row.bytes);
-  if (mask === ones || (value & mask) !== value) from.noteLoss();
-  return mask === ones ? { name: row.name, value } : { name: row.name, value: value & mask, mask };
+  const found = rowOfHeader(oxmClass, second >> 1, experimenter, length);
+  if (found === undefined) return { name: "unknown", bytes: from.since(start) };
+  const { row } = found;
+  const width = row.isVariable ? body.remaining / (isMasked ? 2 : 1) : row.bytes;
+  if (body.remaining !== width * (isMasked ? 2 : 1) || !Number.isInteger(width) || width === 0) throw new WireError(`${row.name} has ${length} bytes`, start);
+  const value = body.number(width);
+  const encoding = { ...(headerOf(row, form).oxmClass === oxmClass ? {} : { oxmClass }), ...(width === row.bytes ? {} : { width }) };
+  if (!isMasked) return { name: row.name, value, ...encoding };
+  return { name: row.name, value, mask: body.number(width), ...encoding };
 }
 
-/** ofp_match: type OXM, length, TLVs, padding to 8. */
+/** OXM or NXM TLVs one after another, up to the end. */
+export function readFields(from: Reader, form: 0 | Version = from.version): MatchField[] {
+  const fields: MatchField[] = [];
+  while (from.remaining > 0) fields.push(readField(from, form));
+  return fields;
+}
+
+/** The match of the writer's version: ofp10_match, ofp11_match, or from 1.2 on OXM TLVs padded to 8. */
 export function writeMatch(out: Writer, fields: Match): void {
+  if (out.version === 1) return writeMatch10(out, fields);
+  if (out.version === 2) return writeMatch11(out, fields);
+  writeOxmMatch(out, fields);
+}
+
+/** ofp_match of OXM TLVs, which 1.1 has no type for but Open vSwitch sends there in flow statistics. */
+export function writeOxmMatch(out: Writer, fields: Match): void {
   const start = out.length;
   out.u16(1);
   out.u16(0);
@@ -121,15 +107,17 @@ export function writeMatch(out: Writer, fields: Match): void {
   out.align8(start);
 }
 
+const fixedMatch11 = { type: 0, bytes: 88 } as const;
+
 export function readMatch(from: Reader): Match {
+  if (from.version === 1) return readMatch10(from);
   const start = from.offset;
   const type = from.u16();
   const length = from.u16();
+  if (type === fixedMatch11.type && length === fixedMatch11.bytes && from.version === 2) return readMatch11(from.sub(length - 4));
   if (type !== 1) throw new WireError(`match type ${type} is not OXM`, start);
   if (length < 4) throw new WireError(`match length ${length}`, start);
-  const body = from.sub(length - 4);
-  const fields: MatchField[] = [];
-  while (body.remaining > 0) fields.push(readField(body));
+  const fields = readFields(from.sub(length - 4));
   from.skip((8 - (length % 8)) % 8);
   return fields;
 }
@@ -138,11 +126,12 @@ export function readMatch(from: Reader): Match {
 export function matchKey(fields: Match): string {
   return fields
     .filter((item) => !(isKnown(item) && item.mask === 0n))
-    .map((item) =>
-      isKnown(item)
-        ? `${item.name}=${(item.mask === undefined ? item.value : item.value & item.mask).toString(16)}${item.mask === undefined ? "" : `/${item.mask.toString(16)}`}`
-        : `?${Buffer.from(item.bytes).toString("hex")}`,
-    )
+    .map((item) => {
+      if (!isKnown(item)) return `?${Buffer.from(item.bytes).toString("hex")}`;
+      const { name, value, mask } = item;
+      const isExact = mask === undefined || mask === allOnes(item.width ?? rowOf(name).bytes);
+      return isExact ? `${name}=${value.toString(16)}` : `${name}=${(value & mask).toString(16)}/${mask.toString(16)}`;
+    })
     .sort()
     .join(",");
 }

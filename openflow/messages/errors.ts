@@ -62,7 +62,7 @@ export interface SwitchError {
 
 /** What an error message says, with experimenters' errors and the 1.3 form of bundle errors unwrapped. */
 export function switchError(errorType: number, code: number, data: Uint8Array): SwitchError {
-  const from = new Reader(data);
+  const from = new Reader(data, 5);
   if (errorType === experimenterError && from.remaining >= 4) {
     const experimenter = from.u32();
     const isBundle = experimenter === onf && code >= onfBundleErrors;

@@ -1,10 +1,10 @@
 /**
- * Messages as JSON lines and back, byte for byte. Bytes are {"$hex":"…"}, 64-bit and wider numbers {"$int":"…"}. A message
- * that its fields do not say all of (padding that is not zero, a field under another of its numbers) also has `whole`, the
- * message in hex; encoding takes that.
+ * Messages as JSON lines and back, byte for byte. Bytes are hex, numbers of 64 bits and more decimal text. What a message holds
+ * that its fields do not say (padding that is not zero, a bucket's properties in another order) stands in `patch`, a list of
+ * [offset, hex], or where lengths differ in `whole`, the message in hex; encoding takes that.
  */
-import { WireError } from "../wire/reader.js";
-import type { Version } from "./flow.js";
+import { WireError, type Version } from "../wire/reader.js";
+import { fromHex } from "../wire/struct.js";
 import { decodeMessage, encodeMessage, type Body, type Message } from "./message.js";
 
 export type LineErrorCode = "not-hex" | "malformed" | "not-json" | "not-encodable";
@@ -13,30 +13,34 @@ function failure(code: LineErrorCode, offset: number, message: string): string {
   return JSON.stringify({ error: { code, offset, message } });
 }
 
-const tagged = (_key: string, value: unknown): unknown => {
-  if (typeof value === "bigint") return { $int: value.toString() };
-  return value instanceof Uint8Array ? { $hex: Buffer.from(value).toString("hex") } : value;
+const plain = (_key: string, value: unknown): unknown => {
+  if (typeof value === "bigint") return value.toString();
+  return value instanceof Uint8Array ? toHex(value) : value;
 };
-const untagged = (_key: string, value: unknown): unknown => {
-  if (typeof value !== "object" || value === null) return value;
-  if ("$int" in value) return BigInt(String(value.$int));
-  return "$hex" in value ? fromHex(String(value.$hex)) : value;
-};
+const toHex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
 
-function fromHex(text: string): Uint8Array {
-  if (!/^([0-9a-fA-F]{2})*$/.test(text)) throw new RangeError("an even number of hex digits expected");
-  return Uint8Array.from(Buffer.from(text, "hex"));
-}
-const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+type Patch = readonly (readonly [offset: number, hex: string])[];
 
-function saysAll(message: Message, bytes: Uint8Array): boolean {
+/** What of `bytes` the message alone would not give back. */
+function leftOut(message: Message, bytes: Uint8Array): { readonly patch?: Patch; readonly whole?: string } {
   const { version, xid, ...body } = message;
+  let again: Uint8Array;
   try {
-    return toHex(encodeMessage(version as Version, xid, body)) === toHex(bytes);
+    again = encodeMessage(version as Version, xid, body);
   } catch (error) {
-    if (error instanceof RangeError) return false; // a hello of a version that is not there yet
+    if (error instanceof RangeError) return { whole: toHex(bytes) }; // a hello of a version that is not there yet
     throw error;
   }
+  if (again.length !== bytes.length) return { whole: toHex(bytes) };
+  const patch: [number, string][] = [];
+  for (let i = 0; i < bytes.length; i++) {
+    if (bytes[i] === again[i]) continue;
+    const last = patch.at(-1);
+    const hex = (bytes[i] ?? 0).toString(16).padStart(2, "0");
+    if (last !== undefined && last[0] + last[1].length / 2 === i) last[1] += hex;
+    else patch.push([i, hex]);
+  }
+  return patch.length === 0 ? {} : { patch };
 }
 
 /** One message in hex to one line of JSON; a line that is none gives {"error":{code,offset,message}}. */
@@ -49,7 +53,7 @@ export function decodeLine(line: string): string {
   }
   try {
     const message = decodeMessage(bytes);
-    return JSON.stringify(saysAll(message, bytes) ? message : { ...message, whole: toHex(bytes) }, tagged);
+    return JSON.stringify({ ...message, ...leftOut(message, bytes) }, plain);
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
     return failure("malformed", error.offset, error.message);
@@ -60,14 +64,16 @@ export function decodeLine(line: string): string {
 export function encodeLine(line: string): string {
   let message: unknown;
   try {
-    message = JSON.parse(line, untagged);
+    message = JSON.parse(line);
   } catch (error) {
     return failure("not-json", 0, (error as Error).message);
   }
   try {
-    const { version, xid, whole, ...body } = message as { version: Version; xid: number; whole?: string };
+    const { version, xid, whole, patch, ...body } = message as { version: Version; xid: number; whole?: string; patch?: Patch };
     if (typeof whole === "string") return toHex(fromHex(whole));
-    return toHex(encodeMessage(version, xid, body as Body));
+    const bytes = encodeMessage(version, xid, body as Body);
+    for (const [offset, hex] of patch ?? []) bytes.set(fromHex(hex), offset);
+    return toHex(bytes);
   } catch (error) {
     return failure("not-encodable", 0, (error as Error).message);
   }

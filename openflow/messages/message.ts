@@ -1,16 +1,22 @@
-/** All messages: one row each, with its type number and the versions that have it. Unknown types keep their bytes. */
-import { readActions, writeAction, type Action } from "../actions/action.js";
-import { readMatch, writeMatch, type Match } from "../fields/match.js";
-import { Reader, WireError, Writer } from "../wire/reader.js";
-import { padding, struct, u16, u32, u64, u8, type Codec } from "../wire/struct.js";
-import { readAsync, writeAsync, type AsyncMasks } from "./async.js";
-import { readFlowMod, readFlowRemoved, writeFlowMod, writeFlowRemoved, type FlowMod, type FlowRemoved, type Version } from "./flow.js";
-import { readGroupMod, writeGroupMod, type GroupMod } from "./group.js";
-import { readMeterMod, writeMeterMod, type MeterMod } from "./meter.js";
-import { readPortMod, readPortStatus, writePortMod, writePortStatus, type PortMod, type PortStatus } from "./port.js";
+/** All messages: one row each, with its numbers and the versions that have it. Unknown types keep their bytes. */
+import { Reader, WireError, Writer, type Version } from "../wire/reader.js";
+import { fromHex, rest, struct, u16, u32, mapped, padding, type Codec } from "../wire/struct.js";
+import { asyncCodec, type AsyncMasks } from "./async.js";
+import { experimenterRow, experimenterRows, type KnownExperimenter } from "./experimenter.js";
+import { flowModCodec, flowRemovedCodec, type FlowMod, type FlowRemoved } from "./flow.js";
+import { groupModCodec, type GroupMod } from "./group.js";
+import { meterModCodec, type MeterMod } from "./meter.js";
+import { multipartReplyCodec, multipartRequestCodec, type MultipartReply, type MultipartRequest } from "./multipart.js";
+import { packetInCodec, packetOutCodec, type PacketIn, type PacketOut } from "./packet.js";
+import { portModCodec, portStatusCodec, type PortMod, type PortStatus } from "./port.js";
+import { queueConfigReply, queueConfigRequest, type QueueConfig } from "./queue.js";
+import { bundleControlCodec, controllerStatusCodec, featuresCodec, roleCodec, roleStatusCodec, switchConfig, type Features, type RoleBody } from "./switch.js";
+import { properties } from "./property.js";
+import { tableModCodec, tableStatusCodec, type TableMod } from "./table.js";
 
 /** One member per name, so that `type` tells the members of a union apart. */
 type Each<T extends string, B> = T extends string ? { readonly type: T } & B : never;
+type Shown<C> = C extends Codec<infer V> ? V : never;
 
 export interface Hello {
   readonly type: "hello";
@@ -21,10 +27,11 @@ export interface ErrorMessage {
   readonly type: "error";
   readonly errorType: number;
   readonly code: number;
-  /** At least 64 bytes of the request that failed. */
+  /** At least 64 bytes of the request that failed; of experimenters' errors their number first. */
   readonly data: Uint8Array;
 }
 export type Echo = Each<"echoRequest" | "echoReply", { readonly data: Uint8Array }>;
+/** One of an experimenter that is not known. */
 export interface Experimenter {
   readonly type: "experimenter";
   readonly experimenter: number;
@@ -32,59 +39,23 @@ export interface Experimenter {
   readonly data: Uint8Array;
 }
 export type Simple = Each<"featuresRequest" | "getConfigRequest" | "barrierRequest" | "barrierReply" | "getAsyncRequest", object>;
-const features = struct({ datapathId: u64, nBuffers: u32, nTables: u8, auxiliaryId: u8, pad0: padding(2), capabilities: u32, reserved: u32 });
-export type Features = ReturnType<typeof features.read>;
-const config = struct({ flags: u16, missSendLen: u16 });
-export type SwitchConfig = Each<"getConfigReply" | "setConfig", ReturnType<typeof config.read>>;
-const role = struct({ role: u32, pad0: padding(4), generationId: u64 });
-export type Role = Each<"roleRequest" | "roleReply", ReturnType<typeof role.read>>;
-const roleStatus = struct({ role: u32, reason: u8, pad0: padding(3), generationId: u64 });
+export type SwitchConfig = Each<"getConfigReply" | "setConfig", Shown<typeof switchConfig>>;
+export type Role = Each<"roleRequest" | "roleReply", RoleBody>;
 /** Another controller took the role, or an experimenter changed it. */
-export type RoleStatus = { readonly type: "roleStatus" } & ReturnType<typeof roleStatus.read>;
+export type RoleStatus = { readonly type: "roleStatus" } & Shown<typeof roleStatusCodec>;
 export type Async = Each<"getAsyncReply" | "setAsync", { readonly masks: AsyncMasks }>;
-const packetInHead = struct({ bufferId: u32, totalLen: u16, reason: u8, tableId: u8, cookie: u64 });
-export interface PacketIn {
-  readonly type: "packetIn";
-  readonly bufferId: number;
-  readonly totalLen: number;
-  readonly reason: number;
-  readonly tableId: number;
-  readonly cookie: bigint;
-  readonly match: Match;
-  readonly data: Uint8Array;
-}
-const packetOutHead = struct({ bufferId: u32, inPort: u32, actionsLength: u16, pad0: padding(6) });
-export interface PacketOut {
-  readonly type: "packetOut";
-  readonly bufferId: number;
-  readonly inPort: number;
-  readonly actions: readonly Action[];
-  readonly data: Uint8Array;
-}
-const multipartHead = struct({ multipartType: u16, flags: u16, pad0: padding(4) });
-export type Multipart = Each<
-  "multipartRequest" | "multipartReply",
-  {
-    readonly multipartType: number;
-    /** Bit 0: more parts follow. */
-    readonly flags: number;
-    readonly body: Uint8Array;
-  }
->;
 export interface RequestForward {
   readonly type: "requestForward";
-  /** The group-mod or meter-mod of another controller, whole. */
-  readonly request: Uint8Array;
+  /** The group-mod or meter-mod of another controller. */
+  readonly request: Message;
 }
-const bundleControl = struct({ bundleId: u32, bundleType: u16, flags: u16 });
-export type BundleControl = { readonly type: "bundleControl" } & ReturnType<typeof bundleControl.read>;
-const bundleAddHead = struct({ bundleId: u32, pad0: padding(2), flags: u16 });
+export type BundleControl = { readonly type: "bundleControl" } & Shown<typeof bundleControlCodec>;
 export interface BundleAdd {
   readonly type: "bundleAdd";
   readonly bundleId: number;
   readonly flags: number;
   /** A whole message, with the xid of this one. */
-  readonly message: Uint8Array;
+  readonly message: Message | Uint8Array;
 }
 export interface UnknownMessage {
   readonly type: "unknown";
@@ -97,6 +68,7 @@ export type Body =
   | ErrorMessage
   | Echo
   | Experimenter
+  | KnownExperimenter
   | Simple
   | ({ readonly type: "featuresReply" } & Features)
   | SwitchConfig
@@ -111,216 +83,219 @@ export type Body =
   | GroupMod
   | MeterMod
   | PortMod
-  | Multipart
+  | TableMod
+  | MultipartRequest
+  | MultipartReply
+  | { readonly type: "queueConfigRequest"; readonly portNo: number }
+  | ({ readonly type: "queueConfigReply" } & QueueConfig)
+  | ({ readonly type: "tableStatus" } & Shown<typeof tableStatusCodec>)
+  | ({ readonly type: "controllerStatus" } & Shown<typeof controllerStatusCodec>)
   | RequestForward
   | BundleControl
   | BundleAdd
   | UnknownMessage;
 /** Messages that change a switch. */
-export type ModBody = FlowMod | GroupMod | MeterMod | PortMod;
+export type ModBody = FlowMod | GroupMod | MeterMod | PortMod | TableMod;
 export type Message = Body & { readonly version: number; readonly xid: number };
 
-interface Row<T extends Body["type"]> {
-  readonly number: number;
-  readonly from: number;
-  readonly to: number;
-  readonly write: (out: Writer, body: Extract<Body, { readonly type: T }>, version: Version) => void;
-  readonly read: (from: Reader, version: Version) => Body;
-}
-
-/** A message whose body is one struct. */
-function fixed<T extends Exclude<Body["type"], "unknown">>(type: T, number: number, from: number, to: number, body: Codec<object>): Row<T> {
-  return { number, from, to, write: (out, value) => body.write(out, value), read: (reader) => ({ type, ...body.read(reader) }) as Body };
-}
-const empty = <T extends Simple["type"]>(type: T, number: number): Row<T> => fixed(type, number, 1, 6, struct({}));
-const echo = <T extends Echo["type"]>(type: T, number: number): Row<T> => ({
-  number,
-  from: 1,
-  to: 6,
-  write: (out, body) => out.raw((body as Echo).data),
-  read: (from) => ({ type, data: from.rest() }),
-});
-const asynchronous = <T extends Async["type"]>(type: T, number: number): Row<T> => ({
-  number,
-  from: 4,
-  to: 6,
-  write: (out, body, version) => writeAsync(out, (body as Async).masks, version),
-  read: (from, version) => ({ type, masks: readAsync(from, version) }),
-});
-const multipart = <T extends Multipart["type"]>(type: T, number: number): Row<T> => ({
-  number,
-  from: 4,
-  to: 6,
+const helloCodec: Codec<Omit<Hello, "type">> = {
   write: (out, body) => {
-    multipartHead.write(out, body);
-    out.raw((body as Multipart).body);
+    if (body.versions.length === 0) return;
+    out.u16(1); // OFPHET_VERSIONBITMAP
+    out.u16(8);
+    out.u32(body.versions.reduce((sum, version) => sum | (1 << version), 0) >>> 0);
   },
-  read: (from) => ({ type, ...multipartHead.read(from), body: from.rest() }),
-});
-
-const rows: { readonly [T in Exclude<Body["type"], "unknown">]: Row<T> } = {
-  hello: {
-    number: 0,
-    from: 1,
-    to: 6,
-    write: (out, body) => {
-      if (body.versions.length === 0) return;
-      out.u16(1); // OFPHET_VERSIONBITMAP
-      out.u16(8);
-      out.u32(body.versions.reduce((sum, version) => sum | (1 << version), 0) >>> 0);
-    },
-    read: (from) => {
-      const versions: number[] = [];
-      while (from.remaining >= 4) {
-        const type = from.u16();
-        const length = from.u16();
-        if (length < 4) throw new WireError(`hello element length ${length}`, from.offset - 2);
-        const element = from.sub(Math.min(length - 4, from.remaining));
-        if (type === 1 && element.remaining >= 4) {
-          const bitmap = element.u32();
-          for (let version = 1; version < 32; version++) if ((bitmap & (1 << version)) !== 0) versions.push(version);
-        }
-        if (from.remaining > 0) from.skip(Math.min((8 - (length % 8)) % 8, from.remaining));
-      }
-      return { type: "hello", versions };
-    },
-  },
-  error: {
-    number: 1,
-    from: 1,
-    to: 6,
-    write: (out, body) => {
-      out.u16(body.errorType);
-      out.u16(body.code);
-      out.raw(body.data);
-    },
-    read: (from) => ({ type: "error", errorType: from.u16(), code: from.u16(), data: from.rest() }),
-  },
-  echoRequest: echo("echoRequest", 2),
-  echoReply: echo("echoReply", 3),
-  experimenter: {
-    number: 4,
-    from: 2,
-    to: 6,
-    write: (out, body) => {
-      out.u32(body.experimenter);
-      out.u32(body.expType);
-      out.raw(body.data);
-    },
-    read: (from) => ({ type: "experimenter", experimenter: from.u32(), expType: from.u32(), data: from.rest() }),
-  },
-  featuresRequest: empty("featuresRequest", 5),
-  featuresReply: fixed("featuresReply", 6, 4, 6, features),
-  getConfigRequest: empty("getConfigRequest", 7),
-  getConfigReply: fixed("getConfigReply", 8, 1, 6, config),
-  setConfig: fixed("setConfig", 9, 1, 6, config),
-  packetIn: {
-    number: 10,
-    from: 4,
-    to: 6,
-    write: (out, body) => {
-      packetInHead.write(out, body);
-      writeMatch(out, body.match);
-      out.zeros(2);
-      out.raw(body.data);
-    },
-    read: (from) => {
-      const head = { ...packetInHead.read(from), match: readMatch(from) };
-      from.skip(2);
-      return { type: "packetIn", ...head, data: from.rest() };
-    },
-  },
-  flowRemoved: { number: 11, from: 4, to: 5, write: writeFlowRemoved, read: readFlowRemoved },
-  portStatus: { number: 12, from: 4, to: 6, write: writePortStatus, read: readPortStatus },
-  packetOut: {
-    number: 13,
-    from: 2,
-    to: 5,
-    write: (out, body) => {
-      const start = out.length;
-      packetOutHead.write(out, { ...body, actionsLength: 0 });
-      for (const one of body.actions) writeAction(out, one);
-      out.patchU16(start + 8, out.length - start - packetOutHead.size);
-      out.raw(body.data);
-    },
-    read: (from) => {
-      const { actionsLength, ...head } = packetOutHead.read(from);
-      return { type: "packetOut", ...head, actions: readActions(from.sub(actionsLength)), data: from.rest() };
-    },
-  },
-  flowMod: { number: 14, from: 4, to: 6, write: writeFlowMod, read: readFlowMod },
-  groupMod: { number: 15, from: 2, to: 5, write: writeGroupMod, read: readGroupMod },
-  portMod: { number: 16, from: 4, to: 6, write: writePortMod, read: readPortMod },
-  multipartRequest: multipart("multipartRequest", 18),
-  multipartReply: multipart("multipartReply", 19),
-  barrierRequest: empty("barrierRequest", 20),
-  barrierReply: empty("barrierReply", 21),
-  roleRequest: fixed("roleRequest", 24, 3, 6, role),
-  roleReply: fixed("roleReply", 25, 3, 6, role),
-  getAsyncRequest: empty("getAsyncRequest", 26),
-  getAsyncReply: asynchronous("getAsyncReply", 27),
-  setAsync: asynchronous("setAsync", 28),
-  meterMod: { number: 29, from: 4, to: 6, write: writeMeterMod, read: readMeterMod },
-  roleStatus: fixed("roleStatus", 30, 5, 6, roleStatus),
-  requestForward: { number: 32, from: 5, to: 6, write: (out, body) => out.raw(body.request), read: (from) => ({ type: "requestForward", request: from.rest() }) },
-  bundleControl: fixed("bundleControl", 33, 5, 6, bundleControl),
-  bundleAdd: {
-    number: 34,
-    from: 5,
-    to: 6,
-    write: (out, body) => {
-      bundleAddHead.write(out, body);
-      out.raw(body.message);
-    },
-    read: (from) => ({ type: "bundleAdd", ...bundleAddHead.read(from), message: from.rest() }),
+  // Never malformed: OpenFlow 1.3 section 7.5.1 has implementations ignore what they do not understand.
+  read: (from) => {
+    const versions: number[] = [];
+    while (from.remaining >= 4) {
+      const type = from.u16();
+      const length = from.u16();
+      if (length < 4) throw new WireError(`hello element length ${length}`, from.offset - 2);
+      const element = from.sub(Math.min(length - 4, from.remaining));
+      if (type === 1 && element.remaining >= 4) {
+        const bitmap = element.u32();
+        for (let version = 0; version < 32; version++) if ((bitmap & (1 << version)) !== 0) versions.push(version);
+      } else from.noteLoss();
+      if (from.remaining > 0) from.skip(Math.min((8 - (length % 8)) % 8, from.remaining));
+    }
+    if (from.remaining > 0) from.skip(from.remaining);
+    return { versions };
   },
 };
 
-const byNumber = new Map<number, Row<Exclude<Body["type"], "unknown">>>(
-  Object.values(rows).map((row) => [row.number, row as unknown as Row<Exclude<Body["type"], "unknown">>]),
-);
+/** A whole message inside another. */
+const inner: Codec<Message> = {
+  read: (from) => decodeFrom(from.nested(from.remaining)),
+  write: (out, message) => {
+    const { version, xid, ...body } = message;
+    out.raw(message instanceof Uint8Array ? message : encodeMessage(version as Version, xid, body));
+  },
+};
+const bundleAddCodec: Codec<Omit<BundleAdd, "type">> = {
+  read: (from) => {
+    const { properties: _, ...head } = bundleAddHead.read(from);
+    const length = from.fork().number(4) & 0xffffn; // of the message inside; properties follow it
+    const message = inner.read(from.nested(Number(length)));
+    if (from.remaining > 0) {
+      from.skip((8 - (Number(length) % 8)) % 8);
+      properties({}).read(from);
+      from.noteLoss();
+    }
+    return { ...head, message };
+  },
+  write: (out, body) => {
+    bundleAddHead.write(out, { ...body, properties: [] });
+    inner.write(out, body.message as Message);
+  },
+};
+const bundleAddHead = struct({ bundleId: u32, pad0: padding(2), flags: u16, properties: { read: () => [], write: () => undefined } });
+
+type KnownType = Exclude<Body["type"], "unknown" | "experimenter" | KnownExperimenter["type"]>;
+/** [first wire version, last, number] */
+type Numbers = readonly (readonly [number, number, number])[];
+interface Row {
+  readonly numbers: Numbers;
+  readonly body: { read(from: Reader): object; write(out: Writer, value: never): void };
+}
+const empty = struct({});
+const data = struct({ data: rest });
+const at = (number: number, first = 1, last = 6): Numbers => [[first, last, number]];
+
+const rows: { readonly [T in KnownType]: Row } = {
+  hello: { numbers: at(0), body: helloCodec },
+  error: { numbers: at(1), body: struct({ errorType: u16, code: u16, data: rest }) },
+  echoRequest: { numbers: at(2), body: data },
+  echoReply: { numbers: at(3), body: data },
+  featuresRequest: { numbers: at(5), body: empty },
+  featuresReply: { numbers: at(6), body: featuresCodec },
+  getConfigRequest: { numbers: at(7), body: empty },
+  getConfigReply: { numbers: at(8), body: switchConfig },
+  setConfig: { numbers: at(9), body: switchConfig },
+  packetIn: { numbers: at(10), body: packetInCodec },
+  flowRemoved: { numbers: at(11), body: flowRemovedCodec },
+  portStatus: { numbers: at(12), body: portStatusCodec },
+  packetOut: { numbers: at(13), body: packetOutCodec },
+  flowMod: { numbers: at(14), body: flowModCodec },
+  groupMod: { numbers: at(15, 2), body: groupModCodec },
+  portMod: { numbers: [[1, 1, 15], [2, 6, 16]], body: portModCodec },
+  tableMod: { numbers: at(17, 2), body: tableModCodec },
+  multipartRequest: { numbers: [[1, 1, 16], [2, 6, 18]], body: multipartRequestCodec },
+  multipartReply: { numbers: [[1, 1, 17], [2, 6, 19]], body: multipartReplyCodec },
+  barrierRequest: { numbers: [[1, 1, 18], [2, 6, 20]], body: empty },
+  barrierReply: { numbers: [[1, 1, 19], [2, 6, 21]], body: empty },
+  queueConfigRequest: { numbers: [[1, 1, 20], [2, 4, 22]], body: queueConfigRequest },
+  queueConfigReply: { numbers: [[1, 1, 21], [2, 4, 23]], body: queueConfigReply },
+  roleRequest: { numbers: at(24, 3), body: roleCodec },
+  roleReply: { numbers: at(25, 3), body: roleCodec },
+  getAsyncRequest: { numbers: at(26, 4), body: empty },
+  getAsyncReply: { numbers: at(27, 4), body: asyncCodec },
+  setAsync: { numbers: at(28, 4), body: asyncCodec },
+  meterMod: { numbers: at(29, 4), body: meterModCodec },
+  roleStatus: { numbers: at(30, 5), body: roleStatusCodec },
+  tableStatus: { numbers: at(31, 5), body: tableStatusCodec },
+  requestForward: { numbers: at(32, 5), body: mapped(inner, (request) => ({ request }), ({ request }: { readonly request: Message }) => request) },
+  bundleControl: { numbers: at(33, 5), body: bundleControlCodec },
+  bundleAdd: { numbers: at(34, 5), body: bundleAddCodec },
+  controllerStatus: { numbers: at(35, 6), body: controllerStatusCodec },
+};
+const experimenterNumber = 4;
+
+interface Found {
+  readonly type: KnownType;
+  readonly number: number;
+  readonly body: Codec<object>;
+}
+const found = Object.entries(rows).flatMap(([type, { numbers, body }]) => numbers.map(([first, last, number]) => ({ first, last, type: type as KnownType, number, body: body })));
+/** By version * 256 + number, and by version and type. */
+const byNumber = new Map<number, Found>();
+const byType = new Map<string, Found>();
+for (const row of found) {
+  for (let version = row.first; version <= row.last; version++) {
+    byNumber.set(version * 256 + row.number, row);
+    byType.set(`${version}${row.type}`, row);
+  }
+}
+const experimenterByType = new Map<string, (typeof experimenterRows)[number]>(experimenterRows.map((row) => [row.type, row]));
+
+/** The messages there are: names, and in which wire versions under which number. Experimenters' are under 4. */
+export const messageTypes: readonly { readonly type: string; readonly numbers: Numbers; readonly experimenter?: number; readonly expType?: number }[] = [
+  ...Object.entries(rows).map(([type, { numbers }]) => ({ type, numbers })),
+  ...experimenterRows.map(({ type, experimenter, expType }) => ({ type, numbers: at(experimenterNumber), experimenter, expType })),
+];
+
+/** Writes a whole message behind what is there. RangeError when the version does not have it, or when it exceeds 65,535 bytes. */
+export function writeMessage(out: Writer, xid: number, body: Body): void {
+  const start = out.length;
+  const { version } = out;
+  try {
+    out.u8(version);
+    out.u8(0);
+    out.u16(0);
+    out.u32(xid);
+    let number = experimenterNumber;
+    const row = byType.get(`${version}${body.type}`);
+    if (row !== undefined) {
+      number = row.number;
+      row.body.write(out, body);
+    } else if (body.type === "unknown") {
+      number = body.typeNumber;
+      out.raw(typeof body.bytes === "string" ? fromHex(body.bytes) : body.bytes);
+    } else if (body.type === "experimenter") {
+      out.u32(body.experimenter);
+      out.u32(body.expType);
+      rest.write(out, body.data);
+    } else {
+      const known = experimenterByType.get(body.type);
+      if (known === undefined) throw new RangeError(`${body.type} is not in wire version ${version}`);
+      out.u32(known.experimenter);
+      out.u32(known.expType);
+      known.body.write(out, body);
+    }
+    const length = out.length - start;
+    if (length > 0xffff) throw new RangeError(`${body.type} of ${length} bytes does not fit in a message`);
+    out.patch(start + 1, number, 1);
+    out.patch(start + 2, length, 2);
+  } catch (error) {
+    out.reset(start); // nothing of a message that cannot be written goes out
+    throw error;
+  }
+}
 
 /** The bytes of a whole message. RangeError when the version does not have it, or when it exceeds 65,535 bytes. */
 export function encodeMessage(version: Version, xid: number, body: Body): Uint8Array {
-  const out = new Writer();
-  out.u8(version);
-  out.u8(0);
-  out.u16(0);
-  out.u32(xid);
-  let number: number;
-  if (body.type === "unknown") {
-    number = body.typeNumber;
-    out.raw(body.bytes);
-  } else {
-    const row = rows[body.type] as Row<typeof body.type>;
-    if (version < row.from || version > row.to) throw new RangeError(`${body.type} is not in wire version ${version}`);
-    number = row.number;
-    row.write(out, body, version);
-  }
-  if (out.length > 0xffff) throw new RangeError(`${body.type} of ${out.length} bytes does not fit in a message`);
-  const bytes = out.done();
-  bytes[1] = number;
-  new DataView(bytes.buffer).setUint16(2, bytes.length);
-  return bytes;
+  const out = new Writer(version);
+  writeMessage(out, xid, body);
+  return out.done();
 }
 
-/** One whole message. Throws WireError, nothing else, for one that can't be true. */
-export function decodeMessage(bytes: Uint8Array): Message {
-  const from = new Reader(bytes);
+function readExperimenter(from: Reader): Body {
+  if (from.remaining < 8) throw new WireError("an experimenter message needs 8 bytes", from.offset);
+  const experimenter = from.u32();
+  const expType = from.u32();
+  const row = experimenterRow(experimenter, expType);
+  if (row === undefined) return { type: "experimenter", experimenter, expType, data: from.rest() };
+  return { type: row.type, ...(row.body.read(from) as object) } as Body;
+}
+
+function decodeFrom(from: Reader): Message {
+  const start = from.offset;
   const version = from.u8();
   const number = from.u8();
   const length = from.u16();
   const xid = from.u32();
-  if (length !== bytes.length) throw new WireError(`length ${length}, ${bytes.length} bytes given`, 2);
-  const row = byNumber.get(number);
-  const isHello = number === 0;
-  if (row === undefined || (!isHello && (version < row.from || version > row.to))) return { type: "unknown", typeNumber: number, bytes: from.rest(), version, xid };
-  const body = row.read(from, version as Version);
+  if (length !== from.remaining + 8) throw new WireError(`length ${length}, ${from.remaining + 8} bytes given`, start + 2);
+  // A hello may be of a version that is not there yet.
+  const row = number === 0 ? byNumber.get(256) : byNumber.get(version * 256 + number);
+  let body: Body;
+  if (row !== undefined) body = Object.assign({ type: row.type }, row.body.read(from)) as Body;
+  else if (number === experimenterNumber && version >= 1 && version <= 6) body = readExperimenter(from);
+  else body = { type: "unknown", typeNumber: number, bytes: from.rest() };
   if (from.remaining > 0) throw new WireError(`${from.remaining} bytes after the end of ${body.type}`, from.offset);
-  return { ...body, version, xid };
+  return Object.assign(body, { version, xid });
 }
 
-/** A packet-out; `data` is the frame. */
-export function packetOut(parts: { readonly inPort: number; readonly actions: readonly Action[]; readonly data: Uint8Array }): PacketOut {
-  return { type: "packetOut", bufferId: 0xffffffff, ...parts };
+/** One whole message. Throws WireError, nothing else, for one that can't be true. */
+export function decodeMessage(bytes: Uint8Array): Message {
+  return decodeFrom(new Reader(bytes, (bytes[0] ?? 0) as Version));
 }

@@ -1,11 +1,29 @@
-/** ofp_port, ofp_port_status, ofp_port_mod and ofp_port_stats: 1.3 has fixed bodies, 1.4 lengths and properties. */
-import { WireError, type Reader, type Writer } from "../wire/reader.js";
-import { bytes, padding, struct, text, u16, u32, u64, u8 } from "../wire/struct.js";
-import type { Version } from "./flow.js";
+/** ofp_port, ofp_port_status, ofp_port_mod and ofp_port_stats: fixed bodies up to 1.3, lengths and properties from 1.4 on. */
+import { byVersion, bytes, list, mapped, ownLength, padding, port16, since, struct, text, u16, u32, u64, u8, type Codec } from "../wire/struct.js";
+import { properties, type Property } from "./property.js";
 
-const features = struct({ curr: u32, advertised: u32, supported: u32, peer: u32, currSpeed: u32, maxSpeed: u32 });
-/** Features are ofp_port_features bits; speeds are in kbit/s. */
-export type PortEthernet = ReturnType<typeof features.read>;
+const features = struct({ curr: u32, advertised: u32, supported: u32, peer: u32, currSpeed: since(2, u32, 0), maxSpeed: since(2, u32, 0) });
+/** Features are ofp_port_features bits; speeds are in kbit/s, 0 in OpenFlow 1.0. */
+export interface PortEthernet {
+  readonly curr: number;
+  readonly advertised: number;
+  readonly supported: number;
+  readonly peer: number;
+  readonly currSpeed: number;
+  readonly maxSpeed: number;
+}
+
+const descProperties = {
+  ethernet: { number: 0, body: struct({ pad0: padding(4), ...{ curr: u32, advertised: u32, supported: u32, peer: u32, currSpeed: u32, maxSpeed: u32 } }) },
+  optical: {
+    number: 1,
+    body: struct({ pad0: padding(4), supported: u32, txMinFreqLmda: u32, txMaxFreqLmda: u32, txGridFreqLmda: u32, rxMinFreqLmda: u32, rxMaxFreqLmda: u32, rxGridFreqLmda: u32, txPwrMin: u16, txPwrMax: u16 }),
+  },
+  pipelineInput: { number: 2, body: struct({ pad0: padding(4), oxmIds: list(u32) }) },
+  pipelineOutput: { number: 3, body: struct({ pad0: padding(4), oxmIds: list(u32) }) },
+  recirculate: { number: 4, body: struct({ portNos: list(u32) }) },
+} as const;
+export type PortProperty = Property<typeof descProperties>;
 
 export interface PortDesc {
   readonly portNo: number;
@@ -15,78 +33,28 @@ export interface PortDesc {
   readonly config: number;
   /** ofp_port_state; bit 0: no carrier. */
   readonly state: number;
-  /** Absent when a 1.4 switch sent no Ethernet property. */
+  /** Absent when a switch of 1.4 or later sent no Ethernet property. */
   readonly ethernet?: PortEthernet;
-  /** Other properties of 1.4, whole, as they came. */
-  readonly properties?: readonly Uint8Array[];
+  /** All other properties. */
+  readonly properties?: readonly PortProperty[];
 }
-
-const common = struct({ hwAddr: bytes(6), pad0: padding(2), name: text(16), config: u32, state: u32 });
-const head14 = struct({ length: u16, pad0: padding(2) });
-const ethernetProperty = struct({ type: u16, length: u16, pad0: padding(4) });
-const ethernetType = 0;
-const noFeatures: PortEthernet = { curr: 0, advertised: 0, supported: 0, peer: 0, currSpeed: 0, maxSpeed: 0 };
-
-function readPort(from: Reader, version: Version): PortDesc {
-  const start = from.offset;
-  const portNo = from.u32();
-  if (version < 5) {
-    from.skip(4);
-    const desc = common.read(from);
-    return { portNo, ...desc, ethernet: features.read(from) };
-  }
-  const { length } = head14.read(from);
-  const fixed = 8 + common.size;
-  if (length < fixed) throw new WireError(`port length ${length}`, start + 4);
-  const body = from.sub(length - 8);
-  const desc = common.read(body);
-  let ethernet: PortEthernet | undefined;
-  const properties: Uint8Array[] = [];
-  while (body.remaining > 0) {
-    const { type, bytes: whole } = readProperty(body);
-    if (type !== ethernetType || ethernet !== undefined || whole.remaining !== ethernetProperty.size + features.size) properties.push(whole.rest());
-    else {
-      ethernetProperty.read(whole);
-      ethernet = features.read(whole);
-    }
-  }
-  return { portNo, ...desc, ...(ethernet === undefined ? {} : { ethernet }), ...(properties.length === 0 ? {} : { properties }) };
-}
-
-/** One property of 1.4 with its padding to 8. */
-function readProperty(from: Reader): { readonly type: number; readonly bytes: Reader } {
-  const start = from.offset;
-  const peek = from.fork();
-  const type = peek.u16();
-  const length = peek.u16();
-  if (length < 4) throw new WireError(`property length ${length}`, start + 2);
-  return { type, bytes: from.sub(Math.ceil(length / 8) * 8) };
-}
-
-function writePort(out: Writer, port: PortDesc, version: Version): void {
-  const start = out.length;
-  out.u32(port.portNo);
-  if (version < 5) {
-    out.zeros(4);
-    common.write(out, port);
-    return features.write(out, port.ethernet ?? noFeatures);
-  }
-  head14.write(out, { length: 0 });
-  common.write(out, port);
-  if (port.ethernet !== undefined) {
-    ethernetProperty.write(out, { type: ethernetType, length: ethernetProperty.size + features.size });
-    features.write(out, port.ethernet);
-  }
-  for (const property of port.properties ?? []) out.raw(property);
-  out.patchU16(start + 4, out.length - start);
-}
-
-/** The body of a multipart reply of type PORT_DESC. */
-export function readPortDescs(from: Reader, version: Version): PortDesc[] {
-  const ports: PortDesc[] = [];
-  while (from.remaining > 0) ports.push(readPort(from, version));
-  return ports;
-}
+const fixed = { hwAddr: bytes(6), pad1: padding(2), name: text(16), config: u32, state: u32 };
+const port10 = struct({ portNo: port16, hwAddr: bytes(6), name: text(16), config: u32, state: u32, ethernet: features });
+const port11 = struct({ portNo: u32, pad0: padding(4), ...fixed, ethernet: features });
+const port14 = mapped(
+  struct({ portNo: u32, length: ownLength(), pad0: padding(2), ...fixed, properties: properties(descProperties) }),
+  ({ properties: all, ...rest }): PortDesc => {
+    const [first, ...others] = all;
+    if (first?.type !== "ethernet") return { ...rest, ...(all.length === 0 ? {} : { properties: all }) };
+    const { type: _, ...ethernet } = first;
+    return { ...rest, ethernet, ...(others.length === 0 ? {} : { properties: others }) };
+  },
+  ({ ethernet, properties: others = [], ...rest }) => ({ ...rest, properties: [...(ethernet === undefined ? [] : [{ type: "ethernet" as const, ...ethernet }]), ...others] }),
+);
+const noEthernet: PortEthernet = { curr: 0, advertised: 0, supported: 0, peer: 0, currSpeed: 0, maxSpeed: 0 };
+const needsEthernet = (codec: Codec<Omit<PortDesc, "properties" | "ethernet"> & { readonly ethernet: PortEthernet }>): Codec<PortDesc> =>
+  mapped(codec, (desc): PortDesc => desc, (desc) => ({ ...desc, ethernet: desc.ethernet ?? noEthernet }));
+export const portCodec = byVersion<PortDesc>([[1, needsEthernet(port10)], [2, needsEthernet(port11)], [5, port14]]);
 
 /** ofp_port_status. `reason`: 0 add, 1 delete, 2 modify. */
 export interface PortStatus {
@@ -94,80 +62,76 @@ export interface PortStatus {
   readonly reason: number;
   readonly desc: PortDesc;
 }
+export const portStatusCodec: Codec<Omit<PortStatus, "type">> = struct({ reason: u8, pad0: padding(7), desc: portCodec });
 
-const statusHead = struct({ reason: u8, pad0: padding(7) });
-export function readPortStatus(from: Reader, version: Version): PortStatus {
-  return { type: "portStatus", ...statusHead.read(from), desc: readPort(from, version) };
-}
-export function writePortStatus(out: Writer, status: PortStatus, version: Version): void {
-  statusHead.write(out, status);
-  writePort(out, status.desc, version);
-}
-
-const modHead = struct({ portNo: u32, pad0: padding(4), hwAddr: bytes(6), pad1: padding(2), config: u32, mask: u32 });
-const advertise13 = struct({ advertise: u32, pad0: padding(4) });
-const advertise14 = struct({ type: u16, length: u16, advertise: u32 });
-
+const modProperties = {
+  ethernet: { number: 0, body: struct({ advertise: u32 }) },
+  optical: { number: 1, body: struct({ configure: u32, freqLmda: u32, flOffset: u32, gridSpan: u32, txPwr: u32 }) },
+} as const;
 /** ofp_port_mod. `hwAddr` must be the port's own; `config` bits outside `mask` are left alone. */
-export type PortMod = { readonly type: "portMod"; readonly advertise: number } & ReturnType<typeof modHead.read>;
-
+export interface PortMod {
+  readonly type: "portMod";
+  readonly portNo: number;
+  readonly hwAddr: Uint8Array;
+  readonly config: number;
+  readonly mask: number;
+  /** ofp_port_features to advertise; 0 leaves them. */
+  readonly advertise: number;
+  /** From 1.4 on, beside the Ethernet one. */
+  readonly properties?: readonly Property<typeof modProperties>[];
+}
+type PortModBody = Omit<PortMod, "type">;
 /** A port-mod that changes nothing but what is given. Bit 0 of `config` and `mask`: administratively down. */
-export function portMod(parts: Pick<PortMod, "portNo" | "hwAddr"> & Partial<Omit<PortMod, "type">>): PortMod {
+export function portMod(parts: Pick<PortMod, "portNo" | "hwAddr"> & Partial<PortModBody>): PortMod {
   return { type: "portMod", config: 0, mask: 0, advertise: 0, ...parts };
 }
+const mod10 = struct({ portNo: port16, hwAddr: bytes(6), config: u32, mask: u32, advertise: u32, pad0: padding(4) });
+const modHead = { portNo: u32, pad0: padding(4), hwAddr: bytes(6), pad1: padding(2), config: u32, mask: u32 };
+const mod11 = struct({ ...modHead, advertise: u32, pad2: padding(4) });
+const mod14 = mapped(
+  struct({ ...modHead, properties: properties(modProperties) }),
+  ({ properties: all, ...rest }): PortModBody => {
+    const [first, ...others] = all;
+    const isEthernet = first?.type === "ethernet" && first.advertise !== 0;
+    const left = isEthernet ? others : all;
+    return { ...rest, advertise: isEthernet ? first.advertise : 0, ...(left.length === 0 ? {} : { properties: left }) };
+  },
+  ({ advertise, properties: others = [], ...rest }) => ({ ...rest, properties: [...(advertise === 0 ? [] : [{ type: "ethernet" as const, advertise }]), ...others] }),
+);
+export const portModCodec = byVersion<PortModBody>([[1, mod10], [2, mod11], [5, mod14]]);
 
-export function readPortMod(from: Reader, version: Version): PortMod {
-  const head = modHead.read(from);
-  if (version < 5) return { type: "portMod", ...head, ...advertise13.read(from) };
-  let advertise = 0;
-  while (from.remaining > 0) {
-    const property = readProperty(from);
-    if (property.type === 0 && property.bytes.remaining === advertise14.size) ({ advertise } = advertise14.read(property.bytes));
-    else from.noteLoss();
-  }
-  return { type: "portMod", ...head, advertise };
-}
-
-export function writePortMod(out: Writer, mod: PortMod, version: Version): void {
-  modHead.write(out, mod);
-  if (version < 5) advertise13.write(out, mod);
-  else if (mod.advertise !== 0) advertise14.write(out, { type: 0, length: advertise14.size, advertise: mod.advertise });
-}
-
-const counters = struct({
-  rxPackets: u64,
-  txPackets: u64,
-  rxBytes: u64,
-  txBytes: u64,
-  rxDropped: u64,
-  txDropped: u64,
-  rxErrors: u64,
-  txErrors: u64,
-});
-/** For how long the port has been there. */
-const duration = struct({ durationSec: u32, durationNsec: u32 });
-const stats13 = struct({ portNo: u32, pad0: padding(4) });
-const stats14 = struct({ length: u16, pad0: padding(2), portNo: u32 });
-const ethernetErrors = 32; // frame, overrun and CRC errors and collisions, of 1.3
-
+const counters = { rxPackets: u64, txPackets: u64, rxBytes: u64, txBytes: u64, rxDropped: u64, txDropped: u64, rxErrors: u64, txErrors: u64 };
+const errors = { rxFrameErr: u64, rxOverErr: u64, rxCrcErr: u64, collisions: u64 };
+const statsProperties = {
+  ethernet: { number: 0, body: struct({ pad0: padding(4), ...errors }) },
+  optical: { number: 1, body: struct({ pad0: padding(4), flags: u32, txFreqLmda: u32, txOffset: u32, txGridSpan: u32, rxFreqLmda: u32, rxOffset: u32, rxGridSpan: u32, txPwr: u16, rxPwr: u16, biasCurrent: u16, temperature: u16 }) },
+} as const;
 /** A counter the port does not keep is all ones. */
-export type PortStats = { readonly portNo: number } & ReturnType<typeof counters.read> & ReturnType<typeof duration.read>;
-
-/** The body of a multipart reply of type PORT_STATS. */
-export function readPortStats(from: Reader, version: Version): PortStats[] {
-  const stats: PortStats[] = [];
-  while (from.remaining > 0) {
-    if (version < 5) {
-      const { portNo } = stats13.read(from);
-      const counts = counters.read(from);
-      from.sub(ethernetErrors);
-      stats.push({ portNo, ...counts, ...duration.read(from) });
-    } else {
-      const { length, portNo } = stats14.read(from);
-      const body = from.sub(length - stats14.size); // properties after the counters are left
-      const age = duration.read(body);
-      stats.push({ portNo, ...counters.read(body), ...age });
-    }
-  }
-  return stats;
+export interface PortStats {
+  readonly portNo: number;
+  readonly rxPackets: bigint;
+  readonly txPackets: bigint;
+  readonly rxBytes: bigint;
+  readonly txBytes: bigint;
+  readonly rxDropped: bigint;
+  readonly txDropped: bigint;
+  readonly rxErrors: bigint;
+  readonly txErrors: bigint;
+  /** Up to 1.3; later among the properties. */
+  readonly rxFrameErr?: bigint;
+  readonly rxOverErr?: bigint;
+  readonly rxCrcErr?: bigint;
+  readonly collisions?: bigint;
+  /** For how long the port has been there; 0 before 1.3. */
+  readonly durationSec: number;
+  readonly durationNsec: number;
+  readonly properties?: readonly Property<typeof statsProperties>[];
 }
+const duration = { durationSec: since(4, u32, 0), durationNsec: since(4, u32, 0) };
+const stats10 = struct({ portNo: port16, pad0: padding(6), ...counters, ...errors, ...duration });
+const stats11 = struct({ portNo: u32, pad0: padding(4), ...counters, ...errors, ...duration });
+const stats14 = struct({ length: ownLength(), pad0: padding(2), portNo: u32, durationSec: u32, durationNsec: u32, ...counters, properties: properties(statsProperties) });
+export const portStatsCodec = byVersion<PortStats>([[1, stats10], [2, stats11], [5, stats14]]);
+
+/** The port asked for, or 0xffffffff for all. */
+export const portRequest = byVersion<{ readonly portNo: number }>([[1, struct({ portNo: port16, pad0: padding(6) })], [2, struct({ portNo: u32, pad0: padding(4) })]]);

@@ -10,19 +10,30 @@ export class WireError extends Error {
   }
 }
 
+/** Wire version numbers: 1 is OpenFlow 1.0, 6 is 1.5. */
+export type Version = 1 | 2 | 3 | 4 | 5 | 6;
+export const versions: readonly Version[] = [1, 2, 3, 4, 5, 6];
+
+/** Things inside things: actions in actions, messages in messages. Deeper ones are malformed. */
+const maxDepth = 32;
+
 export class Reader {
+  /** Which layouts hold. */
+  readonly version: Version;
   private readonly bytes: Uint8Array;
   private readonly view: DataView;
   private at: number;
   private readonly end: number;
+  private readonly depth: number;
   private lossy = false;
 
-  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
-    // A plain view: slice() of a Buffer would share its memory.
-    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  constructor(bytes: Uint8Array, version: Version, start = 0, end = bytes.length, view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), depth = 0) {
+    this.bytes = bytes;
+    this.version = version;
+    this.view = view;
     this.at = start;
     this.end = end;
+    this.depth = depth;
   }
 
   get offset(): number {
@@ -66,7 +77,9 @@ export class Reader {
   /** A copy: what is read outlives the buffer it came in. */
   copy(length: number): Uint8Array {
     const at = this.take(length);
-    return this.bytes.slice(at, at + length);
+    const copy = new Uint8Array(length); // slice() of a Buffer would share its memory
+    copy.set(this.bytes.subarray(at, at + length));
+    return copy;
   }
   rest(): Uint8Array {
     return this.copy(this.remaining);
@@ -74,17 +87,39 @@ export class Reader {
   /** A reader of the next `length` bytes, which this one steps over. */
   sub(length: number): Reader {
     const at = this.take(length);
-    return new Reader(this.bytes, at, at + length);
+    return new Reader(this.bytes, this.version, at, at + length, this.view, this.depth);
+  }
+  /** As sub(), for what may hold its like again. */
+  nested(length: number): Reader {
+    if (this.depth >= maxDepth) throw new WireError(`nested more than ${maxDepth} deep`, this.at);
+    const at = this.take(length);
+    return new Reader(this.bytes, this.version, at, at + length, this.view, this.depth + 1);
   }
   /** Another reader of what is left; this one stays where it is. */
   fork(): Reader {
-    return new Reader(this.bytes, this.at, this.end);
+    return new Reader(this.bytes, this.version, this.at, this.end, this.view, this.depth);
+  }
+  /** A reader of other bytes, in the same version and as deep. */
+  over(bytes: Uint8Array): Reader {
+    return new Reader(bytes, this.version, 0, bytes.length, undefined, this.depth);
+  }
+  /** The bytes from `offset` up to here. */
+  since(offset: number): Uint8Array {
+    const copy = new Uint8Array(this.at - offset);
+    copy.set(this.bytes.subarray(offset, this.at));
+    return copy;
   }
   /** An unsigned big-endian number of `length` bytes. */
   number(length: number): bigint {
-    let value = 0n;
     const at = this.take(length);
-    for (let i = 0; i < length; i++) value = (value << 8n) | BigInt(this.bytes[at + i] ?? 0);
+    const { view } = this;
+    if (length === 4) return BigInt(view.getUint32(at));
+    if (length === 2) return BigInt(view.getUint16(at));
+    if (length === 6) return BigInt(view.getUint16(at) * 2 ** 32 + view.getUint32(at + 2));
+    if (length === 8) return view.getBigUint64(at);
+    if (length === 16) return (view.getBigUint64(at) << 64n) | view.getBigUint64(at + 8);
+    let value = 0n;
+    for (let i = 0; i < length; i++) value = (value << 8n) | BigInt(view.getUint8(at + i));
     return value;
   }
 }
@@ -95,9 +130,15 @@ function fits(does: boolean, value: number | bigint, length: number): void {
 
 /** Grows as needed. RangeError for a number that does not fit its field. */
 export class Writer {
+  /** Which layouts hold. */
+  version: Version;
   private bytes = new Uint8Array(256);
   private view = new DataView(this.bytes.buffer);
   private at = 0;
+
+  constructor(version: Version) {
+    this.version = version;
+  }
 
   get length(): number {
     return this.at;
@@ -145,20 +186,52 @@ export class Writer {
   }
   /** An unsigned big-endian number of `length` bytes. */
   number(value: bigint, length: number): void {
+    if (length <= 6) {
+      const small = Number(value);
+      fits(small >= 0 && small < 2 ** (length * 8), value, length);
+      const at = this.room(length);
+      if (length === 4) this.view.setUint32(at, small);
+      else if (length === 2) this.view.setUint16(at, small);
+      else if (length === 6) {
+        this.view.setUint16(at, Math.floor(small / 2 ** 32));
+        this.view.setUint32(at + 2, small >>> 0);
+      } else for (let i = length - 1, rest = small; i >= 0; i--, rest = Math.floor(rest / 256)) this.view.setUint8(at + i, rest & 0xff);
+      return;
+    }
     fits(BigInt.asUintN(length * 8, value) === value, value, length);
     const at = this.room(length);
+    if (length === 8) return this.view.setBigUint64(at, value);
     for (let i = length - 1, rest = value; i >= 0; i--, rest >>= 8n) this.bytes[at + i] = Number(rest & 0xffn);
   }
   /** Overwrites a 16-bit number written before: a length that is known only now. */
   patchU16(at: number, value: number): void {
-    fits((value & 0xffff) === value, value, 2);
-    this.view.setUint16(at, value);
+    this.patch(at, value, 2);
+  }
+  /** Overwrites a number of `length` (1, 2 or 4) bytes written before. */
+  patch(at: number, value: number, length: number): void {
+    fits(value < 2 ** (length * 8), value, length);
+    if (length === 1) this.view.setUint8(at, value);
+    else if (length === 2) this.view.setUint16(at, value);
+    else this.view.setUint32(at, value);
   }
   /** Zeros up to a multiple of 8 counted from `start`. */
   align8(start: number): void {
     this.zeros((8 - ((this.at - start) % 8)) % 8);
   }
+  /** Another one of the same version. */
+  fresh(): Writer {
+    return new Writer(this.version);
+  }
+  /** What was written, in memory of its own. */
   done(): Uint8Array {
     return this.bytes.slice(0, this.at);
+  }
+  /** What was written, in memory that the next write after reset() overwrites. */
+  peek(): Uint8Array {
+    return this.bytes.subarray(0, this.at);
+  }
+  /** Takes back what was written from `length` on. */
+  reset(length = 0): void {
+    this.at = length;
   }
 }

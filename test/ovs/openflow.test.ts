@@ -135,7 +135,7 @@ ifRoot.each([4, 5] as const)("wire version %d", (version) => {
       expect.objectContaining({ groupId: 7, groupType: "select", buckets: [expect.objectContaining({ weight: 3, actions: [action.output(1)] }), expect.objectContaining({ weight: 4 })] }),
     ]);
     expect(await connection.groupStats()).toEqual([expect.objectContaining({ groupId: 7, refCount: 1, buckets: [{ packetCount: 0n, byteCount: 0n }, { packetCount: 0n, byteCount: 0n }] })]);
-    expect(await connection.meterConfigs()).toEqual([expect.objectContaining({ meterId: 5, bands: [{ bandType: 1, rate: 1000, burstSize: 50, argument: 0 }] })]);
+    expect(await connection.meterConfigs()).toEqual([expect.objectContaining({ meterId: 5, bands: [{ bandType: 1, rate: 1000, burstSize: 50 }] })]);
   });
 
   it("reads back every flow it cannot decode as it came", async () => {
@@ -249,7 +249,7 @@ ifRoot.each([4, 5] as const)("wire version %d", (version) => {
     await listener.setAsync({ requestForwardMaster: allForwards });
     ofctl("add-group", mgmt, "group_id=55,type=all,bucket=actions=output:1");
     await until(() => forwarded.length > 0, "a request-forward");
-    expect(forwarded[0]?.request[1]).toBe(15);
+    expect(forwarded[0]?.request).toMatchObject({ type: "groupMod", groupId: 55 });
   });
 
   it("dumps and writes thousands of flows", async () => {

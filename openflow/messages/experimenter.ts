@@ -1,0 +1,205 @@
+/** Messages of experimenters that Open vSwitch speaks: Nicira's and ONF's. Sources: nicira-ext.h's facts in ovs-fields(7) and ovs-ofctl(8). */
+import { readFields, writeField, type Match } from "../fields/match.js";
+import { readActions, writeAction } from "../actions/action.js";
+import { named, padding, port16, rest, struct, u16, u32, u64, u8, type Codec } from "../wire/struct.js";
+import type { Reader, Writer } from "../wire/reader.js";
+import { asyncPropertyList, asyncWords } from "./async.js";
+import type { FlowMod, FlowRemoved } from "./flow.js";
+import { onf, niciraVendor, onfMonitor } from "./flow-monitor.js";
+import { groupMod15 } from "./group.js";
+import type { PacketInBody } from "./packet.js";
+import { writeProperty } from "./property.js";
+
+const commands = ["add", "modify", "modifyStrict", "delete", "deleteStrict"] as const;
+
+/** NXM fields behind their length: `between` is read and written between the two. */
+function readNxm(from: Reader, length: number): Match {
+  const match = readFields(from.sub(length), 0);
+  from.skip((8 - (length % 8)) % 8);
+  return match;
+}
+function writeNxm(out: Writer, lengthAt: number, match: Match): void {
+  const start = out.length;
+  for (const one of match) writeField(out, one, 0);
+  out.patchU16(lengthAt, out.length - start);
+  out.align8(start);
+}
+
+type FlowModBody = Omit<FlowMod, "type">;
+const nxFlowModHead = struct({ cookie: u64, tableId: u8, command: named(u8, commands), idleTimeout: u16, hardTimeout: u16, priority: u16, bufferId: u32, outPort: port16, flags: u16, matchLen: u16, pad0: padding(6) });
+const nxFlowMod: Codec<FlowModBody> = {
+  read: (from) => {
+    const { matchLen, ...head } = nxFlowModHead.read(from);
+    const match = readNxm(from, matchLen);
+    const actions = readActions(from);
+    // A cookie to match on is a field of an NXM match, which the table of fields does not have.
+    return { ...head, cookieMask: 0n, outGroup: 0xffffffff, importance: 0, match, instructions: actions.length === 0 ? [] : [{ type: "applyActions", actions }] };
+  },
+  write: (out, mod) => {
+    const start = out.length;
+    nxFlowModHead.write(out, { ...mod, matchLen: 0 });
+    writeNxm(out, start + nxFlowModHead.size - 8, mod.match);
+    for (const one of mod.instructions) if (one.type === "applyActions") for (const action of one.actions) writeAction(out, action);
+  },
+};
+const nxRemovedHead = struct({ cookie: u64, priority: u16, reason: u8, tablePlusOne: u8, durationSec: u32, durationNsec: u32, idleTimeout: u16, hardTimeout: u16, matchLen: u16, packetCount: u64, byteCount: u64 });
+const nxFlowRemoved: Codec<Omit<FlowRemoved, "type">> = {
+  read: (from) => {
+    const { matchLen, tablePlusOne, ...head } = nxRemovedHead.read(from);
+    return { ...head, tableId: tablePlusOne === 0 ? 0xff : tablePlusOne - 1, match: readNxm(from, matchLen) };
+  },
+  write: (out, { tableId, ...body }) => {
+    const start = out.length;
+    nxRemovedHead.write(out, { ...body, tablePlusOne: tableId === 0xff ? 0 : tableId + 1, matchLen: 0 });
+    writeNxm(out, start + nxRemovedHead.size - 18, body.match);
+  },
+};
+const nxPacketInHead = struct({ bufferId: u32, totalLen: u16, reason: u8, tableId: u8, cookie: u64, matchLen: u16, pad0: padding(6) });
+const nxPacketIn: Codec<PacketInBody> = {
+  read: (from) => {
+    const { matchLen, ...head } = nxPacketInHead.read(from);
+    const match = readNxm(from, matchLen);
+    from.skip(2);
+    return { ...head, match, data: from.rest() };
+  },
+  write: (out, body) => {
+    const start = out.length;
+    nxPacketInHead.write(out, { ...body, matchLen: 0 });
+    writeNxm(out, start + nxPacketInHead.size - 8, body.match);
+    out.zeros(2);
+    rest.write(out, body.data);
+  },
+};
+
+/** What NXT_PACKET_IN2 and NXT_RESUME hold, all of it optional. */
+export interface PacketIn2 {
+  readonly packet?: Uint8Array;
+  readonly fullLen?: number;
+  readonly bufferId?: number;
+  readonly tableId?: number;
+  readonly cookie?: bigint;
+  readonly reason?: number;
+  readonly metadata?: Match;
+  readonly userdata?: Uint8Array;
+  /** The switch's own; goes back as it came. */
+  readonly continuation?: Uint8Array;
+}
+const cookieBody = struct({ pad0: padding(4), cookie: u64 });
+const fieldList: Codec<Match> = {
+  read: (from) => readFields(from),
+  write: (out, fields) => {
+    for (const one of fields) writeField(out, one);
+  },
+};
+const packetIn2Properties: readonly (readonly [keyof PacketIn2, Codec<unknown>])[] = [
+  ["packet", rest],
+  ["fullLen", u32],
+  ["bufferId", u32],
+  ["tableId", u8],
+  ["cookie", { read: (from) => cookieBody.read(from).cookie, write: (out, cookie) => cookieBody.write(out, { cookie: cookie as bigint }) }],
+  ["reason", u8],
+  ["metadata", fieldList],
+  ["userdata", rest],
+  ["continuation", rest],
+];
+const continuation = 0x8000;
+const packetIn2: Codec<PacketIn2> = {
+  read: (from) => {
+    const value: Record<string, unknown> = {};
+    while (from.remaining > 0) {
+      const type = from.u16();
+      const length = from.u16();
+      const body = from.sub(length - 4);
+      const row = type >= continuation ? packetIn2Properties[8] : packetIn2Properties[type];
+      if (row === undefined || value[row[0]] !== undefined || (type >= continuation && type !== continuation)) from.noteLoss();
+      else {
+        value[row[0]] = row[1].read(body);
+        if (body.remaining > 0 || body.isLossy) from.noteLoss();
+      }
+      from.skip((8 - (length % 8)) % 8);
+    }
+    return value;
+  },
+  write: (out, value) =>
+    packetIn2Properties.forEach(([key, codec], type) => {
+      if (value[key] !== undefined) writeProperty(out, key === "continuation" ? continuation : type, () => codec.write(out, value[key]));
+    }),
+};
+
+const tlvMap = struct({ optionClass: u16, optionType: u8, optionLength: u8, index: u16, pad0: padding(2) });
+const listOf = <T>(item: Codec<T>): Codec<readonly T[]> => ({
+  read: (from) => {
+    const all: T[] = [];
+    while (from.remaining > 0) all.push(item.read(from));
+    return all;
+  },
+  write: (out, all) => {
+    for (const one of all) item.write(out, one);
+  },
+});
+const roleBody = struct({ role: u32 });
+const tupleProperty: Codec<{ readonly propType: number; readonly data: Uint8Array }> = {
+  read: (from) => {
+    const propType = from.u16();
+    const length = from.u16();
+    const data = from.copy(length - 4);
+    from.skip((8 - (length % 8)) % 8);
+    return { propType, data };
+  },
+  write: (out, { propType, data }) => writeProperty(out, propType, () => rest.write(out, data)),
+};
+
+/** Nicira's, by subtype. */
+const nicira = {
+  nxRoleRequest: { number: 10, body: roleBody },
+  nxRoleReply: { number: 11, body: roleBody },
+  nxSetFlowFormat: { number: 12, body: struct({ format: u32 }) },
+  nxFlowMod: { number: 13, body: nxFlowMod },
+  nxFlowRemoved: { number: 14, body: nxFlowRemoved },
+  nxFlowModTableId: { number: 15, body: struct({ set: u8, pad0: padding(7) }) },
+  nxSetPacketInFormat: { number: 16, body: struct({ format: u32 }) },
+  nxPacketIn: { number: 17, body: nxPacketIn },
+  nxFlowAge: { number: 18, body: struct({}) },
+  nxSetAsyncConfig: { number: 19, body: asyncWords },
+  nxSetControllerId: { number: 20, body: struct({ pad0: padding(6), controllerId: u16 }) },
+  nxFlowMonitorCancel: { number: 21, body: struct({ monitorId: u32 }) },
+  nxFlowMonitorPaused: { number: 22, body: struct({}) },
+  nxFlowMonitorResumed: { number: 23, body: struct({}) },
+  nxTlvTableMod: { number: 24, body: struct({ command: named(u16, ["add", "delete", "clear"]), pad0: padding(6), maps: listOf(tlvMap) }) },
+  nxTlvTableRequest: { number: 25, body: struct({}) },
+  nxTlvTableReply: { number: 26, body: struct({ maxOptionSpace: u32, maxFields: u16, pad0: padding(10), maps: listOf(tlvMap) }) },
+  nxSetAsyncConfig2: { number: 27, body: asyncPropertyList },
+  nxResume: { number: 28, body: packetIn2 },
+  nxCtFlushZone: { number: 29, body: struct({ pad0: padding(6), zoneId: u16 }) },
+  nxPacketIn2: { number: 30, body: packetIn2 },
+  nxGroupMod: { number: 31, body: groupMod15 },
+  nxCtFlush: { number: 32, body: struct({ ipProto: u8, pad0: padding(7), properties: listOf(tupleProperty) }) },
+  nxRequestForward: { number: 132, body: struct({ request: rest }) },
+} as const;
+
+/** ONF's, which give 1.3 what later versions have of their own. */
+const onfMessages = {
+  onfFlowMonitorCancel: { number: onfMonitor.cancel, body: struct({ monitorId: u32 }) },
+  onfFlowMonitorPaused: { number: onfMonitor.paused, body: struct({}) },
+  onfFlowMonitorResumed: { number: onfMonitor.resumed, body: struct({}) },
+  onfRoleStatus: { number: 1911, body: struct({ role: u32, reason: u8, pad0: padding(3), generationId: u64 }) },
+  onfBundleControl: { number: 2300, body: struct({ bundleId: u32, bundleType: u16, flags: u16 }) },
+  onfBundleAdd: { number: 2301, body: struct({ bundleId: u32, pad0: padding(2), flags: u16, message: rest }) },
+  onfRequestForward: { number: 2350, body: struct({ request: rest }) },
+} as const;
+
+type Table = typeof nicira & typeof onfMessages;
+type Shown<B> = B extends Codec<infer V> ? V : never;
+export type KnownExperimenter = { [K in keyof Table]: { readonly type: K } & Shown<Table[K]["body"]> }[keyof Table];
+
+export interface ExperimenterRow {
+  readonly type: KnownExperimenter["type"];
+  readonly experimenter: number;
+  readonly expType: number;
+  readonly body: Codec<unknown>;
+}
+const rowsOf = (table: Readonly<Record<string, { readonly number: number; readonly body: unknown }>>, experimenter: number): ExperimenterRow[] =>
+  Object.entries(table).map(([type, { number, body }]) => ({ type: type as KnownExperimenter["type"], experimenter, expType: number, body: body as Codec<unknown> }));
+export const experimenterRows: readonly ExperimenterRow[] = [...rowsOf(nicira, niciraVendor), ...rowsOf(onfMessages, onf)];
+const byNumber = new Map(experimenterRows.map((row) => [`${row.experimenter}/${row.expType}`, row]));
+export const experimenterRow = (experimenter: number, expType: number): ExperimenterRow | undefined => byNumber.get(`${experimenter}/${expType}`);

@@ -1,0 +1,88 @@
+/** Against bytes of other programs: every recorded message, in all versions, and 100,000 broken ones. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { WireError, type Version } from "../wire/reader.js";
+import { decodeMessage, encodeMessage, messageTypes, type Message } from "./message.js";
+import { decodeLine, encodeLine } from "./json.js";
+
+const file = (version: number): string => readFileSync(path.join(__dirname, `../vectors/ovs-3.1-of1.${version}.hex`), "utf8");
+const recorded = [0, 1, 2, 3, 4, 5].flatMap((version) =>
+  file(version)
+    .split("\n")
+    .filter((line) => /^[<>] /.test(line))
+    .map((line) => Uint8Array.from(Buffer.from(line.slice(2), "hex"))),
+);
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+/** Every "unknown" in a decoded message, as the way to it. */
+function unknowns(value: unknown, way: string): string[] {
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return [];
+  const own = value as { readonly type?: unknown; readonly name?: unknown; readonly multipartType?: unknown };
+  const here = own.type === "unknown" || own.name === "unknown" || own.multipartType === "unknown" || own.type === "experimenter" ? [way] : [];
+  return [...here, ...Object.entries(value).flatMap(([key, item]) => unknowns(item, `${way}.${key}`))];
+}
+
+test("there are some 2,000 messages of six versions", () => {
+  expect(recorded.length).toBeGreaterThan(1_900);
+  expect(new Set(recorded.map((bytes) => bytes[0]))).toEqual(new Set([1, 2, 3, 4, 5, 6]));
+});
+
+test("each is written back byte for byte, and so is its JSON", () => {
+  for (const bytes of recorded) {
+    const { version, xid, ...body } = decodeMessage(bytes);
+    expect(hex(encodeMessage(version as Version, xid, body))).toBe(hex(bytes));
+    const line = decodeLine(hex(bytes));
+    expect(line).not.toMatch(/"(patch|whole)"/);
+    expect(encodeLine(line)).toBe(hex(bytes));
+  }
+});
+
+test("all that is in them is known, but for Intel's port counters", () => {
+  const found = new Set(recorded.flatMap((bytes) => unknowns(decodeMessage(bytes), decodeMessage(bytes).type)).map((way) => way.replaceAll(/\.\d+/g, "")));
+  expect([...found]).toEqual(["multipartReply.body.properties"]);
+});
+
+test("they hold most of the messages there are", () => {
+  const seen = new Set(recorded.map((bytes) => decodeMessage(bytes).type));
+  const missing = messageTypes.map(({ type }) => type).filter((type) => !seen.has(type as Message["type"]));
+  // What ovs-ofctl never says and its switch says on no occasion of the script.
+  expect(missing.sort()).toMatchSnapshot();
+});
+
+/** xorshift32: the same mutations each time. */
+function* random(seed: number): Generator<number, never> {
+  let x = seed;
+  for (;;) {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    yield x >>> 0;
+  }
+}
+
+test("100,000 cut and changed ones give a value that is written back, or a WireError", () => {
+  const small = recorded.filter((bytes) => bytes.length < 2_000);
+  const numbers = random(Number(process.env["SEED"] ?? 7));
+  const next = (below: number): number => numbers.next().value % below;
+  const count = Number(process.env["MUTATIONS"] ?? 100_000);
+  let values = 0;
+  let errors = 0;
+  for (let i = 0; i < count; i++) {
+    let bytes = Uint8Array.from(small[next(small.length)] ?? []);
+    for (let flips = 1 + next(3); flips > 0; flips--) bytes[next(bytes.length)] = next(256);
+    if (next(4) === 0) bytes = bytes.slice(0, 8 + next(bytes.length - 7));
+    if (next(8) !== 0) new DataView(bytes.buffer).setUint16(2, bytes.length);
+    try {
+      decodeMessage(bytes);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      errors++;
+      continue;
+    }
+    values++;
+    if (i % 10 === 0) expect(encodeLine(decodeLine(hex(bytes)))).toBe(hex(bytes));
+  }
+  expect(values + errors).toBe(count);
+  expect(values).toBeGreaterThan(count / 10);
+  expect(errors).toBeGreaterThan(count / 10);
+}, 60_000);
