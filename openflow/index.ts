@@ -33,6 +33,7 @@ export type { KnownExperimenter, PacketIn2 } from "./messages/experimenter.js";
 export { decodeMessage, encodeMessage, messageTypes, type Body, type Message, type ModBody, type RequestForward, type RoleStatus } from "./messages/message.js";
 export { multipartTypes, type MultipartReply, type MultipartRequest, type MultipartType } from "./messages/multipart.js";
 export { packetOut, type PacketIn, type PacketOut } from "./messages/packet.js";
+export type { PacketInView } from "./messages/packet-in-view.js";
 export { portMod, type PortDesc, type PortEthernet, type PortMod, type PortStats, type PortStatus } from "./messages/port.js";
 export type { QueueConfig, QueueDesc, QueueStats } from "./messages/queue.js";
 export type { Features, SwitchDesc } from "./messages/switch.js";

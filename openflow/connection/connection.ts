@@ -161,8 +161,6 @@ export class OpenFlowConnection extends Session {
 
   protected override unsolicited(message: Message): void {
     switch (message.type) {
-      case "packetIn":
-        return void this.emit("packetIn", message);
       case "portStatus":
         return void this.emit("portStatus", message);
       case "flowRemoved":
@@ -183,7 +181,7 @@ export class OpenFlowConnection extends Session {
       case "nxPacketIn2":
         return void this.emit("packetIn2", message);
       case "nxPacketIn":
-        return void this.emit("packetIn", { ...message, type: "packetIn" });
+        return void this.emit("nxPacketIn", message);
       case "nxFlowRemoved":
         return void this.emit("flowRemoved", { ...message, type: "flowRemoved" });
       case "onfRoleStatus":

@@ -185,9 +185,18 @@ describe("a session", () => {
     await expect(connection.apply(Array.from({ length: 500 }, () => big))).rejects.toMatchObject({ code: "not-connected" });
     const another = await session({ maxSendQueueBytes: 1 << 20 });
     another.peer.socket.pause();
-    expect(() => {
-      for (let i = 0; i < 500; i++) another.connection.send(big);
-    }).toThrow(/overloaded/);
+    expect(Array.from({ length: 500 }, () => another.connection.send(big))).toContain(false);
+  });
+
+  it("reads no further from a peer that does not take its answers, and ends when that lasts", async () => {
+    const { peer, connection } = await session({ echoIntervalMs: 100 });
+    const big = flowMod({ instructions: [{ type: "unknown", bytes: new Uint8Array(60_000) }] });
+    peer.socket.pause();
+    for (let i = 0; i < 200; i++) connection.send(big);
+    const before = connection.counters.received;
+    for (let i = 0; i < 10; i++) peer.send(i, { type: "echoReply", data: new Uint8Array(0) });
+    expect(await once(connection, "closed")).toEqual([expect.stringMatching(/^the peer does not read: \d+ bytes are waiting$/)]);
+    expect(connection.counters.received).toBe(before);
   });
 
   it("hands updates behind the snapshot over after it", async () => {

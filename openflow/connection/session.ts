@@ -11,12 +11,13 @@ import { switchError } from "../messages/errors.js";
 import type { PacketIn2 } from "../messages/experimenter.js";
 import type { FlowRemoved } from "../messages/flow.js";
 import type { FlowUpdate } from "../messages/flow-monitor.js";
-import { decodeMessage, encodeMessage, type Body, type Message, type RequestForward, type RoleStatus } from "../messages/message.js";
-import type { PacketIn } from "../messages/packet.js";
+import { decodeMessage, encodeMessage, writeMessage, type Body, type Message, type RequestForward, type RoleStatus } from "../messages/message.js";
+import type { PacketInBody } from "../messages/packet.js";
+import { PacketInView } from "../messages/packet-in-view.js";
 import type { PortStatus } from "../messages/port.js";
 import type { Features } from "../messages/switch.js";
 import type { TableDesc } from "../messages/table.js";
-import { WireError, type Version } from "../wire/reader.js";
+import { WireError, Writer, type Version } from "../wire/reader.js";
 import { MessageFraming } from "./framing.js";
 import { tick, type Liveness } from "./liveness.js";
 import { Requests } from "./requests.js";
@@ -36,13 +37,16 @@ export const defaultOptions: SessionOptions = {
 };
 
 export interface ConnectionEvents {
-  packetIn: [PacketIn];
+  /** Read as far as it is looked at; see PacketInView. */
+  packetIn: [PacketInView];
   portStatus: [PortStatus];
   flowRemoved: [FlowRemoved];
   flowUpdates: [readonly FlowUpdate[]];
   requestForward: [RequestForward];
   roleStatus: [RoleStatus];
-  /** NXT_PACKET_IN2, after setPacketInFormat. */
+  /** NXT_PACKET_IN, in OpenFlow 1.0 and 1.1 after nxSetPacketInFormat with format 1. */
+  nxPacketIn: [PacketInBody];
+  /** NXT_PACKET_IN2, after nxSetPacketInFormat with format 2. */
   packetIn2: [PacketIn2];
   tableStatus: [{ readonly reason: number; readonly table: TableDesc }];
   /** An error that belongs to no request that is waited for. */
@@ -68,6 +72,11 @@ export interface Tracked {
 const badRequest = { errorType: 1, badType: 1, badLength: 6 } as const;
 const helloFailed = { errorType: 0, incompatible: 0 } as const;
 const quotedBytes = 64;
+const packetInNumber = 10;
+/** Unsent bytes at which a peer is read no further until they are gone: who does not take answers asks no more. */
+const pauseBytes = 1 << 20;
+/** Messages sent in one turn go out together, at the latest when there are this many bytes. */
+const flushBytes = 64 << 10;
 /** How long a peer that does not read may delay the end of the socket. */
 const lingerMs = 500;
 
@@ -86,6 +95,11 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
   private switchFeatures: Features | undefined;
   private nextXid = 1;
   private isClosed = false;
+  private readonly out: Writer;
+  private isFlushDue = false;
+  private isReceiving = false;
+  /** Since when nothing is read from the peer, because it does not take what is sent. */
+  private pausedSinceMs: number | undefined;
   private agree: ((version: Version) => void) | undefined;
   private refuseAgreement: ((error: OpenFlowError) => void) | undefined;
 
@@ -94,6 +108,7 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
     this.socket = socket;
     this.options = options;
     this.requests = new Requests(options.requestTimeoutMs);
+    this.out = new Writer(this.version);
     this.on("error", () => undefined); // one that nobody listens for must not end the process
     socket.setNoDelay(true);
     socket.on("data", (chunk) => this.received(chunk));
@@ -141,9 +156,19 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
     }
   }
 
-  /** Sends and forgets. An error that the switch answers comes as event "error". */
-  send(body: Body): void {
-    this.write(encodeMessage(this.version, this.xid(), body));
+  /**
+   * Sends and forgets; false when the connection is closed. An error that the switch answers comes as event "error". RangeError
+   * when the version cannot say it.
+   */
+  send(body: Body): boolean {
+    if (this.isClosed) return false;
+    try {
+      this.append(this.xid(), body);
+      return true;
+    } catch (error) {
+      if (error instanceof OpenFlowError) return false; // the peer does not read: the connection is at its end and says so
+      throw error;
+    }
   }
 
   /**
@@ -173,13 +198,51 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
     return xid;
   }
 
-  /** Throws OpenFlowError when the connection is closed or the peer does not read. */
-  protected write(bytes: Uint8Array, messages = 1): void {
-    if (this.isClosed) throw new OpenFlowError("not-connected", "the connection is closed");
-    if (this.socket.writableLength + bytes.length > this.options.maxSendQueueBytes) {
-      this.end(`the peer does not read: ${this.socket.writableLength} bytes are waiting`);
-      throw new OpenFlowError("overloaded", "the peer does not read what is sent");
+  /** Puts a message behind those of this turn. Throws OpenFlowError when the connection is closed or the peer does not read. */
+  private append(xid: number, body: Body): void {
+    this.mayWrite(this.out.length);
+    this.out.version = this.version;
+    writeMessage(this.out, xid, body);
+    this.counters.sent++;
+    if (this.out.length >= flushBytes) this.flush();
+    else if (!this.isReceiving && !this.isFlushDue) {
+      this.isFlushDue = true;
+      process.nextTick(() => this.flush());
     }
+  }
+
+  private flush(): void {
+    this.isFlushDue = false;
+    if (this.out.length === 0) return;
+    const bytes = this.out.done();
+    this.out.reset();
+    if (this.isClosed) return;
+    this.socket.write(bytes);
+    if (this.pausedSinceMs === undefined && this.socket.writableLength > pauseBytes) this.pause();
+  }
+
+  private pause(): void {
+    this.pausedSinceMs = performance.now();
+    this.socket.pause();
+    this.socket.once("drain", () => {
+      this.pausedSinceMs = undefined;
+      this.liveness = { state: "alive", sinceMs: performance.now() };
+      this.socket.resume();
+    });
+  }
+
+  private mayWrite(length: number): void {
+    if (this.isClosed) throw new OpenFlowError("not-connected", "the connection is closed");
+    const waiting = this.socket.writableLength + length;
+    if (waiting <= this.options.maxSendQueueBytes) return;
+    this.end(`the peer does not read: ${waiting} bytes are waiting`);
+    throw new OpenFlowError("overloaded", "the peer does not read what is sent");
+  }
+
+  /** Writes whole messages. Throws as `append`. */
+  protected write(bytes: Uint8Array, messages = 1): void {
+    this.flush();
+    this.mayWrite(bytes.length);
     this.counters.sent += messages;
     this.socket.write(bytes);
   }
@@ -212,11 +275,10 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
         signal?.removeEventListener("abort", aborted);
         then(value);
       };
-      const bytes = encodeMessage(this.version, xid, body);
       this.requests.add(xid, body.type, (message) => take(message, settle(resolve)), settle(reject));
       signal?.addEventListener("abort", aborted, { once: true });
       try {
-        this.write(bytes);
+        this.append(xid, body);
       } catch (error) {
         this.requests.fail(xid, error as Error);
       }
@@ -242,25 +304,30 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
 
   private received(chunk: Uint8Array): void {
     this.liveness = { state: "alive", sinceMs: performance.now() };
-    let messages: Uint8Array[];
+    this.isReceiving = true;
     try {
-      messages = this.framing.push(chunk);
+      this.framing.cut(chunk, this.take);
     } catch (error) {
+      if (!(error instanceof WireError)) throw error;
       this.counters.malformed++;
-      this.end(`framing lost: ${(error as Error).message}`);
-      return;
-    }
-    for (const bytes of messages) {
-      if (this.isClosed) return;
-      this.counters.received++;
-      try {
-        this.message(decodeMessage(bytes), bytes);
-      } catch (error) {
-        if (!(error instanceof WireError)) throw error;
-        this.refuse(bytes, badRequest.badLength);
-      }
+      this.end(`framing lost: ${error.message}`);
+    } finally {
+      this.isReceiving = false;
+      this.flush();
     }
   }
+
+  private readonly take = (bytes: Uint8Array, view: DataView, start: number, end: number): void => {
+    if (this.isClosed) return;
+    this.counters.received++;
+    try {
+      if (view.getUint8(start + 1) === packetInNumber && view.getUint8(start) === this.negotiated) this.emit("packetIn", new PacketInView(this.negotiated, bytes, view, start, end));
+      else this.message(decodeMessage(bytes.subarray(start, end)), bytes.subarray(start, end));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.refuse(bytes.subarray(start, end), badRequest.badLength);
+    }
+  };
 
   private message(message: Message, bytes: Uint8Array): void {
     if (message.type === "hello") return this.helloCame(message.version, message.versions);
@@ -334,6 +401,10 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
     const isLate = nowMs - this.checkedMs > this.options.echoIntervalMs;
     this.checkedMs = nowMs;
     if (isLate) return; // we were held up ourselves: what came meanwhile has not been read yet
+    if (this.pausedSinceMs !== undefined) {
+      if (nowMs - this.pausedSinceMs > 2 * this.options.echoIntervalMs) this.end(`the peer does not read: ${this.socket.writableLength} bytes are waiting`);
+      return;
+    }
     const [next, effect] = tick(this.liveness, nowMs, this.options.echoIntervalMs);
     this.liveness = next;
     if (effect === "send-echo-request") this.reply(encodeMessage(this.version, this.xid(), { type: "echoRequest", data: new Uint8Array(0) }));
@@ -342,6 +413,7 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
 
   private end(reason: string, code: "not-connected" | "version-mismatch" = "not-connected"): void {
     if (this.isClosed) return;
+    this.flush();
     this.isClosed = true;
     clearInterval(this.probe);
     this.socket.destroySoon(); // what is in flight, such as an error reply, still goes out

@@ -209,11 +209,11 @@ interface Found {
 const found = Object.entries(rows).flatMap(([type, { numbers, body }]) => numbers.map(([first, last, number]) => ({ first, last, type: type as KnownType, number, body: body })));
 /** By version * 256 + number, and by version and type. */
 const byNumber = new Map<number, Found>();
-const byType = new Map<string, Found>();
+const byType: readonly Map<string, Found>[] = Array.from({ length: 7 }, () => new Map<string, Found>());
 for (const row of found) {
   for (let version = row.first; version <= row.last; version++) {
     byNumber.set(version * 256 + row.number, row);
-    byType.set(`${version}${row.type}`, row);
+    byType[version]?.set(row.type, row);
   }
 }
 const experimenterByType = new Map<string, (typeof experimenterRows)[number]>(experimenterRows.map((row) => [row.type, row]));
@@ -234,7 +234,7 @@ export function writeMessage(out: Writer, xid: number, body: Body): void {
     out.u16(0);
     out.u32(xid);
     let number = experimenterNumber;
-    const row = byType.get(`${version}${body.type}`);
+    const row = byType[version]?.get(body.type);
     if (row !== undefined) {
       number = row.number;
       row.body.write(out, body);

@@ -154,9 +154,13 @@ export function struct<L extends Layout>(layout: L): Codec<Shown<L>> & { readonl
     const start = out.length;
     let lengthAt = 0;
     let owned: Length[typeof isLength] | undefined;
-    for (const { key, codec, length } of fields) {
-      if (length !== undefined) [lengthAt, owned] = [out.length, length];
-      codec.write(out, (value as Record<string, unknown>)[key]);
+    for (let i = 0; i < fields.length; i++) {
+      const field = fields[i] as (typeof fields)[number];
+      if (field.length !== undefined) {
+        lengthAt = out.length;
+        owned = field.length;
+      }
+      field.codec.write(out, (value as Record<string, unknown>)[field.key]);
     }
     if (owned === undefined) return;
     out.patch(lengthAt, out.length - start, owned.number.size);
