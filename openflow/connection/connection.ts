@@ -4,17 +4,21 @@ import type { AsyncMasks } from "../messages/async.js";
 import { flowRequest, group, anyPort, type AggregateStats, type FlowFilter, type FlowStats } from "../messages/flow.js";
 import { monitorRequest, type FlowUpdate } from "../messages/flow-monitor.js";
 import type { GroupDesc, GroupStats } from "../messages/group.js";
-import { encodeMessage, type Body, type Message, type ModBody, type Role } from "../messages/message.js";
+import { encodeMessage, writeMessage, type Body, type Message, type ModBody, type Role } from "../messages/message.js";
 import { allMeters, type MeterConfig } from "../messages/meter.js";
 import type { MultipartReply, MultipartType, ReplyBody, RequestBody } from "../messages/multipart.js";
 import type { PortDesc, PortStats } from "../messages/port.js";
 import type { QueueStats } from "../messages/queue.js";
 import type { SwitchDesc } from "../messages/switch.js";
 import type { TableStats } from "../messages/table.js";
+import { Writer } from "../wire/reader.js";
 import { bundleAdd, bundleControl, bundleFailed, bundleFlags, type BundleControlRequest, type BundleOptions } from "./bundle.js";
 import { Session, type Tracked } from "./session.js";
 
 const morePartsFollow = 1;
+/** Modifications are written in pieces of about this size. */
+const chunkBytes = 64 << 10;
+const bundleChunk = 512;
 /** More than any table dump: 60,000 flows take 8 MB. */
 const maxReplyItems = 10_000_000;
 const roles = ["nochange", "equal", "master", "slave"] as const;
@@ -32,14 +36,29 @@ export class OpenFlowConnection extends Session {
 
   /**
    * Sends modifications in one go, then a barrier. Resolves with what the switch refused, each error carrying the index of
-   * its modification; all others are done. Rejects with RangeError, and sends nothing, when one cannot be encoded.
+   * its modification; all others are done. Rejects with RangeError when one cannot be encoded: those before it are done,
+   * those after it are not. For all or none see `bundle`.
    */
   async apply(mods: readonly ModBody[]): Promise<readonly OpenFlowError[]> {
     const errors: OpenFlowError[] = [];
-    const messages = mods.map((mod) => this.encoded(mod));
-    await this.tracking(messages, errors, async () => {
-      await this.writeAll(messages.map((message) => message.bytes));
+    await this.tracking({ first: this.xids(mods.length), count: mods.length, errors }, async ({ first }) => {
+      // Written while it is made: the switch works at the first thousand while we encode the next.
+      const out = new Writer(this.version);
+      let made = 0;
+      let unencodable: RangeError | undefined;
+      while (made < mods.length && unencodable === undefined) {
+        const before = made;
+        try {
+          for (; made < mods.length && out.length < chunkBytes; made++) writeMessage(out, first + made, mods[made] as ModBody);
+        } catch (error) {
+          if (!(error instanceof RangeError)) throw error;
+          unencodable = new RangeError(`modification ${made}: ${error.message}`, { cause: error });
+        }
+        await this.writeSteadily(out.done(), made - before);
+        out.reset();
+      }
       await this.barrier();
+      if (unencodable !== undefined) throw unencodable;
     });
     return errors;
   }
@@ -54,11 +73,12 @@ export class OpenFlowConnection extends Session {
     const flags = bundleFlags(options);
     const bundleId = this.xid();
     const errors: OpenFlowError[] = [];
-    const messages = mods.map((mod) => this.encoded(mod));
+    const first = this.xids(mods.length);
+    const messages = mods.map((mod, i) => encodeMessage(this.version, first + i, bundleAdd(this.version, bundleId, flags, encodeMessage(this.version, first + i, mod))));
     const control = (request: BundleControlRequest): Promise<Message> => this.request(bundleControl(this.version, bundleId, request, flags));
     await control("open");
-    await this.tracking(messages, errors, async () => {
-      await this.writeAll(messages.map(({ xid, bytes }) => encodeMessage(this.version, xid, bundleAdd(this.version, bundleId, flags, bytes))));
+    await this.tracking({ first, count: mods.length, errors }, async () => {
+      for (let at = 0; at < messages.length; at += bundleChunk) await this.writeSteadily(Buffer.concat(messages.slice(at, at + bundleChunk)), Math.min(bundleChunk, messages.length - at));
       await this.barrier();
       if (errors.length > 0) {
         await control("discard");
@@ -113,7 +133,10 @@ export class OpenFlowConnection extends Session {
     const parts = await this.parts(type, body, undefined, options.signal);
     const [first] = parts;
     if (!Array.isArray(first?.body)) return first?.body as ReplyBody<K>;
-    return (parts.length === 1 ? first.body : parts.flatMap((part) => part.body as readonly unknown[])) as unknown as ReplyBody<K>;
+    if (parts.length === 1) return first.body as unknown as ReplyBody<K>;
+    const all: unknown[] = [];
+    for (const part of parts) for (const item of part.body as readonly unknown[]) all.push(item);
+    return all as unknown as ReplyBody<K>;
   }
 
   /**
@@ -203,18 +226,13 @@ export class OpenFlowConnection extends Session {
     for (const updates of held) this.emit("flowUpdates", updates);
   }
 
-  private encoded(mod: ModBody): { readonly xid: number; readonly bytes: Uint8Array } {
-    const xid = this.xid();
-    return { xid, bytes: encodeMessage(this.version, xid, mod) };
-  }
-
-  /** Runs `work` while errors to these messages are put into `errors`. */
-  private async tracking(messages: readonly { readonly xid: number }[], errors: OpenFlowError[], work: () => Promise<void>): Promise<void> {
-    messages.forEach(({ xid }, index) => this.tracked.set(xid, { index, errors } satisfies Tracked));
+  /** Runs `work` while errors to these messages are put into their list. */
+  private async tracking(sent: Tracked, work: (sent: Tracked) => Promise<void>): Promise<void> {
+    this.tracked.add(sent);
     try {
-      await work();
+      await work(sent);
     } finally {
-      for (const { xid } of messages) this.tracked.delete(xid);
+      this.tracked.delete(sent);
     }
   }
 
@@ -233,7 +251,7 @@ export class OpenFlowConnection extends Session {
   }
 
   private async list<K extends MultipartType, T>(type: K, body: RequestBody<K>): Promise<T[]> {
-    return [...((await this.multipart(type, body)) as unknown as readonly T[])];
+    return (await this.multipart(type, body)) as unknown as T[];
   }
 
   /** The parts of a multipart reply. `complete` runs before the message behind it is looked at. */

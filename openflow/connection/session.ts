@@ -63,9 +63,10 @@ export interface ConnectionCounters {
   unknown: number;
 }
 
-/** Modifications in flight: which one an error belongs to. */
+/** Modifications in flight, by the xids they were sent under: which one an error belongs to. */
 export interface Tracked {
-  readonly index: number;
+  readonly first: number;
+  readonly count: number;
   readonly errors: OpenFlowError[];
 }
 
@@ -83,8 +84,7 @@ const lingerMs = 500;
 export abstract class Session extends EventEmitter<ConnectionEvents> {
   readonly counters: ConnectionCounters = { received: 0, sent: 0, malformed: 0, unknown: 0 };
   protected readonly requests: Requests;
-  /** By xid. */
-  protected readonly tracked = new Map<number, Tracked>();
+  protected readonly tracked = new Set<Tracked>();
   protected readonly options: SessionOptions;
   private readonly socket: Socket;
   private readonly framing = new MessageFraming();
@@ -193,9 +193,14 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
   protected abstract unsolicited(message: Message): void;
 
   protected xid(): number {
-    const xid = this.nextXid;
-    this.nextXid = xid >= 0x7fffffff ? 1 : xid + 1;
-    return xid;
+    return this.xids(1);
+  }
+  /** The first of `count` numbers in a row. */
+  protected xids(count: number): number {
+    if (this.nextXid + count > 0x7fffffff) this.nextXid = 1;
+    const first = this.nextXid;
+    this.nextXid += count;
+    return first;
   }
 
   /** Puts a message behind those of this turn. Throws OpenFlowError when the connection is closed or the peer does not read. */
@@ -247,23 +252,10 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
     this.socket.write(bytes);
   }
 
-  /** Writes many messages as fast as the peer takes them. A peer that takes nothing for a request's time-out is closed. */
-  protected async writeAll(messages: readonly Uint8Array[]): Promise<void> {
-    const batchBytes = Math.min(256 << 10, this.options.maxSendQueueBytes / 2);
-    let batch: Uint8Array[] = [];
-    let size = 0;
-    const flush = async (): Promise<void> => {
-      if (batch.length === 0) return;
-      this.write(Buffer.concat(batch), batch.length);
-      [batch, size] = [[], 0];
-      if (this.socket.writableNeedDrain) await this.drained();
-    };
-    for (const message of messages) {
-      if (size + message.length > batchBytes) await flush();
-      batch.push(message);
-      size += message.length;
-    }
-    await flush();
+  /** Writes whole messages and waits while many bytes are unsent. A peer that takes nothing for a request's time-out is closed. */
+  protected async writeSteadily(bytes: Uint8Array, messages: number): Promise<void> {
+    this.write(bytes, messages);
+    if (this.socket.writableLength > Math.min(256 << 10, this.options.maxSendQueueBytes / 2)) await this.drained();
   }
 
   /** Sends a request; `take` sees each reply and returns true for the last. */
@@ -369,14 +361,20 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
 
   private errorOf(message: Message & { readonly type: "error" }): OpenFlowError {
     const { name, ...facts } = switchError(message.errorType, message.code, message.data);
-    const index = this.tracked.get(message.xid)?.index;
+    const sent = this.sentUnder(message.xid);
+    const index = sent === undefined ? undefined : message.xid - sent.first;
     return new OpenFlowError("switch-rejected", name, { xid: message.xid, ...facts, ...(index === undefined ? {} : { index }) });
   }
 
   private errorCame(error: OpenFlowError, xid: number): void {
-    const tracked = this.tracked.get(xid);
+    const tracked = this.sentUnder(xid);
     if (tracked !== undefined) tracked.errors.push(error);
     else if (!this.requests.fail(xid, error)) this.emit("error", error);
+  }
+
+  private sentUnder(xid: number): Tracked | undefined {
+    for (const one of this.tracked) if (xid >= one.first && xid < one.first + one.count) return one;
+    return undefined;
   }
 
   /** Answers with an error and counts; an error is never answered with another. */

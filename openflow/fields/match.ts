@@ -52,6 +52,16 @@ const big = (value: bigint | number | string): bigint => (typeof value === "bigi
 export function writeField(out: Writer, item: MatchField, form: 0 | Version = out.version): void {
   if (!isKnown(item)) return out.raw(typeof item.bytes === "string" ? fromHex(item.bytes) : item.bytes);
   const one = rowOf(item.name);
+  const code = one.codes[form];
+  if (code !== undefined && item.oxmClass === undefined && item.width === undefined) {
+    if (item.mask === undefined) {
+      out.u32(code);
+      return out.number(big(item.value), one.bytes);
+    }
+    out.u32(code + 0x100 + one.bytes); // the mask's bit, and its length
+    out.number(big(item.value), one.bytes);
+    return out.number(big(item.mask), one.bytes);
+  }
   const header = item.oxmClass === undefined ? headerOf(one, form) : (one.headers.find(({ oxmClass }) => oxmClass === item.oxmClass) ?? headerOf(one, form));
   const width = item.width ?? one.bytes;
   const isMasked = item.mask !== undefined;

@@ -28,6 +28,8 @@ export interface FieldRow {
   readonly maskable: boolean;
   readonly prerequisite: Prerequisite;
   readonly headers: readonly Header[];
+  /** By wire version, 0 for the Nicira form: the 32-bit header without mask; undefined for an experimenter's field. */
+  readonly codes: readonly (number | undefined)[];
 }
 
 const basicClass = 0x8000;
@@ -159,15 +161,21 @@ type TunnelMetadata = `tunMetadata${Digit}` | `tunMetadata${1 | 2 | 3 | 4 | 5}${
 /** The OXM name in camelCase. */
 export type FieldName = keyof typeof named | Register | TunnelMetadata;
 
-const row = (name: FieldName, { bytes, bits, maskable, prerequisite, headers }: Encoding, isVariable = false): FieldRow => ({
-  name,
-  bytes,
-  bits: bits ?? bytes * 8,
-  isVariable,
-  maskable: maskable ?? true,
-  prerequisite: prerequisite ?? "none",
-  headers: [...headers].sort((a, b) => b.since - a.since),
-});
+function row(name: FieldName, { bytes, bits, maskable, prerequisite, headers }: Encoding, isVariable = false): FieldRow {
+  const sorted = [...headers].sort((a, b) => b.since - a.since);
+  const code = ({ oxmClass, field, experimenter: id }: Header): number | undefined => (id === undefined ? oxmClass * 0x10000 + field * 0x200 + bytes : undefined);
+  const forms = [0, 1, 2, 3, 4, 5, 6].map((form) => sorted.find(({ since }) => since <= form) ?? sorted.at(-1));
+  return {
+    name,
+    bytes,
+    bits: bits ?? bytes * 8,
+    isVariable,
+    maskable: maskable ?? true,
+    prerequisite: prerequisite ?? "none",
+    headers: sorted,
+    codes: forms.map((header) => (header === undefined ? undefined : code(header))),
+  };
+}
 const family = (kind: string, count: number, bytes: number, header: (n: number) => Header, isVariable = false): FieldRow[] =>
   Array.from({ length: count }, (_, n) => row(`${kind}${n}` as FieldName, masked("none", bytes, [header(n)]), isVariable));
 

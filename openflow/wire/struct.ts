@@ -62,14 +62,19 @@ export const port16: Sized<number> = {
     return port >= 0xff00 ? port + 0xffff0000 : port;
   },
 };
-export const padding = (length: number): Padding => ({
-  size: length,
-  write: (out) => out.zeros(length),
-  read: (from) => {
-    from.skip(length);
-    return undefined;
-  },
-});
+const paddings = new WeakSet<object>();
+export function padding(length: number): Padding {
+  const codec: Padding = {
+    size: length,
+    write: (out) => out.zeros(length),
+    read: (from) => {
+      from.skip(length);
+      return undefined;
+    },
+  };
+  paddings.add(codec);
+  return codec;
+}
 
 /** Numbers with names, in the order given, the first is `first`; a number without a name is malformed. */
 export const named = <N extends string>(number: Codec<number>, names: readonly N[], first = 0): Codec<N> => ({
@@ -166,12 +171,15 @@ export function struct<L extends Layout>(layout: L): Codec<Shown<L>> & { readonl
     out.patch(lengthAt, out.length - start, owned.number.size);
     if (owned.padded) out.align8(start);
   };
+  // Copied for each value read, so that all have one shape from the start and none grows key by key.
+  const blank: Record<string, unknown> = Object.fromEntries(fields.filter(({ key, codec, length }) => length === undefined && !paddings.has(codec)).map(({ key }) => [key, undefined]));
   const read = (from: Reader): Shown<L> => {
-    const value: Record<string, unknown> = {};
+    const value = { ...blank };
     const start = from.offset;
     let body = from;
     let padded = 0;
-    for (const { key, codec, length } of fields) {
+    for (let i = 0; i < fields.length; i++) {
+      const { key, codec, length } = fields[i] as (typeof fields)[number];
       if (length === undefined) {
         const item = codec.read(body);
         if (item !== undefined) value[key] = item;
