@@ -3,10 +3,11 @@ export { action, port, type Action, type CloneAction, type CtAction } from "./ac
 export type { LearnSpec } from "./actions/learn.js";
 export type { ControllerOptions, EncapProperty, NatRange } from "./actions/nicira.js";
 export { instruction, instructionsKey, type Instruction } from "./actions/instruction.js";
-export { OpenFlowConnection, type RoleName } from "./connection/connection.js";
+export { OpenFlowConnection, type FlowWatch, type RoleName } from "./connection/connection.js";
 export type { BundleOptions } from "./connection/bundle.js";
 export { defaultOptions, type ConnectionCounters, type ConnectionEvents, type SessionOptions } from "./connection/session.js";
 export { connect, OpenFlowServer, type ConnectOptions, type ListenOptions } from "./connection/endpoint.js";
+export type { TlsFiles } from "./connection/tls.js";
 export { OpenFlowError, type OpenFlowErrorCode, type OpenFlowErrorFacts } from "./errors.js";
 export { field, isKnown, match, matchKey, type FieldValue, type KnownField, type Match, type MatchField, type MatchSpec, type UnknownField } from "./fields/match.js";
 export { fieldRows, type FieldName, type FieldRow } from "./fields/table.js";
@@ -38,4 +39,4 @@ export { portMod, type PortDesc, type PortEthernet, type PortMod, type PortStats
 export type { QueueConfig, QueueDesc, QueueStats } from "./messages/queue.js";
 export type { Features, SwitchDesc } from "./messages/switch.js";
 export type { TableDesc, TableMod, TableStats } from "./messages/table.js";
-export { WireError, type Version } from "./wire/reader.js";
+export { versions, WireError, type Version } from "./wire/reader.js";

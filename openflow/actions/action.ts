@@ -194,7 +194,19 @@ const rowsIn = (version: Version): Rows => {
 /** Whether a set-field of this kind goes out as NXAST_REG_LOAD2. */
 const needsRegLoad2 = (version: Version, isMasked: boolean): boolean => version < 3 || (isMasked && version < 6);
 
-export function writeAction(out: Writer, item: Action): void {
+/**
+ * What says the same in 1.5, where Open vSwitch refuses NXAST_REG_LOAD and NXAST_REG_MOVE: set-field with a mask, copy-field.
+ */
+function standardForm(item: Action): Action {
+  if (item.type === "regMove") return { ...item, type: "copyField" };
+  if (item.type !== "regLoad" || typeof item.field !== "string") return item;
+  const shift = BigInt(item.offset);
+  const [value, mask] = [BigInt(item.value) << shift, ((1n << BigInt(item.bits)) - 1n) << shift];
+  return { type: "setField", field: makeField(item.field, [value, mask]) };
+}
+
+export function writeAction(out: Writer, given: Action): void {
+  const item = out.version >= 6 ? standardForm(given) : given;
   if (item.type === "unknown") return out.raw(typeof item.bytes === "string" ? fromHex(item.bytes) : item.bytes);
   const { byType } = rowsIn(out.version);
   const row = byType.get(item.type === "setField" && needsRegLoad2(out.version, item.field.mask !== undefined) ? "regLoad2" : item.type);

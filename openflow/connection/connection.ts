@@ -24,6 +24,11 @@ const maxReplyItems = 10_000_000;
 const roles = ["nochange", "equal", "master", "slave"] as const;
 export type RoleName = (typeof roles)[number];
 
+type FlowPresent = Extract<FlowUpdate, { readonly cookie: bigint }>;
+export type FlowWatch =
+  | { readonly type: "snapshot"; readonly flows: readonly FlowPresent[] }
+  | { readonly type: "updates"; readonly updates: readonly FlowUpdate[] };
+
 export class OpenFlowConnection extends Session {
   private isMonitoring = false;
   /** Updates that came behind the snapshot before its caller has seen it. */
@@ -157,6 +162,49 @@ export class OpenFlowConnection extends Session {
     const updates = parts.flatMap(({ body }) => body as readonly FlowUpdate[]);
     // Before 1.4 what is there comes as "added".
     return this.version >= 5 ? updates : updates.map((update) => (update.event === "added" ? { ...update, event: "initial" } : update));
+  }
+
+  /**
+   * All flows, and then what becomes of them: first a snapshot, then updates as they come. When more than `maxQueued` updates
+   * wait for a slow consumer they are thrown away, and a new snapshot comes in their place. Ends when the connection does, or
+   * by `signal`. Once a connection; changes made on this same connection come as "abbreviated".
+   */
+  async *watchFlows(options: { readonly signal?: AbortSignal; readonly maxQueued?: number } = {}): AsyncGenerator<FlowWatch, void, undefined> {
+    const { signal, maxQueued = 100_000 } = options;
+    let queue: FlowUpdate[] = [];
+    let isOverrun = false;
+    let isOver = signal?.aborted ?? false;
+    let wake: () => void = () => undefined;
+    const came = (updates: readonly FlowUpdate[]): void => {
+      if (queue.length + updates.length > maxQueued) [queue, isOverrun] = [[], true];
+      if (!isOverrun) queue.push(...updates);
+      wake();
+    };
+    const end = (): void => {
+      isOver = true;
+      wake();
+    };
+    this.on("flowUpdates", came).on("closed", end);
+    signal?.addEventListener("abort", end, { once: true });
+    try {
+      const initial = await this.monitorFlows();
+      yield { type: "snapshot", flows: initial.filter((update): update is FlowPresent => update.event === "initial") };
+      while (!isOver) {
+        if (isOverrun) {
+          // What comes from here on is queued again: a change that the dump shows already does no harm when it comes twice.
+          isOverrun = false;
+          const flows = await this.flowStats();
+          yield { type: "snapshot", flows: flows.map((flow) => ({ ...flow, event: "initial", reason: 0 })) };
+        } else if (queue.length > 0) {
+          const updates = queue;
+          queue = [];
+          yield { type: "updates", updates };
+        } else await new Promise<void>((resolve) => (wake = resolve));
+      }
+    } finally {
+      this.off("flowUpdates", came).off("closed", end);
+      signal?.removeEventListener("abort", end);
+    }
   }
 
   /** Sets miss_send_len. A connection through a management socket gets no asynchronous messages while it is 0. */

@@ -5,16 +5,20 @@ import { OpenFlowError } from "../errors.js";
 import type { Version } from "../wire/reader.js";
 import { OpenFlowConnection } from "./connection.js";
 import { defaultOptions, type SessionOptions } from "./session.js";
+import { createTlsServer, dialTls, type TlsFiles } from "./tls.js";
 
 export interface ConnectOptions {
-  /** "unix:PATH" or "tcp:HOST:PORT". */
+  /** "unix:PATH", "tcp:HOST:PORT" or "ssl:HOST:PORT". */
   readonly remote: string;
+  /** Needed for "ssl:"; read at each dial. */
+  readonly tls?: TlsFiles;
   /** Wire versions to offer; default all, 1.0 to 1.5. */
   readonly versions?: readonly Version[];
   readonly signal?: AbortSignal;
   readonly echoIntervalMs?: number;
   readonly requestTimeoutMs?: number;
   readonly maxSendQueueBytes?: number;
+  readonly packetInsPerSecond?: number;
 }
 
 function sessionOptions(options: Partial<SessionOptions>): SessionOptions {
@@ -22,20 +26,23 @@ function sessionOptions(options: Partial<SessionOptions>): SessionOptions {
   return { ...defaultOptions, ...(Object.fromEntries(given) as Partial<SessionOptions>) };
 }
 
-function target(remote: string): net.NetConnectOpts {
+function dial({ remote, tls }: ConnectOptions): { readonly socket: net.Socket; readonly ready: "connect" | "secureConnect" } {
   const unix = /^unix:(.+)$/.exec(remote);
-  if (unix?.[1] !== undefined) return { path: unix[1] };
-  const tcp = /^tcp:(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(remote);
-  const host = tcp?.[1] ?? tcp?.[2];
-  if (host === undefined || tcp?.[3] === undefined) throw new RangeError(`"${remote}" is not a remote: expected unix:PATH or tcp:HOST:PORT`);
-  return { host, port: Number(tcp[3]) };
+  if (unix?.[1] !== undefined) return { socket: net.connect({ path: unix[1] }), ready: "connect" };
+  const inet = /^(tcp|ssl):(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(remote);
+  const host = inet?.[2] ?? inet?.[3];
+  if (host === undefined || inet?.[4] === undefined) throw new RangeError(`"${remote}" is not a remote: expected unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT`);
+  const to = { host, port: Number(inet[4]) };
+  if (inet[1] === "tcp") return { socket: net.connect(to), ready: "connect" };
+  if (tls === undefined) throw new RangeError(`"${remote}" needs the paths of certificate, key and CA certificate`);
+  return { socket: dialTls(to, tls), ready: "secureConnect" };
 }
 
 /** Dials a switch and sets the session up. Rejects with OpenFlowError. */
 export async function connect(options: ConnectOptions): Promise<OpenFlowConnection> {
   const { remote, signal } = options;
   const socket = await new Promise<net.Socket>((resolve, reject) => {
-    const opening = net.connect(target(remote));
+    const { socket: opening, ready } = dial(options);
     const failed = (error: Error): void => {
       opening.destroy();
       signal?.removeEventListener("abort", aborted);
@@ -44,7 +51,7 @@ export async function connect(options: ConnectOptions): Promise<OpenFlowConnecti
     const aborted = (): void => failed(new Error("aborted"));
     signal?.addEventListener("abort", aborted, { once: true });
     opening.once("error", failed);
-    opening.once("connect", () => {
+    opening.once(ready, () => {
       opening.off("error", failed);
       signal?.removeEventListener("abort", aborted);
       resolve(opening);
@@ -63,13 +70,17 @@ export async function connect(options: ConnectOptions): Promise<OpenFlowConnecti
 }
 
 export interface ListenOptions extends Partial<SessionOptions> {
-  /** "ptcp:PORT[:HOST]" (all addresses when no host is given, port 0 for any) or "punix:PATH". */
+  /** "ptcp:PORT[:HOST]" or "pssl:PORT[:HOST]" (all addresses when no host is given, port 0 for any), or "punix:PATH". */
   readonly remote: string;
+  /** Needed for "pssl:"; read again when they change. */
+  readonly tls?: TlsFiles;
 }
 
 export interface ServerEvents {
   /** A switch dialled in and its session is set up. */
   connection: [OpenFlowConnection];
+  /** An auxiliary connection (1.3 and later) of a switch, by its features' auxiliaryId and datapathId. */
+  auxiliary: [OpenFlowConnection];
   /** A peer that did not become a session, and why. */
   rejected: [reason: string];
 }
@@ -91,13 +102,17 @@ export class OpenFlowServer extends EventEmitter<ServerEvents> {
   }
 
   static async listen(options: ListenOptions): Promise<OpenFlowServer> {
-    const server = net.createServer();
+    const inet = /^p(tcp|ssl):(\d+)(?::(.+))?$/.exec(options.remote);
+    const unix = /^punix:(.+)$/.exec(options.remote);
+    if (inet === null && unix === null) throw new RangeError(`"${options.remote}" is not a place to listen: expected ptcp:PORT[:HOST], pssl:PORT[:HOST] or punix:PATH`);
+    const isTls = inet?.[1] === "ssl";
+    if (isTls && options.tls === undefined) throw new RangeError(`"${options.remote}" needs the paths of certificate, key and CA certificate`);
+    const refused = (error: Error): void => listening.reject(`TLS: ${error.message}`);
+    const server: net.Server = isTls && options.tls !== undefined ? createTlsServer(options.tls, refused) : net.createServer();
     server.maxConnections = maxConnections;
     const listening = new OpenFlowServer(server);
-    server.on("connection", (socket) => void listening.accept(socket, sessionOptions(options)));
-    const tcp = /^ptcp:(\d+)(?::(.+))?$/.exec(options.remote);
-    const unix = /^punix:(.+)$/.exec(options.remote);
-    if (tcp === null && unix === null) throw new RangeError(`"${options.remote}" is not a place to listen: expected ptcp:PORT[:HOST] or punix:PATH`);
+    server.on(isTls ? "secureConnection" : "connection", (socket: net.Socket) => void listening.accept(socket, sessionOptions(options)));
+    server.on("tlsClientError", refused);
     server.on("drop", () => listening.counters.dropped++);
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
@@ -106,7 +121,7 @@ export class OpenFlowServer extends EventEmitter<ServerEvents> {
         // Accepting one peer failed, as when no file descriptors are left: the others go on.
         server.on("error", () => listening.counters.dropped++);
       });
-      server.listen(unix?.[1] === undefined ? { port: Number(tcp?.[1]), ...(tcp?.[2] === undefined ? {} : { host: tcp[2] }), backlog } : { path: unix[1], backlog }, resolve);
+      server.listen(unix?.[1] === undefined ? { port: Number(inet?.[2]), ...(inet?.[3] === undefined ? {} : { host: inet[3] }), backlog } : { path: unix[1], backlog }, resolve);
     });
     return listening;
   }
@@ -130,11 +145,15 @@ export class OpenFlowServer extends EventEmitter<ServerEvents> {
     try {
       await connection.handshake();
     } catch (error) {
-      this.counters.rejected++;
-      this.emit("rejected", error instanceof Error ? error.message : String(error));
+      this.reject(error instanceof Error ? error.message : String(error));
       return;
     }
     this.counters.accepted++;
-    this.emit("connection", connection);
+    this.emit(connection.features.auxiliaryId === 0 ? "connection" : "auxiliary", connection);
+  }
+
+  private reject(reason: string): void {
+    this.counters.rejected++;
+    this.emit("rejected", reason);
   }
 }

@@ -28,12 +28,15 @@ export interface SessionOptions {
   readonly requestTimeoutMs: number;
   /** Unsent bytes beyond which the peer counts as not reading: the session is closed. */
   readonly maxSendQueueBytes: number;
+  /** Packet-ins a second that are handed on, and as many at once; more are dropped and counted. */
+  readonly packetInsPerSecond: number;
 }
 export const defaultOptions: SessionOptions = {
   versions: [6, 5, 4, 3, 2, 1],
   echoIntervalMs: 5_000,
   requestTimeoutMs: 10_000,
   maxSendQueueBytes: 64 << 20,
+  packetInsPerSecond: Infinity,
 };
 
 export interface ConnectionEvents {
@@ -61,6 +64,8 @@ export interface ConnectionCounters {
   malformed: number;
   /** Messages of a type we do not know. */
   unknown: number;
+  /** Packet-ins above the rate. */
+  packetInsDropped: number;
 }
 
 /** Modifications in flight, by the xids they were sent under: which one an error belongs to. */
@@ -82,7 +87,7 @@ const flushBytes = 64 << 10;
 const lingerMs = 500;
 
 export abstract class Session extends EventEmitter<ConnectionEvents> {
-  readonly counters: ConnectionCounters = { received: 0, sent: 0, malformed: 0, unknown: 0 };
+  readonly counters: ConnectionCounters = { received: 0, sent: 0, malformed: 0, unknown: 0, packetInsDropped: 0 };
   protected readonly requests: Requests;
   protected readonly tracked = new Set<Tracked>();
   protected readonly options: SessionOptions;
@@ -100,6 +105,8 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
   private isReceiving = false;
   /** Since when nothing is read from the peer, because it does not take what is sent. */
   private pausedSinceMs: number | undefined;
+  private packetInTokens: number;
+  private packetInsSinceMs = performance.now();
   private agree: ((version: Version) => void) | undefined;
   private refuseAgreement: ((error: OpenFlowError) => void) | undefined;
 
@@ -109,6 +116,7 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
     this.options = options;
     this.requests = new Requests(options.requestTimeoutMs);
     this.out = new Writer(this.version);
+    this.packetInTokens = options.packetInsPerSecond;
     this.on("error", () => undefined); // one that nobody listens for must not end the process
     socket.setNoDelay(true);
     socket.on("data", (chunk) => this.received(chunk));
@@ -313,13 +321,28 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
     if (this.isClosed) return;
     this.counters.received++;
     try {
-      if (view.getUint8(start + 1) === packetInNumber && view.getUint8(start) === this.negotiated) this.emit("packetIn", new PacketInView(this.negotiated, bytes, view, start, end));
+      if (view.getUint8(start + 1) === packetInNumber && view.getUint8(start) === this.negotiated) {
+        if (this.mayHandOn()) this.emit("packetIn", new PacketInView(this.negotiated, bytes, view, start, end));
+        else this.counters.packetInsDropped++;
+      }
       else this.message(decodeMessage(bytes.subarray(start, end)), bytes.subarray(start, end));
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
       this.refuse(bytes.subarray(start, end), badRequest.badLength);
     }
   };
+
+  /** A bucket of a second's packet-ins. */
+  private mayHandOn(): boolean {
+    const perSecond = this.options.packetInsPerSecond;
+    if (perSecond === Infinity) return true;
+    const nowMs = performance.now();
+    this.packetInTokens = Math.min(perSecond, this.packetInTokens + ((nowMs - this.packetInsSinceMs) / 1000) * perSecond);
+    this.packetInsSinceMs = nowMs;
+    if (this.packetInTokens < 1) return false;
+    this.packetInTokens--;
+    return true;
+  }
 
   private message(message: Message, bytes: Uint8Array): void {
     if (message.type === "hello") return this.helloCame(message.version, message.versions);

@@ -39,7 +39,7 @@ export interface RoleBody {
 }
 export const roleCodec = byVersion<RoleBody>([
   [3, struct({ role: u32, pad0: padding(4), generationId: u64 })],
-  [6, struct({ role: u32, shortId: u16, pad0: padding(2), generationId: u64 })],
+  [6, mapped(struct({ role: u32, shortId: u16, pad0: padding(2), generationId: u64 }), (body): RoleBody => body, ({ shortId = 0, ...body }) => ({ shortId, ...body }))],
 ]);
 /** `reason`: 0 another became master, 1 configuration, 2 experimenter. */
 export const roleStatusCodec = struct({ role: u32, reason: u8, pad0: padding(3), generationId: u64, properties: properties({}) });

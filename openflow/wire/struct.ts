@@ -172,7 +172,7 @@ export function struct<L extends Layout>(layout: L): Codec<Shown<L>> & { readonl
     if (owned.padded) out.align8(start);
   };
   // Copied for each value read, so that all have one shape from the start and none grows key by key.
-  const blank: Record<string, unknown> = Object.fromEntries(fields.filter(({ key, codec, length }) => length === undefined && !paddings.has(codec)).map(({ key }) => [key, undefined]));
+  const blank: Record<string, unknown> = Object.fromEntries(fields.filter(({ codec, length }) => length === undefined && !paddings.has(codec)).map(({ key }) => [key, undefined]));
   const read = (from: Reader): Shown<L> => {
     const value = { ...blank };
     const start = from.offset;
