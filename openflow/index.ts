@@ -37,4 +37,10 @@ export { portMod, type PortDesc, type PortEthernet, type PortMod, type PortStats
 export type { QueueConfig, QueueDesc, QueueStats } from "./messages/queue.js";
 export type { Features, SwitchDesc } from "./messages/switch.js";
 export type { TableDesc, TableMod, TableStats } from "./messages/table.js";
+export { parseActions, parseInstructions, printActions, printInstructions, type ActionOptions } from "./text/action-text.js";
+export { parseFlow, parseFlowStats, printFlow, type FlowParseOptions, type FlowTextOptions } from "./text/flow-text.js";
+export { parseGroup, parseGroupDesc, printGroup, type GroupParseOptions } from "./text/group-text.js";
+export { parseMatch, printMatch, type MatchOptions } from "./text/match-text.js";
+export { parseMeter, parseMeterConfig, printMeter, type MeterParseOptions } from "./text/meter-text.js";
+export { TextError } from "./text/scan.js";
 export { WireError, type Version } from "./wire/reader.js";
