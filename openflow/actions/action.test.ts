@@ -45,6 +45,15 @@ describe("instructions", () => {
     expect(instructionsKey([instruction.apply()])).toBe(instructionsKey([]));
     expect(instructionsKey([instruction.apply(action.output(1))])).not.toBe(instructionsKey([instruction.apply(action.output(2))]));
   });
+  it("have a key in whatever version they are of", () => {
+    const meter: Action = { type: "meter", meterId: 7 };
+    const enqueue: Action = { type: "enqueue", port: 2, queueId: 3 };
+    expect(instructionsKey([instruction.apply(meter, action.output(1))])).toBe(instructionsKey([instruction.meter(7), instruction.apply(action.output(1))]));
+    expect(instructionsKey([instruction.apply(meter)])).toBe(instructionsKey([instruction.meter(7)]));
+    expect(instructionsKey([instruction.apply(action.output(1), meter)])).not.toBe(instructionsKey([instruction.apply(action.output(1))]));
+    expect(instructionsKey([instruction.apply(enqueue)])).not.toBe(instructionsKey([instruction.apply({ ...enqueue, queueId: 4 })]));
+    expect(() => instructionsKey([instruction.apply(enqueue, action.pushVlan())])).toThrow(RangeError);
+  });
   it("keep an unknown one byte for byte", () => {
     const bytes = hex("0007 0010 0000000000000001 00000002");
     expect(readInstructions(new Reader(bytes, 5))).toEqual([{ type: "unknown", bytes }]);

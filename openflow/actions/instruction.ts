@@ -103,9 +103,36 @@ export function readInstructions(from: Reader): Instruction[] {
   return instructions;
 }
 
-/** Two instruction lists that do the same have the same key: their bytes, as hex. Empty apply-actions count as none. */
+/** Those of 1.5 begin with a meter as an action where others have it as an instruction. */
+function meterFirst(item: Instruction): readonly Instruction[] {
+  const [first, ...others] = item.type === "applyActions" ? item.actions : [];
+  if (item.type !== "applyActions" || first?.type !== "meter") return [item];
+  return [{ type: "meter", meterId: first.meterId }, ...(others.length === 0 ? [] : [{ ...item, actions: others }])];
+}
+
+/**
+ * Two instruction lists that do the same have the same key: their bytes, as hex. Empty apply-actions count as none. RangeError when
+ * no single version has all of them.
+ */
 export function instructionsKey(instructions: readonly Instruction[]): string {
-  const out = new Writer(5); // any version that can say it all
-  for (const item of instructions) if (item.type !== "applyActions" || item.actions.length > 0) writeInstruction(out, item);
-  return Buffer.from(out.done()).toString("hex");
+  const all = instructions.flatMap(meterFirst).filter((item) => item.type !== "applyActions" || item.actions.length > 0);
+  const written = (version: Version): string => {
+    const out = new Writer(version);
+    for (const item of all) writeInstruction(out, item);
+    return Buffer.from(out.done()).toString("hex");
+  };
+  // 1.4 can say nearly all; some actions are in 1.5, in 1.1 or in 1.0 only.
+  const others: readonly Version[] = [6, 2, 1];
+  try {
+    return written(5);
+  } catch (error) {
+    for (const version of others) {
+      try {
+        return `${version}:${written(version)}`;
+      } catch (refused) {
+        if (!(refused instanceof RangeError)) throw refused;
+      }
+    }
+    throw error;
+  }
 }

@@ -78,6 +78,7 @@ describe("matches on the wire", () => {
     expect(matchKey([...match({ reg1: 5 }), nxmTunnel])).toBe(matchKey(match({ tunnelId: 0x99, reg1: 5 })));
     expect(matchKey([{ name: "reg1", value: 0xffn, mask: 0x0fn }])).toBe(matchKey(match({ reg1: [0x0f, 0x0f] })));
     expect(matchKey([{ name: "reg1", value: 0n, mask: 0n }])).toBe(matchKey([]));
+    expect(matchKey(match({ vlanVid: [0x1005, 0x1fff] }))).toBe(matchKey(match({ vlanVid: 0x1005 })));
     expect(matchKey(match({ reg1: 5 }))).not.toBe(matchKey(match({ reg1: [5, 5] })));
     expect(matchKey(match({ reg1: 5 }))).not.toBe(matchKey(match({ reg2: 5 })));
   });

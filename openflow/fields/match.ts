@@ -139,7 +139,10 @@ export function matchKey(fields: Match): string {
     .map((item) => {
       if (!isKnown(item)) return `?${Buffer.from(item.bytes).toString("hex")}`;
       const { name, value, mask } = item;
-      const isExact = mask === undefined || mask === allOnes(item.width ?? rowOf(name).bytes);
+      // Bits that a field does not have count for nothing.
+      const row = rowOf(name);
+      const all = row.isVariable ? allOnes(item.width ?? row.bytes) : (1n << BigInt(row.bits)) - 1n;
+      const isExact = mask === undefined || (mask & all) === all;
       return isExact ? `${name}=${value.toString(16)}` : `${name}=${(value & mask).toString(16)}/${mask.toString(16)}`;
     })
     .sort()
