@@ -44,11 +44,14 @@ function defaultAtom(type: BaseType): Atom {
   }
 }
 
-/** What a column holds when the server leaves it out (RFC 7047 section 5.2.1). */
+const emptyMap: ReadonlyMap<Atom, Atom> = new Map();
+const emptySet: readonly Atom[] = Object.freeze([]);
+
+/** What a column holds when the server leaves it out (RFC 7047 section 5.2.1). Empty sets and maps are shared. */
 export function defaultValue(column: ColumnSchema): Value {
-  if (isMap(column)) return new Map();
+  if (isMap(column)) return emptyMap;
   if (isOptional(column)) return undefined;
-  return isScalar(column) ? defaultAtom(column.key) : column.min > 0 ? [defaultAtom(column.key)] : [];
+  return isScalar(column) ? defaultAtom(column.key) : column.min > 0 ? [defaultAtom(column.key)] : emptySet;
 }
 
 function decodeAtom(json: unknown, { type }: BaseType): Atom {
@@ -65,7 +68,13 @@ export function decodeSet(column: ColumnSchema, json: unknown): Atom[] {
 
 export function decodeMap(column: ColumnSchema, json: unknown): Map<Atom, Atom> {
   if (!Array.isArray(json) || json[0] !== "map" || !Array.isArray(json[1])) throw new OvsdbError("protocol", `not a map: ${stringifyJson(json)}`);
-  return new Map((json[1] as [unknown, unknown][]).map(([key, value]) => [decodeAtom(key, column.key), decodeAtom(value, column.value ?? column.key)]));
+  const map = new Map<Atom, Atom>();
+  const valueType = column.value ?? column.key;
+  for (const pair of json[1] as unknown[]) {
+    if (!Array.isArray(pair)) throw new OvsdbError("protocol", `not a pair of a map: ${stringifyJson(pair)}`);
+    map.set(decodeAtom(pair[0], column.key), decodeAtom(pair[1], valueType));
+  }
+  return map;
 }
 
 /** A column's value from the wire. Throws OvsdbError "protocol". */
@@ -74,6 +83,16 @@ export function decodeValue(column: ColumnSchema, json: unknown): Value {
   if (isScalar(column)) return decodeAtom(json, column.key);
   const atoms = decodeSet(column, json);
   return isOptional(column) ? atoms[0] : atoms;
+}
+
+/** `decodeValue` of one column, decided once. */
+export function valueDecoder(column: ColumnSchema): (json: unknown) => Value {
+  if (isMap(column)) return (json) => decodeMap(column, json);
+  // The bare atom is by far the most frequent, for sets of one too.
+  const isPlain = (json: unknown): json is string | number | boolean => typeof json === "string" || typeof json === "number" || typeof json === "boolean";
+  if (isScalar(column)) return (json) => (isPlain(json) ? json : decodeAtom(json, column.key));
+  if (isOptional(column)) return (json) => (isPlain(json) ? json : decodeSet(column, json)[0]);
+  return (json) => decodeSet(column, json);
 }
 
 /**
