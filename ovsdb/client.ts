@@ -104,6 +104,8 @@ export class OvsdbClient extends EventEmitter<ClientEvents> {
   private readonly locks = new Map<string, Lock>();
   private readonly schemas = new Map<string, DatabaseSchema>();
   private current: ClientState = "connecting";
+  /** Why the last attempt to connect failed. */
+  private why: Error | undefined;
 
   private constructor(source: SessionSource, options: ReturnType<typeof completeOptions>) {
     super();
@@ -144,7 +146,7 @@ export class OvsdbClient extends EventEmitter<ClientEvents> {
     signal?.addEventListener("abort", aborted, { once: true });
     await client.connection.dial();
     signal?.removeEventListener("abort", aborted);
-    if (client.current === "closed") throw new OvsdbError("transport", "gave up connecting", {}, signal?.reason);
+    if (client.current === "closed") throw new OvsdbError("transport", `gave up connecting${client.why === undefined ? "" : `: ${client.why.message}`}`, {}, client.why);
     return client;
   }
 
@@ -294,6 +296,7 @@ export class OvsdbClient extends EventEmitter<ClientEvents> {
 
   private failed(reason: Error, waitMs: number): void {
     this.counters.failures++;
+    this.why = reason;
     this.count(reason);
     this.emit("retrying", reason, waitMs);
   }

@@ -34,10 +34,22 @@ export class Dialler implements SessionSource {
   async next(signal: AbortSignal): Promise<Session> {
     const remote = this.remotes[this.at++ % this.remotes.length] as Remote;
     const timeoutMs = Math.max(1_000, 2 * this.options.probeIntervalMs);
-    return new Session(await dialSocket(remote, { tls: this.options.tls, timeoutMs }, signal), this.options, remote.text);
+    const session = new Session(await dialSocket(remote, { tls: this.options.tls, timeoutMs }, signal), this.options, remote.text);
+    if (remote.isTls) await accepted(session);
+    return session;
   }
   close(): Promise<void> {
     return Promise.resolve();
+  }
+}
+
+/** In TLS 1.3 our side of the handshake is over before the server has looked at our certificate: an answer tells that it likes it. */
+async function accepted(session: Session): Promise<void> {
+  try {
+    await session.request("echo", []);
+  } catch (error) {
+    session.close();
+    throw error instanceof OvsdbError && error.cause instanceof OvsdbError ? error.cause : error;
   }
 }
 
