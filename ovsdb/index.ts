@@ -16,3 +16,6 @@ export { parseJson, stringifyJson } from "./json-rpc/json.js";
 export { NamedUuid, type Atom, type Value, type ValueIn } from "./schema/datum.js";
 export { parseSchema, type AtomicType, type BaseType, type ColumnSchema, type DatabaseSchema, type TableSchema } from "./schema/schema.js";
 export { Transaction, type CommitOptions, type Committed, type InsertOptions, type Mutation, type Operation, type OperationResult, type RowIn } from "./transaction.js";
+export { changesOf, replicate, transactionOf, type Database, type Tables, type TypedChange, type TypedReplica, type TypedRequest, type TypedRowIn, type TypedTransaction } from "./typed.js";
+export { generateTypes } from "./schema/codegen.js";
+export * from "./open-vswitch.js";
