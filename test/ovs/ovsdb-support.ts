@@ -120,13 +120,13 @@ export class Proxy implements AsyncDisposable {
   private readonly open = new Set<net.Socket>();
   private readonly down = new Set<net.Socket>();
 
-  static async start(server: Server, options: ProxyOptions = {}): Promise<Proxy> {
+  static async start(server: Pick<Server, "dir" | "socket">, options: ProxyOptions = {}): Promise<Proxy> {
     const path = `${server.dir}/p${Math.random().toString(36).slice(2, 8)}`;
     const proxy = new Proxy(server, path, options);
     await once(proxy.listener, "listening");
     return proxy;
   }
-  private constructor(server: Server, path: string, { refuse = [], pieceBytes }: ProxyOptions) {
+  private constructor(server: Pick<Server, "dir" | "socket">, path: string, { refuse = [], pieceBytes }: ProxyOptions) {
     this.remote = `unix:${path}`;
     this.listener = net.createServer((down) => {
       this.accepted++;
