@@ -69,6 +69,8 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   private codecs = new Map<string, RowCodec>();
   private readonly indexes = new Map<string, RowIndex[]>();
   private readonly hooks: ReplicaHooks;
+  /** Whether anyone listens to what changes. */
+  private isHeard = false;
 
   constructor(db: string, request: TableRequest, id: string, hooks: ReplicaHooks) {
     super();
@@ -228,6 +230,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
 
   private take(lastId: unknown, apply: () => RowChange[], loaded: () => void = () => {}): void {
     let changes: RowChange[];
+    this.isHeard = this.listenerCount("changes") > 0;
     try {
       changes = apply();
       this.lastTransactionId = String(lastId);
@@ -316,7 +319,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     if (next === undefined) rows.delete(uuid);
     else rows.set(uuid, next);
     for (const index of this.indexes.get(table) ?? []) index.change(uuid, old, next);
-    changes.push({ table, uuid, old, new: next, columns });
+    if (this.isHeard) changes.push({ table, uuid, old, new: next, columns });
   }
 }
 

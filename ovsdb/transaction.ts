@@ -160,12 +160,10 @@ export class Transaction {
   }
 
   private row(table: string, row: RowIn): Record<string, unknown> {
-    this.table(table);
-    return Object.fromEntries(
-      Object.entries(row)
-        .filter(([, value]) => value !== undefined)
-        .map(([name, value]) => [name, encodeValue(this.column(table, name), value, table)]),
-    );
+    const schema = this.table(table);
+    const encoded: Record<string, unknown> = {};
+    for (const name of Object.keys(row)) if (row[name] !== undefined) encoded[name] = encodeValue(columnOf(schema, name), row[name], table);
+    return encoded;
   }
 
   private where(table: string, where: Where): unknown[] {
