@@ -36,6 +36,8 @@ interface Pending {
 /** Requests without an answer, and bytes the server does not take, beyond which we do not go on. */
 const maxPending = 10_000;
 const maxUnsentBytes = 256 << 20;
+/** A message from this length on is parsed in one turn of the event loop and acted on in the next. */
+const largeBytes = 256 << 10;
 /** How long a cancelled transaction may take to say what became of it. */
 const cancelGraceMs = 1_000;
 
@@ -152,7 +154,27 @@ export class Session extends EventEmitter<SessionEvents> {
   private received(chunk: Uint8Array): void {
     this.liveness = { state: "alive", sinceMs: performance.now() };
     try {
-      for (const value of this.framing.push(chunk)) this.message(value);
+      const values = this.framing.push(chunk);
+      if (this.framing.largest < largeBytes) this.messages(values);
+      else {
+        // Reading it and doing what it says may each take a while: others come in between.
+        this.socket.pause();
+        setImmediate(() => {
+          this.messages(values);
+          if (!this.isClosed) this.socket.resume();
+        });
+      }
+    } catch (error) {
+      this.end(error instanceof Error ? error : new OvsdbError("protocol", String(error)));
+    }
+  }
+
+  private messages(values: readonly unknown[]): void {
+    try {
+      for (const value of values) {
+        if (this.isClosed) return;
+        this.message(value);
+      }
     } catch (error) {
       this.end(error instanceof Error ? error : new OvsdbError("protocol", String(error)));
     }
