@@ -10,6 +10,7 @@ export type { AnyOf } from "./conditions.js";
 export type { Condition, ConditionFunction, Where } from "./schema/condition.js";
 export type { ServerDatabase } from "./leader.js";
 export type { TlsFiles, TlsOptions } from "./json-rpc/remote.js";
+export { Epoch, takeEpoch, type EpochPlace } from "./epoch.js";
 export { retry, type Retried, type RetryOptions } from "./retry.js";
 export { deleteOwned, findOwned, upsertOwned, type OwnerMark } from "./owned.js";
 export { parseJson, stringifyJson } from "./json-rpc/json.js";

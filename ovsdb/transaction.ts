@@ -115,8 +115,12 @@ export class Transaction {
 
   /** The transaction fails, as of `guard`, when rows are found. */
   guardAbsent(table: string, where: Where): void {
-    this.guards.add(this.built.length);
-    this.built.push({ op: "wait", timeout: 0, table, where: this.where(table, where), columns: ["_uuid"], until: "==", rows: [] });
+    this.guardFound(table, where, "==");
+  }
+
+  /** The transaction fails, as of `guard`, unless a row is found. */
+  guardPresent(table: string, where: Where): void {
+    this.guardFound(table, where, "!=");
   }
 
   /** Whether `error` says that a guard did not hold: what was read has changed since. */
@@ -147,6 +151,11 @@ export class Transaction {
       if (uuid !== undefined) uuids.set(name, uuid);
     }
     return { uuids, results };
+  }
+
+  private guardFound(table: string, where: Where, until: "==" | "!="): void {
+    this.guards.add(this.built.length);
+    this.built.push({ op: "wait", timeout: 0, table, where: this.where(table, where), columns: ["_uuid"], until, rows: [] });
   }
 
   private table(name: string): TableSchema {

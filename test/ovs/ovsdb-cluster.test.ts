@@ -66,7 +66,7 @@ function check(names: readonly string[], writer: Writer): void {
 }
 const namesIn = (replica: Replica): string[] => [...replica.table("Item").values()].map((row) => row["name"] as string);
 
-test.each(["SIGKILL", "SIGSTOP"] as const)("%s to the leader under load: no acknowledged write is lost or doubled, the client follows the new leader, the old one rejoins", async (signal) => {
+test.each(["SIGKILL", "SIGSTOP", "partition"] as const)("%s of the leader under load: no acknowledged write is lost or doubled, the client follows the new leader, the old one rejoins", async (signal) => {
   const writing = await clients.connect(remotes(), leaderOnly);
   const reading = await clients.connect(remotes(), leaderOnly);
   const replica = await reading.replica("Kinds", all);
@@ -78,12 +78,17 @@ test.each(["SIGKILL", "SIGSTOP"] as const)("%s to the leader under load: no ackn
   const writer = new Writer(writing, "w");
   await waitFor(() => writer.acknowledged.length > 100, "a hundred writes");
   if (signal === "SIGKILL") await leader.kill();
-  else leader.signal(signal);
+  else if (signal === "SIGSTOP") leader.signal(signal);
+  else await leader.ctl("cluster/failure-test", "stop-raft-rpc"); // the other servers hear nothing of it any more, its clients do
   const before = writer.acknowledged.length;
   await waitFor(() => writing.remote !== leader.remote && writer.acknowledged.length > before + 100, "a hundred more, at another leader", 30_000);
   await lock.whenHeld();
   if (signal === "SIGKILL") await leader.up();
-  else leader.signal("SIGCONT");
+  else if (signal === "SIGSTOP") leader.signal("SIGCONT");
+  else {
+    await leader.kill(); // the failure lasts as long as the process
+    await leader.up();
+  }
   await run("ovsdb-client", ["--timeout=20", "wait", leader.remote, "Kinds", "connected"]);
   await writer.stop();
   process.stdout.write(`${signal}: ${writer.acknowledged.length} acknowledged, ${writer.unknown.length} unknown, longest gap ${Math.round(writer.gapMs)} ms\n`);

@@ -1,7 +1,7 @@
 /** What ovsdb-server does beyond reading and writing: locks, conditional monitoring, conversion of the schema, guards. */
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { deleteOwned, OvsdbClient, OvsdbError, retry, upsertOwned, type Row } from "ovsdb-client";
+import { deleteOwned, OvsdbClient, OvsdbError, retry, takeEpoch, upsertOwned, type Row } from "ovsdb-client";
 import { waitFor } from "../../lab/wait.js";
 import { all, Clients, dump, EventLog, held, kindOf, Proxy, run, schema, Server } from "./ovsdb-support.js";
 
@@ -207,4 +207,24 @@ test("a commit on the same connection is in the replica when it resolves; durabl
   change.update("Item", uuid, { i: 9, part: [] });
   await change.commit();
   expect([names(index.get(7, "x")), names(index.get(9, "x")), replica.referrers("Part", target?._uuid ?? "")]).toEqual([[], ["a"], []]);
+});
+
+test("an epoch fences off a writer that was deposed", async () => {
+  await server.transact([{ op: "insert", table: "Item", row: { name: "root" } }]);
+  const [one, two] = [await connect(server.remote), await connect(server.remote)];
+  const place = { table: "Item", key: "epoch" };
+  const request = { Item: { columns: ["external_ids"], anyOf: [["name", "==", "root"]] } } as const;
+  const [first, second] = [await one.replica("Kinds", request), await two.replica("Kinds", request)];
+  const lock = await one.lock("writer");
+  const [old, next] = [await takeEpoch(one, first, place, lock), await takeEpoch(two, second, place)];
+  expect([old.value, next.value]).toEqual([1, 2]);
+  for (const [client, epoch, expected] of [[one, old, "timed-out"], [two, next, "done"]] as const) {
+    const txn = await client.transaction("Kinds");
+    epoch.guard(txn);
+    txn.insert("Part", { label: "x" });
+    expect(await kindOf(txn.commit())).toBe(expected);
+  }
+  await lock.unlock();
+  await expect(takeEpoch(one, first, place, lock)).rejects.toMatchObject({ kind: "not-owner" });
+  await expect(takeEpoch(one, await one.replica("Kinds", { Item: { columns: "all", anyOf: false } }), place)).rejects.toMatchObject({ kind: "schema" });
 });
