@@ -10,7 +10,7 @@ import { OvsdbError, serverError } from "./errors.js";
 import { parseRemote, type TlsOptions } from "./json-rpc/remote.js";
 import type { Session } from "./json-rpc/session.js";
 import { Acceptor, Dialler, Inbox, type SessionSource } from "./json-rpc/source.js";
-import { holdToLeader, isClustered, serverDatabases, type ServerDatabase } from "./leader.js";
+import { holdToServer, isClustered, serverDatabases, type ServerDatabase, type ServerDemands } from "./leader.js";
 import { Lock } from "./lock.js";
 import { Replication } from "./replication.js";
 import type { Replica, TableRequest } from "./replica.js";
@@ -34,6 +34,11 @@ export interface ClientOptions {
    * it is left, for "not-leader". Servers that keep it alone always lead it.
    */
   readonly leaderOnly?: string;
+  /**
+   * A database that is never to be read older than it was seen before: a server of its cluster that is behind what another
+   * one told, or has no majority, is left, for "stale" or "not-leader". The server tells of each transaction for it.
+   */
+  readonly neverOlder?: string;
 }
 
 export interface ConnectOptions extends ClientOptions {
@@ -69,7 +74,7 @@ export interface ClientCounters {
   badUpdates: number;
   /** Connections given up for bytes that are no JSON, too long a message, or an answer that makes no sense. */
   protocolErrors: number;
-  /** Servers left, or not taken, because they do not lead. */
+  /** Servers left, or not taken, because they do not lead, or are behind. */
   notLeader: number;
   /** Replicas loaded from whole contents, and continued from their last transaction. */
   fullSyncs: number;
@@ -83,8 +88,9 @@ export interface ClientCounters {
 
 const zero = { failures: 0, connects: 0, transactions: 0, updates: 0, badUpdates: 0, protocolErrors: 0, notLeader: 0, fullSyncs: 0, fastSyncs: 0, conversions: 0, bytesReceived: 0, bytesSent: 0 };
 
+type Optional = "tls" | "leaderOnly" | "neverOlder";
 /** The options with defaults for what was not given. */
-export function completeOptions(options: ClientOptions): Required<Omit<ClientOptions, "tls" | "leaderOnly">> & Pick<ClientOptions, "tls" | "leaderOnly"> {
+export function completeOptions(options: ClientOptions): Required<Omit<ClientOptions, Optional>> & Pick<ClientOptions, Optional> {
   return {
     probeIntervalMs: options.probeIntervalMs ?? 5_000,
     backoff: options.backoff ?? { initialMs: 1_000, maxMs: 8_000 },
@@ -93,6 +99,7 @@ export function completeOptions(options: ClientOptions): Required<Omit<ClientOpt
     random: options.random ?? Math.random,
     ...(options.tls === undefined ? {} : { tls: options.tls }),
     ...(options.leaderOnly === undefined ? {} : { leaderOnly: options.leaderOnly }),
+    ...(options.neverOlder === undefined ? {} : { neverOlder: options.neverOlder }),
   };
 }
 
@@ -101,6 +108,7 @@ export class OvsdbClient extends EventEmitter<ClientEvents> {
   private readonly connection: Connection;
   private readonly replication: Replication;
   private readonly leaderOnly: string | undefined;
+  private readonly demands: readonly ServerDemands[];
   private readonly locks = new Map<string, Lock>();
   private readonly schemas = new Map<string, DatabaseSchema>();
   private current: ClientState = "connecting";
@@ -109,7 +117,11 @@ export class OvsdbClient extends EventEmitter<ClientEvents> {
 
   private constructor(source: SessionSource, options: ReturnType<typeof completeOptions>) {
     super();
-    this.leaderOnly = options.leaderOnly;
+    const { leaderOnly, neverOlder } = options;
+    this.leaderOnly = leaderOnly;
+    this.demands = [...new Set([leaderOnly, neverOlder])]
+      .filter((db) => db !== undefined)
+      .map((db) => ({ db, leader: db === leaderOnly, seen: db === neverOlder ? { cid: undefined, index: 0 } : undefined }));
     this.replication = new Replication({
       schemaOf: (db) => this.getSchema(db),
       forgetSchema: (db) => void this.schemas.delete(db),
@@ -282,7 +294,7 @@ export class OvsdbClient extends EventEmitter<ClientEvents> {
     this.schemas.clear();
     this.replication.begin(session);
     session.on("notification", (method, params) => this.notified(session, method, params));
-    if (this.leaderOnly !== undefined) await holdToLeader(session, this.leaderOnly);
+    for (const demands of this.demands) await holdToServer(session, demands);
     for (const lock of this.locks.values()) await lock.request(session, "lock");
     await this.replication.startAll(session);
   }
@@ -303,7 +315,7 @@ export class OvsdbClient extends EventEmitter<ClientEvents> {
 
   private count(reason: Error): void {
     if (!(reason instanceof OvsdbError)) return;
-    if (reason.kind === "not-leader") this.counters.notLeader++;
+    if (reason.kind === "not-leader" || reason.kind === "stale") this.counters.notLeader++;
     if (reason.kind === "protocol") this.counters.protocolErrors++;
   }
 

@@ -79,7 +79,7 @@ export class Connection {
     if (++this.tries < this.source.freeTries) return;
     const { initialMs, maxMs } = this.options.backoff;
     // While a cluster elects its leader its servers are there and answer: it is over within seconds.
-    if (reason instanceof OvsdbError && reason.kind === "not-leader") this.waitMs = initialMs / 4;
+    if (reason instanceof OvsdbError && (reason.kind === "not-leader" || reason.kind === "stale")) this.waitMs = initialMs / 4;
     else this.waitMs = this.waitMs === 0 ? initialMs : Math.min(this.waitMs * 2, maxMs);
   }
 

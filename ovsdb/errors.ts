@@ -19,6 +19,8 @@ export type OvsdbErrorKind =
   | "not-owner"
   /** The server does not lead the cluster, or has lost its majority. */
   | "not-leader"
+  /** The server is behind what this client has seen of the cluster. */
+  | "stale"
   /** What was read to make a transaction has changed meanwhile, each time it was tried. */
   | "conflict"
   /** The connection ended, or the server fell silent, with the transaction in flight: done or not, read to know. */

@@ -21,7 +21,6 @@ export interface ServerDatabase {
 
 type Json = Readonly<Record<string, unknown>>;
 const columns = ["name", "model", "connected", "leader", "cid", "sid", "index"];
-export const leaderMonitor = "leader";
 
 const optional = (value: unknown): unknown => (Array.isArray(value) && value[0] === "set" ? undefined : Array.isArray(value) ? (value[1] as unknown) : value);
 function parse(row: Json): ServerDatabase {
@@ -54,11 +53,27 @@ export async function isClustered(session: Session, db: string): Promise<boolean
   return databases.some(({ name, model }) => name === db && model === "clustered");
 }
 
+/** How far the log of a cluster has been seen by this client, at whatever server. */
+export interface Seen {
+  cid: string | undefined;
+  index: number;
+}
+
+export interface ServerDemands {
+  readonly db: string;
+  /** The server must lead the cluster. */
+  readonly leader: boolean;
+  /** The server must not be behind what was seen; kept up to date. */
+  readonly seen: Seen | undefined;
+}
+
 /**
- * Rejects with "not-leader" unless the server leads `db` (a standalone one always does), and closes the session with that
- * when it stops doing so.
+ * Rejects with "not-leader" or "stale" unless the server is one to be used for a database (a standalone one always is), and
+ * closes the session with that when it is so no more.
  */
-export async function holdToLeader(session: Session, db: string): Promise<void> {
+export async function holdToServer(session: Session, demands: ServerDemands): Promise<void> {
+  const { db } = demands;
+  const monitorId = `server of ${db}`;
   let row: Json | undefined;
   let fault: OvsdbError | undefined;
   const look = (updates: unknown): void => {
@@ -66,23 +81,30 @@ export async function holdToLeader(session: Session, db: string): Promise<void> 
     if (body === undefined) return;
     if (body["delete"] !== undefined) row = undefined;
     else row = { ...row, ...((body["initial"] ?? body["insert"] ?? body["modify"]) as Json) };
-    fault = faultOf(row, db, session.remote);
+    fault = row === undefined ? new OvsdbError("not-leader", `${session.remote} has no database ${db} any more`) : faultOf(parse(row), demands, session.remote);
   };
   session.on("notification", (_method, [id, updates]) => {
-    if (id !== leaderMonitor) return;
+    if (id !== monitorId) return;
     look(updates);
     if (fault !== undefined) session.close(fault);
   });
-  const requests = { Database: [{ columns: ["name", "model", "connected", "leader"], where: [["name", "==", db]] }] };
-  await session.request("monitor_cond", ["_Server", leaderMonitor, requests], { onResult: look });
+  const wanted = ["name", "model", "connected", "leader", ...(demands.seen === undefined ? [] : ["cid", "index"])];
+  const requests = { Database: [{ columns: wanted, where: [["name", "==", db]] }] };
+  await session.request("monitor_cond", ["_Server", monitorId, requests], { onResult: look });
   if (row === undefined) throw new OvsdbError("not-leader", `${session.remote} has no database ${db}`);
   if (fault !== undefined) throw fault;
 }
 
-function faultOf(row: Json | undefined, db: string, remote: string): OvsdbError | undefined {
-  if (row === undefined) return new OvsdbError("not-leader", `${remote} has no database ${db} any more`);
-  // Columns left out of an update are as they were; out of the first contents, they are false.
-  if (row["model"] !== "clustered") return undefined;
-  if (row["connected"] !== true) return new OvsdbError("not-leader", `${remote} has no majority of the cluster of ${db}`);
-  return row["leader"] === true ? undefined : new OvsdbError("not-leader", `${remote} does not lead the cluster of ${db}`);
+/** What is left out of an update is as it was; out of the first contents, it is false or nothing. */
+function faultOf(server: ServerDatabase, { db, leader, seen }: ServerDemands, remote: string): OvsdbError | undefined {
+  if (server.model !== "clustered") return undefined;
+  if (!server.connected) return new OvsdbError("not-leader", `${remote} has no majority of the cluster of ${db}`);
+  if (leader && !server.leader) return new OvsdbError("not-leader", `${remote} does not lead the cluster of ${db}`);
+  if (seen === undefined) return undefined;
+  const index = server.index ?? 0;
+  const isSameCluster = seen.cid === server.cid;
+  if (isSameCluster && index < seen.index) return new OvsdbError("stale", `${remote} is at ${index} of the log of ${db}, behind ${seen.index}`);
+  seen.cid = server.cid;
+  seen.index = index;
+  return undefined;
 }
