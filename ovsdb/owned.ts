@@ -17,8 +17,10 @@ export interface OwnerMark {
 const column = "external_ids";
 const idsOf = (row: Row): ReadonlyMap<string, string> => row[column] as ReadonlyMap<string, string>;
 
-/** The rows with this mark. The replica must hold external_ids of the table. */
+/** The rows with this mark. Throws OvsdbError "schema" when the replica does not hold external_ids of the table. */
 export function findOwned(replica: Replica, table: string, mark: OwnerMark): Row[] {
+  const [any] = replica.table(table).values();
+  if (any !== undefined && !(column in any)) throw new OvsdbError("schema", `${table} is replicated without ${column}`);
   return [...replica.index(table, [column]).get(mark.key).values()].filter((row) => idsOf(row).get(mark.key) === mark.value);
 }
 

@@ -108,6 +108,8 @@ export class Transaction {
    * none, unless it still exists). `isConflict` tells such a failure, `retry` handles it.
    */
   guard(table: string, row: Row, columns: readonly string[] = []): void {
+    const missing = columns.find((name) => !(name in row));
+    if (missing !== undefined) throw new OvsdbError("schema", `the row of ${table} was read without column ${missing}: it can't be guarded`);
     this.guards.add(this.built.length);
     const names = columns.length === 0 ? ["_uuid"] : columns;
     this.wait(table, row._uuid, names, row, "==", 0);

@@ -55,7 +55,7 @@ test("100,000 transactions, 1,000 cuts: no event lost or doubled, the contents r
     const truth = await dump(server.remote, "Kinds", run);
     expect([held(replica), log.faults, log.lines()]).toEqual([truth, [], truth]);
   }
-  expect(reader.counters.connects).toBeGreaterThan(950); // a cut may meet a connection that is not in use yet
+  expect(reader.counters.connects).toBeGreaterThan(800); // a cut may meet a connection that is not in use yet
   expect(refused).toBeLessThan(90_000);
   expect(reader.counters).toMatchObject({ badUpdates: 0, protocolErrors: 0 });
   process.stdout.write(`${refused} of 100,000 refused, ${reader.counters.connects} connections, ${log.events} changes told\n`);
