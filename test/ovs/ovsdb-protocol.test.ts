@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { deleteOwned, OvsdbClient, OvsdbError, retry, takeEpoch, upsertOwned, type Row } from "ovsdb-client";
+import { projectDir } from "../../lab/capsule.js";
 import { waitFor } from "../../lab/wait.js";
 import { all, Clients, dump, EventLog, held, kindOf, Proxy, run, schema, Server } from "./ovsdb-support.js";
 
@@ -227,4 +228,15 @@ test("an epoch fences off a writer that was deposed", async () => {
   await lock.unlock();
   await expect(takeEpoch(one, first, place, lock)).rejects.toMatchObject({ kind: "not-owner" });
   await expect(takeEpoch(one, await one.replica("Kinds", { Item: { columns: "all", anyOf: false } }), place)).rejects.toMatchObject({ kind: "schema" });
+});
+
+test("ovsdb-codegen makes types from a server's schema, and says what is wrong", async () => {
+  await run("npx", ["tsc", "-b", "ovsdb"], { cwd: projectDir });
+  const codegen = (...args: string[]) => run("node", [`${projectDir}/ovsdb/dist/bin/ovsdb-codegen.js`, ...args]).catch((error: unknown) => error as { stdout: string; code: number });
+  const { stdout } = await codegen(server.remote, "Kinds");
+  expect(stdout).toContain('  readonly choice: "x" | "y" | undefined;');
+  expect(stdout).toContain('export const kinds: Database<KindsTables> = { name: "Kinds", version: "1.0.0" };');
+  expect(await codegen(server.remote, "Nowhere")).toMatchObject({ code: 1 });
+  expect(await codegen(`${server.dir}/nowhere`)).toMatchObject({ code: 1 });
+  expect(await codegen()).toMatchObject({ code: 2 });
 });
