@@ -5,8 +5,9 @@ import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import type { Bench, Figure } from "./bench.js";
 import { openflow } from "./openflow.bench.js";
+import { ovsdb } from "./ovsdb.bench.js";
 
-const benches: readonly Bench[] = [openflow];
+const benches: readonly Bench[] = [openflow, ovsdb];
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "string" } } });

@@ -3,6 +3,8 @@
 export type OvsdbErrorKind =
   /** No connection, or it ended before the answer; nothing was changed by this call. */
   | "transport"
+  /** A certificate was not accepted, by us or by the other side, or cannot be read. */
+  | "tls"
   /** What came is not what RFC 7047 says; the connection is given up. */
   | "protocol"
   /** A table, column or value does not fit the database's schema; found before sending. */
@@ -13,7 +15,14 @@ export type OvsdbErrorKind =
   | "timed-out"
   | "aborted"
   | "cancelled"
+  /** A transaction's `assert` of a lock that is not held. */
   | "not-owner"
+  /** The server does not lead the cluster, or has lost its majority. */
+  | "not-leader"
+  /** The server is behind what this client has seen of the cluster. */
+  | "stale"
+  /** What was read to make a transaction has changed meanwhile, each time it was tried. */
+  | "conflict"
   /** The connection ended, or the server fell silent, with the transaction in flight: done or not, read to know. */
   | "outcome-unknown"
   /** Anything else the server refused. */

@@ -4,11 +4,12 @@ import { parseSchema } from "./schema/schema.js";
 const schemaOf = (columns: Record<string, unknown>) => parseSchema({ name: "D", version: "1", tables: { T: { columns } } });
 const columns = { name: { type: "string" }, n: { type: "integer" }, ids: { type: { key: "string", value: "string", min: 0, max: "unlimited" } } };
 const protocolError = expect.objectContaining({ kind: "protocol" }) as Error;
+const hooks = { close: () => {}, conditionsChanged: () => {} };
 const u1 = "00000000-0000-0000-0000-000000000001";
 const u2 = "00000000-0000-0000-0000-000000000002";
 
 function start(wanted: readonly string[] | "all" = "all"): { replica: Replica; seen: string[]; changes: RowChange[][] } {
-  const replica = new Replica("D", { T: wanted }, "r", () => {});
+  const replica = new Replica("D", { T: wanted }, "r", hooks);
   const seen: string[] = [];
   const changes: RowChange[][] = [];
   replica.on("changes", (list) => {
@@ -72,7 +73,7 @@ test.each([null, [1], { T: 5 }, { T: { [u1]: null } }, { X: { [u1]: { insert: {}
 });
 
 test("tables and columns the server lacks are told and left out; a changed schema is read from whole contents", () => {
-  const replica = new Replica("D", { T: ["name", "n", "later"], U: "all" }, "r", () => {});
+  const replica = new Replica("D", { T: ["name", "n", "later"], U: "all" }, "r", hooks);
   const told: string[] = [];
   replica.on("absent", (what) => told.push(what));
   expect(replica.monitorRequests(schemaOf(columns))).toEqual({ T: [{ columns: ["name", "n"] }] });

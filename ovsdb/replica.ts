@@ -1,14 +1,16 @@
 /**
- * A live copy of chosen tables and columns of a database, kept by a monitor. It survives reconnects: what the new
+ * A live copy of chosen tables, columns and rows of a database, kept by a monitor. It survives reconnects: what the new
  * connection shows is compared with what was there, and only real differences are told.
  */
 import { EventEmitter } from "node:events";
+import { Conditions, type AnyOf } from "./conditions.js";
 import { OvsdbError } from "./errors.js";
 import { stringifyJson } from "./json-rpc/json.js";
-import { applyDiff, decodeValue, defaultValue, sameValue, type Value } from "./schema/datum.js";
-import type { DatabaseSchema, TableSchema } from "./schema/schema.js";
+import { RowIndex } from "./row-index.js";
+import { differences, fieldsOf, RowCodec, type Row } from "./schema/row-codec.js";
+import type { BaseType, DatabaseSchema, TableSchema } from "./schema/schema.js";
 
-export type Row = Readonly<Record<string, Value>> & { readonly _uuid: string };
+export type { Row } from "./schema/row-codec.js";
 
 export interface RowChange {
   readonly table: string;
@@ -27,36 +29,56 @@ export interface ReplicaEvents {
   /** One event for each update of the server, which is one transaction; the tables already hold it. */
   changes: [changes: readonly RowChange[]];
   synced: [];
-  /** The connection is gone: the tables are as they last were. */
+  /** The connection is gone, or the database gets another schema: the tables are as they last were. */
   stale: [];
   /** A table or column asked for that the server does not have; those at the start are in `absent` only. */
   absent: [what: string];
 }
 
 export type MonitorMethod = "monitor" | "monitor_cond" | "monitor_cond_since";
-export type TableRequest = Readonly<Record<string, readonly string[] | "all">>;
+export interface RowRequest {
+  readonly columns: readonly string[] | "all";
+  /** The rows wanted: those for which any of these holds (as the server does it; a transaction's `where` asks for all). */
+  readonly anyOf?: AnyOf;
+}
+export type TableRequest = Readonly<Record<string, readonly string[] | "all" | RowRequest>>;
 type Json = Record<string, unknown>;
 export const noTransaction = "00000000-0000-0000-0000-000000000000";
+
+export interface ReplicaHooks {
+  close(replica: Replica): void;
+  /** The rows wanted have changed: the server is to be told. */
+  conditionsChanged(replica: Replica): void;
+}
+
+const isList = (request: TableRequest[string]): request is readonly string[] => Array.isArray(request);
+const columnsOf = (request: TableRequest[string]): readonly string[] | "all" => (request === "all" || isList(request) ? request : request.columns);
+const anyOf = (request: TableRequest[string]): AnyOf => (request === "all" || isList(request) ? undefined : request.anyOf);
 
 export class Replica extends EventEmitter<ReplicaEvents> {
   readonly db: string;
   readonly request: TableRequest;
   /** Identifies the monitor on the wire. */
   readonly id: string;
+  readonly conditions: Conditions;
   lastTransactionId = noTransaction;
   /** Tables and columns asked for that the server does not have: "table X", "column X.Y". */
   absent: readonly string[] = [];
   private current: ReplicaState = "syncing";
   private readonly tables = new Map<string, Map<string, Row>>();
-  private schemas = new Map<string, { readonly schema: TableSchema; readonly columns: readonly string[] }>();
-  private readonly onClose: (replica: Replica) => void;
+  private codecs = new Map<string, RowCodec>();
+  private readonly indexes = new Map<string, RowIndex[]>();
+  private readonly hooks: ReplicaHooks;
+  /** Whether anyone listens to what changes. */
+  private isHeard = false;
 
-  constructor(db: string, request: TableRequest, id: string, onClose: (replica: Replica) => void) {
+  constructor(db: string, request: TableRequest, id: string, hooks: ReplicaHooks) {
     super();
     this.db = db;
     this.request = request;
     this.id = id;
-    this.onClose = onClose;
+    this.hooks = hooks;
+    this.conditions = new Conditions(Object.entries(request).map(([table, wanted]) => [table, anyOf(wanted)]));
     for (const table of Object.keys(request)) this.tables.set(table, new Map());
   }
 
@@ -66,42 +88,112 @@ export class Replica extends EventEmitter<ReplicaEvents> {
 
   /** Rows of a table by uuid. Throws OvsdbError "schema" for a table that is not replicated. */
   table(name: string): ReadonlyMap<string, Row> {
-    const rows = this.tables.get(name);
-    if (rows === undefined) throw new OvsdbError("schema", `table ${name} is not replicated`);
-    return rows;
+    return this.rowsOf(name);
+  }
+
+  /** The schema of a table as replicated; undefined where the server has no such table, or before the first contents. */
+  schemaOf(name: string): TableSchema | undefined {
+    return this.codecs.get(name)?.schema;
+  }
+
+  /** An index by one column or several together; the same columns give the same index. It is kept as long as the replica. */
+  index(table: string, columns: readonly string[]): RowIndex {
+    const known = this.indexes.get(table)?.find((index) => index.columns.join() === columns.join());
+    if (known !== undefined) return known;
+    const index = new RowIndex(columns);
+    for (const [uuid, row] of this.rowsOf(table)) index.change(uuid, undefined, row);
+    this.indexes.set(table, [...(this.indexes.get(table) ?? []), index]);
+    return index;
+  }
+
+  /** The rows that a column of a row refers to, of those that are replicated, in the column's order. */
+  references(table: string, row: Row, column: string): Row[] {
+    const schema = this.codecs.get(table)?.schema.columns.get(column);
+    if (schema === undefined) throw new OvsdbError("schema", `table ${table} has no column ${column}`);
+    const value = row[column];
+    const found: Row[] = [];
+    const look = (type: BaseType, atoms: Iterable<unknown>): void => {
+      const rows = type.refTable === undefined ? undefined : this.tables.get(type.refTable);
+      if (rows === undefined) return;
+      for (const atom of atoms) {
+        const target = rows.get(String(atom));
+        if (target !== undefined) found.push(target);
+      }
+    };
+    if (value instanceof Map) {
+      look(schema.key, value.keys() as Iterable<unknown>);
+      if (schema.value !== undefined) look(schema.value, value.values() as Iterable<unknown>);
+    } else look(schema.key, Array.isArray(value) ? (value as unknown[]) : [value]);
+    return found;
+  }
+
+  /** The replicated rows that refer to a row, with the column that does. Keeps an index for each such column; keys of maps count, their values don't. */
+  referrers(table: string, uuid: string): { readonly table: string; readonly column: string; readonly row: Row }[] {
+    return [...this.codecs].flatMap(([name, { columns, schema }]) =>
+      columns
+        .filter((column) => schema.columns.get(column)?.key.refTable === table)
+        .flatMap((column) => [...this.index(name, [column]).get(uuid).values()].map((row) => ({ table: name, column, row }))),
+    );
+  }
+
+  /**
+   * Wants other rows of a table: those for which any condition holds, none (`false`), all (undefined). Resolves when the
+   * replica holds them; the rows that come and go are told as changes. Kept across reconnects. Rejects with "schema" when
+   * a condition does not fit the table, with "transport" when the replica is closed first.
+   */
+  async where(table: string, rows: AnyOf): Promise<void> {
+    const schema = this.codecs.get(table)?.schema;
+    if (schema === undefined) throw new OvsdbError("schema", `table ${table} is not replicated`);
+    this.conditions.change(schema, rows);
+    this.hooks.conditionsChanged(this);
+    await this.conditions.settled();
   }
 
   /** Ends the replica; its monitor is cancelled. */
   close(): void {
-    this.onClose(this);
+    this.conditions.close();
+    this.hooks.close(this);
   }
 
   /** The monitor's <monitor-requests> for a server with this schema: what it does not have is left out and told. */
   monitorRequests(schema: DatabaseSchema): Json {
     const before = this.shape();
-    this.schemas = new Map();
+    this.codecs = new Map();
     const requests: Json = {};
     const absent: string[] = [];
-    for (const [name, wanted] of Object.entries(this.request)) {
+    for (const [name, request] of Object.entries(this.request)) {
       const table = schema.tables.get(name);
       if (table === undefined) {
         absent.push(`table ${name}`);
         continue;
       }
+      const wanted = columnsOf(request);
       const columns = (wanted === "all" ? [...table.columns.keys()] : wanted).filter((column) => {
         const present = table.columns.has(column);
         if (!present) absent.push(`column ${name}.${column}`);
         return present;
       });
-      this.schemas.set(name, { schema: table, columns });
-      requests[name] = [{ columns }];
+      this.codecs.set(name, new RowCodec(table, columns));
+      let where: unknown[] | undefined;
+      try {
+        where = this.conditions.encode(table);
+      } catch (error) {
+        if (!(error instanceof OvsdbError)) throw error;
+        absent.push(`what the condition on ${name} asks for: ${error.message}`); // every row, then
+      }
+      requests[name] = [where === undefined ? { columns } : { columns, where }];
     }
-    // Rows of another schema can't be continued: they are compared as wholes.
-    if (this.shape() !== before) this.lastTransactionId = noTransaction;
+    // Rows of another schema, or chosen otherwise, can't be continued: they are compared as wholes.
+    if (this.shape() !== before || this.conditions.acknowledged !== this.conditions.version) this.lastTransactionId = noTransaction;
     const news = absent.filter((what) => !this.absent.includes(what));
     this.absent = absent;
     for (const what of news) this.emit("absent", what);
     return requests;
+  }
+
+  /** The parameters of monitor_cond_change for the rows wanted now. */
+  changeRequests(): Json {
+    return this.conditions.changeRequests([...this.codecs.values()].map(({ schema }) => schema));
   }
 
   /** The reply to a monitor request: complete contents, or what happened since `lastTransactionId`. */
@@ -110,6 +202,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     this.take(lastId, () => (isContinued === true ? this.applyUpdate(method, contents) : this.replace(method, contents)), () => {
       this.current = "synced";
     });
+    this.conditions.settle();
   }
 
   /** The parameters of an update notification, after the monitor's id. */
@@ -118,8 +211,26 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     this.take(lastId, () => this.applyUpdate(method, updates));
   }
 
+  /** The next monitor is to be answered with whole contents. */
+  startOver(): void {
+    this.lastTransactionId = noTransaction;
+  }
+
+  disconnected(): void {
+    if (this.current === "stale") return;
+    this.current = "stale";
+    this.tell("stale");
+  }
+
+  private rowsOf(table: string): Map<string, Row> {
+    const rows = this.tables.get(table);
+    if (rows === undefined) throw new OvsdbError("schema", `table ${table} is not replicated`);
+    return rows;
+  }
+
   private take(lastId: unknown, apply: () => RowChange[], loaded: () => void = () => {}): void {
     let changes: RowChange[];
+    this.isHeard = this.listenerCount("changes") > 0;
     try {
       changes = apply();
       this.lastTransactionId = String(lastId);
@@ -145,28 +256,25 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     }
   }
 
-  disconnected(): void {
-    if (this.current === "stale") return;
-    this.current = "stale";
-    this.tell("stale");
-  }
-
   /** What rows look like: tables, columns and their types. */
   private shape(): string {
-    return stringifyJson([...this.schemas.values()].map(({ schema, columns }) => [schema.name, columns.map((name) => schema.columns.get(name))]));
+    return stringifyJson([...this.codecs.values()].map(({ schema, columns }) => [schema.name, columns.map((name) => schema.columns.get(name))]));
   }
 
   private replace(method: MonitorMethod, contents: unknown): RowChange[] {
     const changes: RowChange[] = [];
-    const all = object(contents);
+    const all = fieldsOf(contents);
     for (const [name, rows] of this.tables) {
-      const present = new Set(name in all ? Object.keys(object(all[name])) : []);
-      for (const uuid of [...rows.keys()]) if (!present.has(uuid)) this.set(name, uuid, undefined, changes);
+      if (rows.size === 0) continue;
+      const present = name in all ? fieldsOf(all[name]) : {};
+      for (const uuid of [...rows.keys()]) if (!(uuid in present)) this.set(name, uuid, undefined, changes);
     }
     for (const [name, rows] of Object.entries(all)) {
-      for (const [uuid, body] of Object.entries(object(rows))) {
-        const fields = object(body);
-        const row = this.row(name, uuid, method === "monitor" ? fields["new"] : (fields["initial"] ?? fields["insert"]));
+      const codec = this.codec(name);
+      const bodies = fieldsOf(rows);
+      for (const uuid in bodies) {
+        const fields = fieldsOf(bodies[uuid]);
+        const row = codec.decode(uuid, fieldsOf(method === "monitor" ? fields["new"] : (fields["initial"] ?? fields["insert"])));
         this.set(name, uuid, row, changes);
       }
     }
@@ -175,66 +283,47 @@ export class Replica extends EventEmitter<ReplicaEvents> {
 
   private applyUpdate(method: MonitorMethod, updates: unknown): RowChange[] {
     const changes: RowChange[] = [];
-    for (const [name, rows] of Object.entries(object(updates))) {
-      for (const [uuid, body] of Object.entries(object(rows))) {
-        const fields = object(body);
+    for (const [name, rows] of Object.entries(fieldsOf(updates))) {
+      const codec = this.codec(name);
+      for (const [uuid, body] of Object.entries(fieldsOf(rows))) {
+        const fields = fieldsOf(body);
         if (method === "monitor") {
-          const row = fields["new"] === undefined || fields["new"] === null ? undefined : this.row(name, uuid, fields["new"]);
+          const row = fields["new"] === undefined || fields["new"] === null ? undefined : codec.decode(uuid, fieldsOf(fields["new"]));
           this.set(name, uuid, row, changes);
         } else if ("delete" in fields) this.set(name, uuid, undefined, changes);
-        else if ("modify" in fields) this.set(name, uuid, this.modified(name, uuid, fields["modify"]), changes);
-        else this.set(name, uuid, this.row(name, uuid, fields["insert"] ?? fields["initial"]), changes);
+        else if ("modify" in fields) {
+          const old = this.tables.get(name)?.get(uuid);
+          if (old === undefined) throw new OvsdbError("protocol", `modify of a row that is not known: ${name} ${uuid}`);
+          this.set(name, uuid, codec.modify(old, fieldsOf(fields["modify"])), changes);
+        } else this.set(name, uuid, codec.decode(uuid, fieldsOf(fields["insert"] ?? fields["initial"])), changes);
       }
     }
     return changes;
   }
 
-  /** A whole row, with defaults for what the server left out. */
-  private row(table: string, uuid: string, body: unknown): Row {
-    const json = object(body);
-    const known = this.schemas.get(table);
-    if (known === undefined) throw new OvsdbError("protocol", `update of table ${table}, which is not monitored`);
-    const row: Record<string, Value> = {};
-    for (const name of known.columns) {
-      const column = known.schema.columns.get(name);
-      if (column !== undefined) row[name] = name in json ? decodeValue(column, json[name]) : defaultValue(column);
-    }
-    return { ...row, _uuid: uuid };
-  }
-
-  private modified(table: string, uuid: string, json: unknown): Row {
-    const old = this.tables.get(table)?.get(uuid);
-    const known = this.schemas.get(table);
-    if (old === undefined || known === undefined) throw new OvsdbError("protocol", `modify of a row that is not known: ${table} ${uuid}`);
-    const row: Record<string, Value> = { ...old };
-    for (const [name, diff] of Object.entries(object(json))) {
-      const column = known.schema.columns.get(name);
-      if (column !== undefined) row[name] = applyDiff(column, old[name], diff);
-    }
-    return { ...row, _uuid: uuid };
+  private codec(table: string): RowCodec {
+    const codec = this.codecs.get(table);
+    if (codec === undefined) throw new OvsdbError("protocol", `update of table ${table}, which is not monitored`);
+    return codec;
   }
 
   private set(table: string, uuid: string, next: Row | undefined, changes: RowChange[]): void {
-    const rows = this.tables.get(table);
-    if (rows === undefined) return;
+    const rows = this.rowsOf(table);
     const old = rows.get(uuid);
-    const names = new Set([...Object.keys(old ?? {}), ...Object.keys(next ?? {})]); // they differ when the schema has changed
-    names.delete("_uuid");
-    const columns = [...names].filter((name) => old === undefined || next === undefined || !sameValue(old[name], next[name]));
     if (old === undefined && next === undefined) return;
-    if (old !== undefined && next !== undefined && columns.length === 0) return;
+    let columns: readonly string[];
+    if (old !== undefined && next !== undefined) {
+      columns = differences(old, next);
+      if (columns.length === 0) return;
+    } else columns = next === undefined ? Object.keys(old ?? {}).filter((name) => name !== "_uuid") : this.codec(table).columns;
     if (next === undefined) rows.delete(uuid);
     else rows.set(uuid, next);
-    changes.push({ table, uuid, old, new: next, columns });
+    for (const index of this.indexes.get(table) ?? []) index.change(uuid, old, next);
+    if (this.isHeard) changes.push({ table, uuid, old, new: next, columns });
   }
 }
 
 function triple(reply: unknown): readonly [unknown, unknown, unknown] {
   if (!Array.isArray(reply) || reply.length !== 3) throw new OvsdbError("protocol", "a reply to monitor_cond_since that is not [found, last id, contents]");
   return reply as [unknown, unknown, unknown];
-}
-
-function object(value: unknown): Json {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
-  throw new OvsdbError("protocol", `not an object: ${stringifyJson(value)}`);
 }

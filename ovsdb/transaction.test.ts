@@ -1,3 +1,4 @@
+import { OvsdbError } from "./errors.js";
 import type { NamedUuid } from "./schema/datum.js";
 import { parseSchema } from "./schema/schema.js";
 import { Transaction, type Operation } from "./transaction.js";
@@ -55,6 +56,7 @@ test.each<[string, (txn: Transaction) => void, RegExp]>([
   ["a name that is none", (txn) => txn.insert("Port", { name: "x" }, "1p"), /can't name a row/],
   ["a map for a set", (txn) => txn.update("Bridge", uuid, { ports: new Map() }), /Bridge\.ports: is not a map/],
   ["a set for a map", (txn) => txn.update("Bridge", uuid, { other_config: ["a"] }), /Bridge\.other_config: expected a map/],
+  ["a guard of what was not read", (txn) => txn.guard("Port", { _uuid: uuid, name: "x" }, ["name", "tag"]), /without column tag/],
 ])("%s is found before sending", (_what, edit, message) => {
   const txn = build();
   expect(() => edit(txn)).toThrow(expect.objectContaining({ kind: "schema", message: expect.stringMatching(message) as string }) as Error);
@@ -65,4 +67,24 @@ test("given names and made names never meet", () => {
   txn.insert("Port", { name: "a" }, "new0");
   txn.insert("Port", { name: "b" });
   expect(txn.operations.map((operation: Operation) => operation["uuid-name"])).toEqual(["new0", "new1"]);
+});
+
+test("guards are waits without a time, and their failure is told from any other", async () => {
+  const fail = new OvsdbError("timed-out", "where clause test failed", { error: "timed out", opIndex: 1 });
+  const txn = new Transaction(schema, () => Promise.reject(fail));
+  txn.comment("first");
+  txn.guard("Port", { _uuid: uuid, name: "p", tag: undefined }, ["tag"]);
+  txn.guardAbsent("Bridge", [["name", "==", "br0"]]);
+  txn.guardPresent("Bridge", uuid);
+  expect(txn.isEmpty).toBe(true);
+  txn.assert("lock");
+  const where = [["_uuid", "==", ["uuid", uuid]]];
+  expect(txn.operations.slice(1)).toEqual([
+    { op: "wait", timeout: 0, table: "Port", where, columns: ["tag"], until: "==", rows: [{ tag: ["set", []] }] },
+    { op: "wait", timeout: 0, table: "Bridge", where: [["name", "==", "br0"]], columns: ["_uuid"], until: "==", rows: [] },
+    { op: "wait", timeout: 0, table: "Bridge", where, columns: ["_uuid"], until: "!=", rows: [] },
+    { op: "assert", lock: "lock" },
+  ]);
+  const error = await txn.commit().catch((reason: unknown) => reason);
+  expect([txn.isConflict(error), txn.isConflict(new OvsdbError("timed-out", "", { opIndex: 0 })), txn.isConflict(new Error("x"))]).toEqual([true, false, false]);
 });

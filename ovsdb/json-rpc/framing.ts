@@ -13,6 +13,8 @@ const openBracket = 0x5b;
 const closeBracket = 0x5d;
 
 export class JsonFraming {
+  /** The length of the largest value the last push completed, in bytes. */
+  largest = 0;
   private readonly maxBytes: number;
   private chunks: Uint8Array[] = [];
   private held = 0;
@@ -33,6 +35,7 @@ export class JsonFraming {
   /** Takes the next bytes; returns the values they complete. Throws OvsdbError "protocol"; the stream is then lost. */
   push(chunk: Uint8Array): unknown[] {
     const values: unknown[] = [];
+    this.largest = 0;
     let start = 0;
     let { depth, inString, escaped } = this; // read and written for every byte: twice as fast as members
     for (let i = 0; i < chunk.length; i++) {
@@ -76,6 +79,7 @@ export class JsonFraming {
 
   private take(): unknown {
     const text = Buffer.concat(this.chunks);
+    this.largest = Math.max(this.largest, text.length);
     this.chunks = [];
     this.held = 0;
     try {

@@ -1,10 +1,11 @@
 /** One JSON-RPC 1.0 connection to an OVSDB server: requests by id, notifications, echo, inactivity probe. */
 import { EventEmitter } from "node:events";
-import net from "node:net";
+import type net from "node:net";
 import { OvsdbError, serverError } from "../errors.js";
 import { JsonFraming } from "./framing.js";
 import { stringifyJson } from "./json.js";
 import { tick, type Liveness } from "./liveness.js";
+import { connectionError } from "./remote.js";
 
 export interface SessionOptions {
   readonly probeIntervalMs: number;
@@ -35,20 +36,13 @@ interface Pending {
 /** Requests without an answer, and bytes the server does not take, beyond which we do not go on. */
 const maxPending = 10_000;
 const maxUnsentBytes = 256 << 20;
+/** A message from this length on is parsed in one turn of the event loop and acted on in the next. */
+const largeBytes = 256 << 10;
 /** How long a cancelled transaction may take to say what became of it. */
 const cancelGraceMs = 1_000;
 
-/** "unix:PATH", "tcp:HOST:PORT" (IPv6 in brackets), as ovsdb(7) writes connection methods. */
-export function parseRemote(remote: string): net.NetConnectOpts {
-  const unix = /^unix:(.+)$/.exec(remote);
-  if (unix?.[1] !== undefined) return { path: unix[1] };
-  const tcp = /^tcp:(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(remote);
-  const host = tcp?.[1] ?? tcp?.[2];
-  if (host !== undefined && tcp?.[3] !== undefined) return { host, port: Number(tcp[3]) };
-  throw new OvsdbError("transport", `"${remote}" is not a remote: expected unix:PATH or tcp:HOST:PORT`);
-}
-
 export class Session extends EventEmitter<SessionEvents> {
+  readonly remote: string;
   private readonly socket: net.Socket;
   private readonly options: SessionOptions;
   private readonly pending = new Map<number, Pending>();
@@ -60,41 +54,28 @@ export class Session extends EventEmitter<SessionEvents> {
   private nextId = 0;
   private isClosed = false;
 
-  /** Opens a connection; rejects with OvsdbError "transport". */
-  static open(remote: string, options: SessionOptions, signal?: AbortSignal): Promise<Session> {
-    return new Promise((resolve, reject) => {
-      const socket = net.connect(parseRemote(remote));
-      const failed = (error: Error): void => {
-        socket.destroy();
-        signal?.removeEventListener("abort", aborted);
-        reject(new OvsdbError("transport", `cannot connect to ${remote}: ${error.message}`, {}, error));
-      };
-      const aborted = (): void => failed(new Error("aborted"));
-      signal?.addEventListener("abort", aborted, { once: true });
-      socket.once("error", failed);
-      socket.once("connect", () => {
-        socket.off("error", failed);
-        signal?.removeEventListener("abort", aborted);
-        resolve(new Session(socket, options));
-      });
-      if (signal?.aborted) aborted();
-    });
-  }
-
-  private constructor(socket: net.Socket, options: SessionOptions) {
+  /** Takes a connected socket. `remote`: what it is connected to, for people. */
+  constructor(socket: net.Socket, options: SessionOptions, remote = "") {
     super();
+    this.remote = remote;
     this.socket = socket;
     this.options = options;
     this.framing = new JsonFraming(options.maxMessageBytes);
     this.ended = new Promise((resolve) => socket.once("close", () => resolve()));
     socket.setNoDelay(true);
     socket.on("data", (chunk) => this.received(chunk));
-    socket.on("error", (error) => this.end(new OvsdbError("transport", error.message, {}, error)));
+    socket.on("error", (error) => this.end(connectionError("the connection failed", error)));
     socket.on("close", () => this.end(new OvsdbError("transport", "the server closed the connection")));
     this.probe = setInterval(() => this.check(), Math.max(10, options.probeIntervalMs / 4));
     this.probe.unref();
   }
 
+  get bytesReceived(): number {
+    return this.socket.bytesRead;
+  }
+  get bytesSent(): number {
+    return this.socket.bytesWritten;
+  }
   get closed(): boolean {
     return this.isClosed;
   }
@@ -173,7 +154,27 @@ export class Session extends EventEmitter<SessionEvents> {
   private received(chunk: Uint8Array): void {
     this.liveness = { state: "alive", sinceMs: performance.now() };
     try {
-      for (const value of this.framing.push(chunk)) this.message(value);
+      const values = this.framing.push(chunk);
+      if (this.framing.largest < largeBytes) this.messages(values);
+      else {
+        // Reading it and doing what it says may each take a while: others come in between.
+        this.socket.pause();
+        setImmediate(() => {
+          this.messages(values);
+          if (!this.isClosed) this.socket.resume();
+        });
+      }
+    } catch (error) {
+      this.end(error instanceof Error ? error : new OvsdbError("protocol", String(error)));
+    }
+  }
+
+  private messages(values: readonly unknown[]): void {
+    try {
+      for (const value of values) {
+        if (this.isClosed) return;
+        this.message(value);
+      }
     } catch (error) {
       this.end(error instanceof Error ? error : new OvsdbError("protocol", String(error)));
     }

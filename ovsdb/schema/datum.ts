@@ -44,11 +44,14 @@ function defaultAtom(type: BaseType): Atom {
   }
 }
 
-/** What a column holds when the server leaves it out (RFC 7047 section 5.2.1). */
+const emptyMap: ReadonlyMap<Atom, Atom> = new Map();
+const emptySet: readonly Atom[] = Object.freeze([]);
+
+/** What a column holds when the server leaves it out (RFC 7047 section 5.2.1). Empty sets and maps are shared. */
 export function defaultValue(column: ColumnSchema): Value {
-  if (isMap(column)) return new Map();
+  if (isMap(column)) return emptyMap;
   if (isOptional(column)) return undefined;
-  return isScalar(column) ? defaultAtom(column.key) : column.min > 0 ? [defaultAtom(column.key)] : [];
+  return isScalar(column) ? defaultAtom(column.key) : column.min > 0 ? [defaultAtom(column.key)] : emptySet;
 }
 
 function decodeAtom(json: unknown, { type }: BaseType): Atom {
@@ -65,7 +68,13 @@ export function decodeSet(column: ColumnSchema, json: unknown): Atom[] {
 
 export function decodeMap(column: ColumnSchema, json: unknown): Map<Atom, Atom> {
   if (!Array.isArray(json) || json[0] !== "map" || !Array.isArray(json[1])) throw new OvsdbError("protocol", `not a map: ${stringifyJson(json)}`);
-  return new Map((json[1] as [unknown, unknown][]).map(([key, value]) => [decodeAtom(key, column.key), decodeAtom(value, column.value ?? column.key)]));
+  const map = new Map<Atom, Atom>();
+  const valueType = column.value ?? column.key;
+  for (const pair of json[1] as unknown[]) {
+    if (!Array.isArray(pair)) throw new OvsdbError("protocol", `not a pair of a map: ${stringifyJson(pair)}`);
+    map.set(decodeAtom(pair[0], column.key), decodeAtom(pair[1], valueType));
+  }
+  return map;
 }
 
 /** A column's value from the wire. Throws OvsdbError "protocol". */
@@ -74,6 +83,16 @@ export function decodeValue(column: ColumnSchema, json: unknown): Value {
   if (isScalar(column)) return decodeAtom(json, column.key);
   const atoms = decodeSet(column, json);
   return isOptional(column) ? atoms[0] : atoms;
+}
+
+/** `decodeValue` of one column, decided once. */
+export function valueDecoder(column: ColumnSchema): (json: unknown) => Value {
+  if (isMap(column)) return (json) => decodeMap(column, json);
+  // The bare atom is by far the most frequent, for sets of one too.
+  const isPlain = (json: unknown): json is string | number | boolean => typeof json === "string" || typeof json === "number" || typeof json === "boolean";
+  if (isScalar(column)) return (json) => (isPlain(json) ? json : decodeAtom(json, column.key));
+  if (isOptional(column)) return (json) => (isPlain(json) ? json : decodeSet(column, json)[0]);
+  return (json) => decodeSet(column, json);
 }
 
 /**
@@ -98,34 +117,36 @@ export function applyDiff(column: ColumnSchema, old: Value, json: unknown): Valu
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const maxInteger = 2n ** 63n - 1n;
 
+function wrong(where: string, what: string): never {
+  throw new OvsdbError("schema", `${where}: ${what}`);
+}
+
+function checkRange({ min, max }: BaseType, size: number | bigint, where: string, what: string): void {
+  if ((min !== undefined && size < min) || (max !== undefined && size > max)) wrong(where, `${what} is not in ${min ?? "-∞"} to ${max ?? "∞"}`);
+}
+
 function encodeAtom(type: BaseType, value: AtomIn, where: string): unknown {
-  const wrong = (what: string): never => {
-    throw new OvsdbError("schema", `${where}: ${what}`);
-  };
-  const inRange = <T extends number | bigint>(size: T, what: string): T => {
-    if ((type.min !== undefined && size < type.min) || (type.max !== undefined && size > type.max)) {
-      wrong(`${what} is not in ${type.min ?? "-∞"} to ${type.max ?? "∞"}`);
-    }
-    return size;
-  };
-  if (value instanceof NamedUuid) return type.type === "uuid" ? ["named-uuid", value.uuidName] : wrong("a uuid is not expected here");
-  if (type.enum !== undefined && !type.enum.includes(value as string)) wrong(`${String(value)} is not one of ${type.enum.join(", ")}`);
+  if (value instanceof NamedUuid) return type.type === "uuid" ? ["named-uuid", value.uuidName] : wrong(where, "a uuid is not expected here");
+  if (type.enum !== undefined && !type.enum.includes(value as string)) wrong(where, `${String(value)} is not one of ${type.enum.join(", ")}`);
   switch (type.type) {
     case "integer":
       if (typeof value === "bigint") {
-        if (value > maxInteger || value < -maxInteger - 1n) wrong(`${value} is not a 64-bit integer`);
-      } else if (typeof value !== "number" || !Number.isSafeInteger(value)) return wrong(`${String(value)} is not an integer (beyond 2^53: a bigint)`);
-      return inRange(value, String(value));
+        if (value > maxInteger || value < -maxInteger - 1n) wrong(where, `${value} is not a 64-bit integer`);
+      } else if (typeof value !== "number" || !Number.isSafeInteger(value)) return wrong(where, `${String(value)} is not an integer (beyond 2^53: a bigint)`);
+      if (type.min !== undefined || type.max !== undefined) checkRange(type, value, where, String(value));
+      return value;
     case "real":
-      return typeof value === "number" && Number.isFinite(value) ? inRange(value, String(value)) : wrong(`${String(value)} is not a finite number`);
+      if (typeof value !== "number" || !Number.isFinite(value)) return wrong(where, `${String(value)} is not a finite number`);
+      checkRange(type, value, where, String(value));
+      return value;
     case "boolean":
-      return typeof value === "boolean" ? value : wrong(`${String(value)} is not a boolean`);
+      return typeof value === "boolean" ? value : wrong(where, `${String(value)} is not a boolean`);
     case "string":
-      if (typeof value !== "string") return wrong(`${String(value)} is not a string`);
-      inRange([...value].length, "its length");
+      if (typeof value !== "string") return wrong(where, `${String(value)} is not a string`);
+      if (type.min !== undefined || type.max !== undefined) checkRange(type, [...value].length, where, "its length");
       return value;
     case "uuid":
-      return typeof value === "string" && uuidForm.test(value) ? ["uuid", value] : wrong(`${String(value)} is not a uuid`);
+      return typeof value === "string" && uuidForm.test(value) ? ["uuid", value] : wrong(where, `${String(value)} is not a uuid`);
   }
 }
 
@@ -138,9 +159,12 @@ export function encodeValue(column: ColumnSchema, value: ValueIn, table: string)
     const map = value === undefined || (Array.isArray(value) && value.length === 0) ? new Map<Atom, AtomIn>() : value;
     if (!(map instanceof Map)) throw new OvsdbError("schema", `${where}: expected a map`);
     if (map.size < column.min || map.size > column.max) throw new OvsdbError("schema", `${where}: ${map.size} pairs, expected ${column.min} to ${column.max}`);
-    return ["map", [...(map as ReadonlyMap<Atom, AtomIn>)].map(([key, item]) => [encodeAtom(column.key, key, where), encodeAtom(valueType, item, where)])];
+    const pairs: unknown[] = [];
+    for (const [key, item] of map as ReadonlyMap<Atom, AtomIn>) pairs.push([encodeAtom(column.key, key, where), encodeAtom(valueType, item, where)]);
+    return ["map", pairs];
   }
   if (value instanceof Map) throw new OvsdbError("schema", `${where}: is not a map`);
+  if (isScalar(column) && value !== undefined && !Array.isArray(value)) return encodeAtom(column.key, value as AtomIn, where);
   const atoms = value === undefined ? [] : Array.isArray(value) ? (value as readonly AtomIn[]) : [value as AtomIn];
   if (atoms.length < column.min || atoms.length > column.max) {
     throw new OvsdbError("schema", `${where}: ${atoms.length} values, expected ${column.min} to ${column.max}`);

@@ -10,6 +10,8 @@ export interface BaseType {
   readonly min: number | bigint | undefined;
   readonly max: number | bigint | undefined;
   readonly refTable: string | undefined;
+  /** Of a reference: a strong one keeps its row alive, a weak one goes when its row does. */
+  readonly refType?: "strong" | "weak";
 }
 
 export interface ColumnSchema {
@@ -26,6 +28,12 @@ export interface ColumnSchema {
 export interface TableSchema {
   readonly name: string;
   readonly columns: ReadonlyMap<string, ColumnSchema>;
+  /** Rows live without being referred to. */
+  readonly isRoot: boolean;
+  /** Infinity when there is no limit. */
+  readonly maxRows: number;
+  /** Columns that are together unique. */
+  readonly indexes: readonly (readonly string[])[];
 }
 
 export interface DatabaseSchema {
@@ -56,6 +64,7 @@ function baseType(json: unknown): BaseType {
     min: bound(fields[min]),
     max: bound(fields[max]),
     refTable: typeof fields["refTable"] === "string" ? fields["refTable"] : undefined,
+    ...(fields["refType"] === "weak" ? { refType: "weak" } : fields["refTable"] === undefined ? {} : { refType: "strong" }),
   };
 }
 
@@ -77,13 +86,22 @@ function column(name: string, json: unknown): ColumnSchema {
 export function parseSchema(json: unknown): DatabaseSchema {
   const { name, version, tables } = object(json);
   if (typeof name !== "string" || typeof tables !== "object") throw new OvsdbError("schema", "not a database schema");
+  const bodies = Object.entries(object(tables)).map(([table, body]) => [table, object(body)] as const);
+  // Without any root table named, all are: RFC 7047 section 3.2.
+  const isAnyRoot = bodies.some(([, body]) => body["isRoot"] === true);
   return {
     name,
     version: typeof version === "string" ? version : "",
     tables: new Map(
-      Object.entries(object(tables)).map(([table, body]) => [
+      bodies.map(([table, body]) => [
         table,
-        { name: table, columns: new Map(Object.entries(object(object(body)["columns"])).map(([key, value]) => [key, column(key, value)])) },
+        {
+          name: table,
+          columns: new Map(Object.entries(object(body["columns"])).map(([key, value]) => [key, column(key, value)])),
+          isRoot: !isAnyRoot || body["isRoot"] === true,
+          maxRows: number(body["maxRows"]) ?? Infinity,
+          indexes: Array.isArray(body["indexes"]) ? (body["indexes"] as string[][]) : [],
+        },
       ]),
     ),
   };
