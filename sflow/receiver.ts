@@ -30,7 +30,7 @@ const socketBufferBytes = 4 << 20;
 export class SflowReceiver extends EventEmitter<ReceiverEvents> {
   readonly counters: ReceiverCounters = { datagrams: 0, samples: 0, malformed: {}, lost: 0 };
   private readonly socket: Socket;
-  private readonly newest = new Map<string, { readonly sequenceNumber: number; readonly uptimeMs: number }>();
+  private readonly newest = new Map<string, { readonly sequenceNumber: number; readonly uptime: number }>();
 
   private constructor(socket: Socket) {
     super();
@@ -67,8 +67,8 @@ export class SflowReceiver extends EventEmitter<ReceiverEvents> {
       datagram = decodeDatagram(bytes);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
-      this.counters.malformed[error.reason] = (this.counters.malformed[error.reason] ?? 0) + 1;
-      this.emit("malformed", error.reason, from);
+      this.counters.malformed[error.code] = (this.counters.malformed[error.code] ?? 0) + 1;
+      this.emit("malformed", error.code, from);
       return;
     }
     this.counters.datagrams++;
@@ -77,13 +77,13 @@ export class SflowReceiver extends EventEmitter<ReceiverEvents> {
     this.emit("datagram", datagram);
   }
 
-  private account({ agentAddress, subAgentId, sequenceNumber, uptimeMs }: Datagram): void {
+  private account({ agentAddress, subAgentId, sequenceNumber, uptime }: Datagram): void {
     const key = `${agentAddress} ${subAgentId}`;
     const newest = this.newest.get(key);
     if (newest !== undefined) {
       const ahead = (sequenceNumber - newest.sequenceNumber) | 0; // numbers go round at 2^32
       if (ahead > 0 && ahead < restartJump) this.counters.lost += ahead - 1;
-      else if (ahead <= 0 && ahead > -lateBy && newest.uptimeMs - uptimeMs <= lateByMs) {
+      else if (ahead <= 0 && ahead > -lateBy && newest.uptime - uptime <= lateByMs) {
         if (ahead < 0) this.counters.lost = Math.max(0, this.counters.lost - 1);
         return;
       }
@@ -91,6 +91,6 @@ export class SflowReceiver extends EventEmitter<ReceiverEvents> {
       const [oldest] = this.newest.keys();
       if (oldest !== undefined) this.newest.delete(oldest);
     }
-    this.newest.set(key, { sequenceNumber, uptimeMs });
+    this.newest.set(key, { sequenceNumber, uptime });
   }
 }
