@@ -22,3 +22,9 @@ export { UdpExtractor, type UdpCounters, type UdpPayload } from "./capture/udp.j
 export { SflowReceiver, type ReceiverCounters } from "./receiver.js";
 export type { CounterRecord, FlowRecord, UnknownRecord } from "./records.js";
 export { WireError, type WireErrorCode } from "./wire.js";
+export { FlowCounts, type FlowCount } from "./flow/flow-counts.js";
+export { FlowKey } from "./flow/flow-key.js";
+export { SampleView } from "./flow/sample-view.js";
+export { CounterRates, type CounterChange, type CounterReading, type CounterValue, type ReadingOptions } from "./counter-rates.js";
+export { lossRatio, Sequence, type Arrival, type SequenceCounters } from "./sequence.js";
+export { SourceTable, type AgentState, type SamplingChange, type SamplingState, type SourceState } from "./sources.js";
