@@ -19,7 +19,7 @@ export { decodeIp, decodePacketHeader, type PacketHeader } from "./packet/header
 export { headerProtocols, type DecodedPacket, type Layer, type TcpOption } from "./packet/layers.js";
 export { PcapStream, type CapturedPacket } from "./capture/pcap.js";
 export { UdpExtractor, type UdpCounters, type UdpPayload } from "./capture/udp.js";
-export { SflowReceiver, type ReceiverCounters } from "./receiver.js";
+export { SflowReceiver, type ReceiverCounters } from "./collect/receiver.js";
 export type { CounterRecord, FlowRecord, UnknownRecord } from "./records.js";
 export { WireError, type WireErrorCode } from "./wire.js";
 export { FlowCounts, type FlowCount } from "./flow/flow-counts.js";
@@ -28,3 +28,7 @@ export { SampleView } from "./flow/sample-view.js";
 export { CounterRates, type CounterChange, type CounterReading, type CounterValue, type ReadingOptions } from "./counter-rates.js";
 export { lossRatio, Sequence, type Arrival, type SequenceCounters } from "./sequence.js";
 export { SourceTable, type AgentState, type SamplingChange, type SamplingState, type SourceState } from "./sources.js";
+export { SflowCollector, type CollectorCounters, type CollectorEvents, type CollectorOptions } from "./collect/collector.js";
+export type { ForwardTarget } from "./collect/fan-out.js";
+export { kernelDrops } from "./collect/kernel-drops.js";
+export { DatagramRing, type RingDatagram } from "./collect/ring.js";

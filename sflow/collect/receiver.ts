@@ -1,36 +1,36 @@
-/** Receives sFlow over UDP: decodes, counts what is malformed by reason, and keeps account of lost datagrams. */
+/** Receives sFlow over UDP in this thread, decoded; for small uses. `SflowCollector` is for much. */
 import { createSocket, type Socket } from "node:dgram";
 import { EventEmitter } from "node:events";
-import { decodeDatagram, type Datagram } from "./datagram.js";
-import { WireError } from "./wire.js";
+import { decodeDatagram, type Datagram } from "../datagram.js";
+import { SourceTable } from "../sources.js";
+import { WireError, type WireErrorCode } from "../wire.js";
+import { kernelDrops } from "./kernel-drops.js";
 
 export interface ReceiverEvents {
   datagram: [Datagram];
-  malformed: [reason: string, from: string];
+  malformed: [code: WireErrorCode, from: string];
+  /** The socket's. As with every "error", without a listener the process ends. */
+  error: [Error];
 }
 
 export interface ReceiverCounters {
   datagrams: number;
   samples: number;
-  /** Datagrams that could not be read, by reason. */
-  readonly malformed: Record<string, number>;
+  /** Datagrams that could not be read, by code. */
+  readonly malformed: Partial<Record<WireErrorCode, number>>;
   /** Datagrams missing by sequence number, over all agents; one that comes late is taken off again. */
   lost: number;
+  /** Datagrams that came twice by sequence number. They are given on all the same: two agents may share an address and number. */
+  duplicates: number;
 }
 
-/** Agents kept account of; beyond, the oldest is forgotten. */
-const maxAgents = 10_000;
-/** A jump larger than this is a restarted agent, not a loss. */
-const restartJump = 1_000;
-/** This far behind the newest by number and by the agent's clock (Open vSwitch moves it once a second) is late; more is a restart. */
-const lateBy = 64;
-const lateByMs = 1_000;
 const socketBufferBytes = 4 << 20;
 
 export class SflowReceiver extends EventEmitter<ReceiverEvents> {
-  readonly counters: ReceiverCounters = { datagrams: 0, samples: 0, malformed: {}, lost: 0 };
+  readonly counters: ReceiverCounters = { datagrams: 0, samples: 0, malformed: {}, lost: 0, duplicates: 0 };
+  /** Account of each agent and data source. */
+  readonly sources = new SourceTable();
   private readonly socket: Socket;
-  private readonly newest = new Map<string, { readonly sequenceNumber: number; readonly uptime: number }>();
 
   private constructor(socket: Socket) {
     super();
@@ -48,13 +48,18 @@ export class SflowReceiver extends EventEmitter<ReceiverEvents> {
         resolve();
       });
     });
-    socket.on("error", () => undefined);
+    socket.on("error", (error) => receiver.emit("error", error));
     socket.on("message", (bytes, from) => receiver.received(bytes, from.address));
     return receiver;
   }
 
   get port(): number {
     return this.socket.address().port;
+  }
+
+  /** Datagrams the kernel dropped as its buffer was full; undefined where the system does not tell. */
+  kernelDropped(): number | undefined {
+    return kernelDrops(this.port);
   }
 
   async close(): Promise<void> {
@@ -73,24 +78,10 @@ export class SflowReceiver extends EventEmitter<ReceiverEvents> {
     }
     this.counters.datagrams++;
     this.counters.samples += datagram.samples.length;
-    this.account(datagram);
+    const { arrival } = this.sources.take(datagram);
+    if (arrival.is === "gap") this.counters.lost += arrival.missing;
+    else if (arrival.is === "late") this.counters.lost = Math.max(0, this.counters.lost - 1);
+    else if (arrival.is === "duplicate") this.counters.duplicates++;
     this.emit("datagram", datagram);
-  }
-
-  private account({ agentAddress, subAgentId, sequenceNumber, uptime }: Datagram): void {
-    const key = `${agentAddress} ${subAgentId}`;
-    const newest = this.newest.get(key);
-    if (newest !== undefined) {
-      const ahead = (sequenceNumber - newest.sequenceNumber) | 0; // numbers go round at 2^32
-      if (ahead > 0 && ahead < restartJump) this.counters.lost += ahead - 1;
-      else if (ahead <= 0 && ahead > -lateBy && newest.uptime - uptime <= lateByMs) {
-        if (ahead < 0) this.counters.lost = Math.max(0, this.counters.lost - 1);
-        return;
-      }
-    } else if (this.newest.size >= maxAgents) {
-      const [oldest] = this.newest.keys();
-      if (oldest !== undefined) this.newest.delete(oldest);
-    }
-    this.newest.set(key, { sequenceNumber, uptime });
   }
 }
