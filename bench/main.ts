@@ -4,8 +4,9 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import type { Bench, Figure } from "./bench.js";
+import { sflowBench } from "./sflow.bench.js";
 
-const benches: readonly Bench[] = [];
+const benches: readonly Bench[] = [sflowBench];
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "string" } } });

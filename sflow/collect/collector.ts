@@ -44,6 +44,8 @@ export interface CollectorCounters extends WorkerCounters {
 
 /** Datagrams given to the callback before other work of this thread gets its turn. */
 const batch = 1_024;
+/** Before looking again: more datagrams at once, for this much latency. */
+const restMs = 1;
 const defaultRingBytes = 16 << 20;
 const defaultReceiveBufferBytes = 4 << 20;
 const workerFile = new URL(import.meta.url.endsWith(".ts") ? "../dist/collect/worker.js" : "./worker.js", import.meta.url);
@@ -146,13 +148,19 @@ export class SflowCollector extends EventEmitter<CollectorEvents> {
     }
   }
 
-  /** Reads in batches, with turns for others between them, until the ring is empty. */
+  /**
+   * Reads in batches, with turns for others between them, until the ring is empty. While datagrams keep coming it looks again
+   * after a moment: to be woken for each of them would cost more than to read it.
+   */
   private readOn(): void {
     if (this.isReading) return;
     this.isReading = true;
     const step = (): void => {
-      if (this.readBatch() > 0 || !this.ring.sleep()) setImmediate(step);
-      else this.isReading = false;
+      const count = this.readBatch();
+      if (count === batch) setImmediate(step);
+      else if (count > 0) setTimeout(step, restMs);
+      else if (this.ring.sleep()) this.isReading = false;
+      else setImmediate(step);
     };
     step();
   }
