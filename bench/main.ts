@@ -6,8 +6,9 @@ import Table from "cli-table3";
 import type { Bench, Figure } from "./bench.js";
 import { openflow } from "./openflow.bench.js";
 import { ovsdb } from "./ovsdb.bench.js";
+import { sflowBench } from "./sflow.bench.js";
 
-const benches: readonly Bench[] = [openflow, ovsdb];
+const benches: readonly Bench[] = [openflow, ovsdb, sflowBench];
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "string" } } });

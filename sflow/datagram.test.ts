@@ -21,7 +21,7 @@ test("the sampled headers are the frames tcpdump saw at the port", () => {
   const shown = (bytes: Uint8Array, length: number): string => `${length} ${Buffer.from(bytes.subarray(0, 128)).toString("hex")}`;
   const sampled = flows
     .filter((sample) => sample.input.format === 0 && sample.input.value === edgeIfIndex)
-    .flatMap((sample) => sample.records.filter((record) => record.kind === "rawHeader"))
+    .flatMap((sample) => sample.records.filter((record) => record.kind === "sampledHeader"))
     .slice(1) // tcpdump started one packet later
     // Open vSwitch counts the frame check sequence in, which a capture does not have, and says so in `stripped`.
     .map((record) => shown(record.header, record.frameLength - record.stripped));
@@ -33,7 +33,7 @@ test("counter samples say which OpenFlow port an ifIndex is", () => {
   const ports = new Map<number, unknown>();
   for (const sample of samples) {
     if (sample.kind !== "counters") continue;
-    const port = sample.records.find((record) => record.kind === "openflowPort");
+    const port = sample.records.find((record) => record.kind === "ofPort");
     const name = sample.records.find((record) => record.kind === "portName");
     if (port && name) ports.set(sample.dataSource.index, [name.name, port.portNo, port.datapathId]);
   }

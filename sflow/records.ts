@@ -1,150 +1,72 @@
-/** Records of flow and counter samples: the standard ones and those of Open vSwitch; others keep their bytes. */
-import { Reader, WireError } from "./wire.js";
+/** Records of flow and counter samples: those in the tables of structures/ decoded, others with their bytes. */
+import { counterStructures } from "./structures/counter.js";
+import type { Structure } from "./structures/field.js";
+import { flowStructures } from "./structures/flow.js";
+import { WireError, type Reader } from "./wire.js";
 
+/** A structure that is in no table: nothing is lost, `format` says which it is. */
 export interface UnknownRecord {
+  /** "ENTERPRISE:FORMAT". */
+  readonly format: string;
   readonly kind: "unknown";
-  readonly format: number;
+  /** A view of the datagram. */
   readonly bytes: Uint8Array;
 }
 
-export type FlowRecord =
-  | {
-      /** sampled_header. */
-      readonly kind: "rawHeader";
-      /** header_protocol: 1 is Ethernet. */
-      readonly protocol: number;
-      /** Bytes on the wire before sampling cut it, those in `stripped` counted in: `frameLength - stripped` is what a capture shows. */
-      readonly frameLength: number;
-      /** Bytes taken off before the header was taken; Open vSwitch gives 4, the frame check sequence. */
-      readonly stripped: number;
-      readonly header: Uint8Array;
-    }
-  | { readonly kind: "extendedSwitch"; readonly srcVlan: number; readonly srcPriority: number; readonly dstVlan: number; readonly dstPriority: number }
-  | UnknownRecord;
+type Table = Readonly<Record<string, Structure<string, unknown>>>;
+type Known<T extends Table> = {
+  [F in keyof T & string]: T[F] extends Structure<infer N, infer V>
+    ? {
+        readonly format: F;
+        readonly kind: N;
+        /** Bytes behind the structure as we know it: the specification lets a structure grow at its end. */
+        readonly trailing?: Uint8Array;
+      } & V
+    : never;
+}[keyof T & string];
 
-export type CounterRecord =
-  | {
-      /** if_counters (RFC 2863). */
-      readonly kind: "genericInterface";
-      readonly ifIndex: number;
-      readonly ifSpeed: bigint;
-      readonly ifInOctets: bigint;
-      readonly ifInUcastPkts: number;
-      readonly ifInDiscards: number;
-      readonly ifInErrors: number;
-      readonly ifOutOctets: bigint;
-      readonly ifOutUcastPkts: number;
-      readonly ifOutDiscards: number;
-      readonly ifOutErrors: number;
-    }
-  | {
-      /** ethernet_counters (RFC 2665). Open vSwitch fills in a few; 0xffffffff is "not known". */
-      readonly kind: "ethernet";
-      readonly alignmentErrors: number;
-      readonly fcsErrors: number;
-      readonly singleCollisionFrames: number;
-      readonly multipleCollisionFrames: number;
-      readonly sqeTestErrors: number;
-      readonly deferredTransmissions: number;
-      readonly lateCollisions: number;
-      readonly excessiveCollisions: number;
-      readonly internalMacTransmitErrors: number;
-      readonly carrierSenseErrors: number;
-      readonly frameTooLongs: number;
-      readonly internalMacReceiveErrors: number;
-      readonly symbolErrors: number;
-    }
-  | {
-      /** app_resources: of the agent's process. Times in ms, memory in bytes. */
-      readonly kind: "appResources";
-      readonly userTimeMs: number;
-      readonly systemTimeMs: number;
-      readonly memUsed: bigint;
-      readonly memMax: bigint;
-      readonly fdOpen: number;
-      readonly fdMax: number;
-      readonly connOpen: number;
-      readonly connMax: number;
-    }
-  /** of_port: which bridge and OpenFlow port an ifIndex is. */
-  | { readonly kind: "openflowPort"; readonly datapathId: bigint; readonly portNo: number }
-  | { readonly kind: "portName"; readonly name: string }
-  /** ovs_dp_stats. */
-  | { readonly kind: "ovsDatapath"; readonly hits: number; readonly misses: number; readonly lost: number; readonly maskHits: number; readonly flows: number; readonly masks: number }
-  | UnknownRecord;
+/** One record of a flow sample; `kind` is the structure's name in the specification, in camelCase. */
+export type FlowRecord = Known<typeof flowStructures> | UnknownRecord;
+/** One record of a counter sample. */
+export type CounterRecord = Known<typeof counterStructures> | UnknownRecord;
 
-const flowRecords: Readonly<Record<number, (from: Reader) => FlowRecord>> = {
-  1: (from) => {
-    const protocol = from.u32();
-    const frameLength = from.u32();
-    const stripped = from.u32();
-    return { kind: "rawHeader", protocol, frameLength, stripped, header: from.opaque(from.u32()) };
-  },
-  1001: (from) => ({ kind: "extendedSwitch", srcVlan: from.u32(), srcPriority: from.u32(), dstVlan: from.u32(), dstPriority: from.u32() }),
-};
+/** data_format as text: the upper 20 bits are the enterprise, 0 is sflow.org itself. */
+export const formatText = (format: number): string => `${format >>> 12}:${format & 0xfff}`;
 
-const counterRecords: Readonly<Record<number, (from: Reader) => CounterRecord>> = {
-  1: (from) => {
-    const ifIndex = from.u32();
-    from.skip(4); // ifType
-    const ifSpeed = from.u64();
-    from.skip(8); // ifDirection, ifStatus
-    const ifInOctets = from.u64();
-    const ifInUcastPkts = from.u32();
-    from.skip(8); // multicast, broadcast
-    const ifInDiscards = from.u32();
-    const ifInErrors = from.u32();
-    from.skip(4); // unknown protocols
-    const ifOutOctets = from.u64();
-    const ifOutUcastPkts = from.u32();
-    from.skip(8);
-    const ifOutDiscards = from.u32();
-    const ifOutErrors = from.u32();
-    from.skip(4); // promiscuous mode
-    return { kind: "genericInterface", ifIndex, ifSpeed, ifInOctets, ifInUcastPkts, ifInDiscards, ifInErrors, ifOutOctets, ifOutUcastPkts, ifOutDiscards, ifOutErrors };
-  },
-  2: (from) => ({
-    kind: "ethernet",
-    alignmentErrors: from.u32(),
-    fcsErrors: from.u32(),
-    singleCollisionFrames: from.u32(),
-    multipleCollisionFrames: from.u32(),
-    sqeTestErrors: from.u32(),
-    deferredTransmissions: from.u32(),
-    lateCollisions: from.u32(),
-    excessiveCollisions: from.u32(),
-    internalMacTransmitErrors: from.u32(),
-    carrierSenseErrors: from.u32(),
-    frameTooLongs: from.u32(),
-    internalMacReceiveErrors: from.u32(),
-    symbolErrors: from.u32(),
-  }),
-  1004: (from) => ({ kind: "openflowPort", datapathId: from.u64(), portNo: from.u32() }),
-  1005: (from) => ({ kind: "portName", name: Buffer.from(from.opaque(from.u32())).toString("utf8") }),
-  2203: (from) => ({
-    kind: "appResources",
-    userTimeMs: from.u32(),
-    systemTimeMs: from.u32(),
-    memUsed: from.u64(),
-    memMax: from.u64(),
-    fdOpen: from.u32(),
-    fdMax: from.u32(),
-    connOpen: from.u32(),
-    connMax: from.u32(),
-  }),
-  2207: (from) => ({ kind: "ovsDatapath", hits: from.u32(), misses: from.u32(), lost: from.u32(), maskHits: from.u32(), flows: from.u32(), masks: from.u32() }),
-};
+interface Entry extends Structure<string, unknown> {
+  readonly format: string;
+}
+function byNumber(table: Table): ReadonlyMap<number, Entry> {
+  return new Map(
+    Object.entries(table).map(([format, structure]) => {
+      const [enterprise = 0, number = 0] = format.split(":").map(Number);
+      return [enterprise * 4_096 + number, { ...structure, format }];
+    }),
+  );
+}
+const flowTable = byNumber(flowStructures);
+const counterTable = byNumber(counterStructures);
 
-/** Reads `count` length-prefixed records. Throws WireError, nothing else. */
-export function readRecords(from: Reader, count: number, of: "flow"): FlowRecord[];
-export function readRecords(from: Reader, count: number, of: "counters"): CounterRecord[];
-export function readRecords(from: Reader, count: number, of: "flow" | "counters"): (FlowRecord | CounterRecord)[] {
-  if (count * 8 > from.remaining) throw new WireError("count", `${count} records in ${from.remaining} bytes`, from.offset);
-  const known = of === "flow" ? flowRecords : counterRecords;
-  return Array.from({ length: count }, (): FlowRecord | CounterRecord => {
-    const format = from.u32();
-    const length = from.u32();
-    const body = from.sub(length);
-    return known[format]?.(body) ?? { kind: "unknown", format, bytes: body.rest() };
-  });
+/** Format and length come before every record. */
+const recordHeader = 8;
+
+function readRecord(from: Reader, table: ReadonlyMap<number, Entry>): unknown {
+  const format = from.u32();
+  const body = from.sub(from.u32());
+  const known = table.get(format);
+  if (known === undefined) return { format: formatText(format), kind: "unknown", bytes: body.rest() };
+  const record = { format: known.format, kind: known.name, ...(known.body.read(body) as object) };
+  return body.remaining === 0 ? record : { ...record, trailing: body.rest() };
+}
+
+/** Reads the records of a sample: their count, then each with its length. Throws WireError, nothing else. */
+export function readRecords(from: Reader, of: "flow"): FlowRecord[];
+export function readRecords(from: Reader, of: "counters"): CounterRecord[];
+export function readRecords(from: Reader, of: "flow" | "counters"): unknown[] {
+  const table = of === "flow" ? flowTable : counterTable;
+  const count = from.u32();
+  if (count * recordHeader > from.remaining) throw new WireError("count", `${count} records in ${from.remaining} bytes`, from.offset - 4);
+  const records: unknown[] = [];
+  for (let i = 0; i < count; i++) records.push(readRecord(from, table));
+  return records;
 }

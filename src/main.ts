@@ -88,6 +88,7 @@ class Daemon {
     const { controller, defence, log } = this;
     controller.on("network", (network) => defence?.networkChanged(network));
     this.changes.on("change", (change) => log.info({ id: change.id, state: change.state, why: change.timeline.at(-1)?.why }, "change"));
+    this.sflow.on("error", (error) => log.error({ err: error }, "the sFlow socket failed"));
     if (defence !== undefined) this.sflow.on("datagram", (datagram) => defence.datagram(datagram));
     this.openflow?.on("rejected", (reason) => log.info({ reason }, "an OpenFlow peer was turned away"));
     // Switches that dial in are served by their management sockets; the connection itself is kept for the operator's convenience.

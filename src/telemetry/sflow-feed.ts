@@ -48,7 +48,7 @@ export class SflowFeed {
         this.counters.inside++;
         continue;
       }
-      const raw = sample.records.find((record) => record.kind === "rawHeader");
+      const raw = sample.records.find((record) => record.kind === "sampledHeader");
       const header = raw === undefined ? undefined : decodePacketHeader(raw.header);
       if (raw === undefined || header === undefined) {
         this.counters.unreadable++;

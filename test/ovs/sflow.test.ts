@@ -54,7 +54,7 @@ class SampledBridge implements AsyncDisposable {
     return this.datagrams.flatMap(({ samples }) =>
       samples.flatMap((sample) => {
         if (sample.kind !== "flow" || sample.input.value !== ifindex) return [];
-        const raw = sample.records.find((record) => record.kind === "rawHeader");
+        const raw = sample.records.find((record) => record.kind === "sampledHeader");
         const header = raw === undefined ? undefined : decodePacketHeader(raw.header);
         return header?.protocol === 1 && header.srcPort === 8 ? [{ header, samplingRate: sample.samplingRate }] : [];
       }),
@@ -67,7 +67,7 @@ class SampledBridge implements AsyncDisposable {
     for (const sample of this.datagrams.flatMap(({ samples }) => samples)) {
       if (sample.kind !== "counters") continue;
       const name = sample.records.find((record) => record.kind === "portName");
-      const port = sample.records.find((record) => record.kind === "openflowPort");
+      const port = sample.records.find((record) => record.kind === "ofPort");
       if (name !== undefined && port !== undefined) names.set(sample.dataSource.index, `${name.name}:${port.portNo}`);
     }
     return names;

@@ -1,9 +1,9 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { PcapStream, SflowReceiver } from "./index.js";
+import { PcapStream, SflowReceiver } from "../index.js";
 
-const payloads = new PcapStream().push(readFileSync(`${import.meta.dirname}/vectors/ovs-3.1-sflow.pcap`)).map((packet) => packet.bytes.subarray(42));
+const payloads = new PcapStream().push(readFileSync(`${import.meta.dirname}/../vectors/ovs-3.1-sflow.pcap`)).map((packet) => packet.bytes.subarray(42));
 const nth = (i: number): Uint8Array => payloads[i] ?? new Uint8Array();
 
 let receiver: SflowReceiver;

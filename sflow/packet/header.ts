@@ -1,4 +1,8 @@
-/** The first bytes of a frame: Ethernet, VLAN tags, ARP, IPv4, IPv6, TCP, UDP, ICMP. What is cut off is simply absent. */
+/**
+ * The first bytes of a frame in one flat value, outermost IP header only: Ethernet, VLAN tags, IPv4, IPv6, TCP, UDP, SCTP, ICMP.
+ * What is cut off is simply absent. `decodePacket` gives every layer, tunnels included.
+ */
+import { ipv4Text, ipv6Text, macText } from "../address.js";
 
 export interface PacketHeader {
   readonly ethDst: string;
@@ -6,7 +10,7 @@ export interface PacketHeader {
   /** After any VLAN tags. */
   readonly ethType: number;
   readonly vlanVid: number | undefined;
-  /** IP addresses as text; undefined when the packet is not IP. */
+  /** IP addresses as text, IPv6 by RFC 5952; undefined when the packet is not IP. */
   readonly src: string | undefined;
   readonly dst: string | undefined;
   /** IP protocol or IPv6 next header, extension headers skipped. */
@@ -16,7 +20,7 @@ export interface PacketHeader {
   /** Any fragment. */
   readonly fragment: boolean;
   readonly ttl: number | undefined;
-  /** TCP and UDP ports; ICMP type and code. 0 where there are none. */
+  /** TCP, UDP and SCTP ports; ICMP type and code. 0 where there are none. */
   readonly srcPort: number;
   readonly dstPort: number;
   /** TCP flags, low 8 bits. */
@@ -26,24 +30,14 @@ export interface PacketHeader {
 }
 
 const vlanTypes = new Set([0x8100, 0x88a8]);
-const extensionHeaders = new Set([0, 43, 60, 135]);
+const extensionHeaders = new Set([0, 43, 60, 135, 139, 140]);
 const fragmentHeader = 44;
 const tcp = 6;
 const udp = 17;
+const sctp = 132;
 const icmp = 1;
 const icmpv6 = 58;
 
-const mac = (bytes: Uint8Array, at: number): string => {
-  let text = "";
-  for (let i = 0; i < 6; i++) text += (i === 0 ? "" : ":") + (bytes[at + i] ?? 0).toString(16).padStart(2, "0");
-  return text;
-};
-const ipv4 = (bytes: Uint8Array, at: number): string => `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
-const ipv6 = (bytes: Uint8Array, at: number): string => {
-  const groups: string[] = [];
-  for (let i = 0; i < 16; i += 2) groups.push((((bytes[at + i] ?? 0) << 8) | (bytes[at + i + 1] ?? 0)).toString(16));
-  return groups.join(":");
-};
 const u16 = (bytes: Uint8Array, at: number): number => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
 
 const noIp = { src: undefined, dst: undefined, protocol: undefined, laterFragment: false, fragment: false, ttl: undefined, srcPort: 0, dstPort: 0, tcpFlags: 0, payloadLength: 0 };
@@ -58,6 +52,7 @@ function transport(bytes: Uint8Array, at: number, protocol: number, length: numb
     return { srcPort: u16(bytes, at), dstPort: u16(bytes, at + 2), tcpFlags: bytes[at + 13] ?? 0, payloadLength: Math.max(0, length - header) };
   }
   if (protocol === udp) return { srcPort: u16(bytes, at), dstPort: u16(bytes, at + 2), tcpFlags: 0, payloadLength: Math.max(0, length - 8) };
+  if (protocol === sctp) return { ...none, srcPort: u16(bytes, at), dstPort: u16(bytes, at + 2) };
   if (protocol === icmp || protocol === icmpv6) return { ...none, srcPort: bytes[at] ?? 0, dstPort: bytes[at + 1] ?? 0 };
   return none;
 }
@@ -70,8 +65,8 @@ function readIpv4(bytes: Uint8Array, at: number): Network {
   const protocol = bytes[at + 9] ?? 0;
   const rest = u16(bytes, at + 2) - headerLength;
   return {
-    src: ipv4(bytes, at + 12),
-    dst: ipv4(bytes, at + 16),
+    src: ipv4Text(bytes, at + 12),
+    dst: ipv4Text(bytes, at + 16),
     protocol,
     laterFragment,
     fragment: laterFragment || (fragmentBits & 0x2000) !== 0,
@@ -100,8 +95,8 @@ function readIpv6(bytes: Uint8Array, at: number): Network {
     length -= size;
   }
   return {
-    src: ipv6(bytes, at + 8),
-    dst: ipv6(bytes, at + 24),
+    src: ipv6Text(bytes, at + 8),
+    dst: ipv6Text(bytes, at + 24),
     protocol,
     laterFragment,
     fragment,
@@ -128,5 +123,5 @@ export function decodePacketHeader(bytes: Uint8Array): PacketHeader | undefined 
     at += 4;
     ethType = u16(bytes, at);
   }
-  return { ethDst: mac(bytes, 0), ethSrc: mac(bytes, 6), ethType, vlanVid, ...decodeIp(bytes, at + 2, ethType) };
+  return { ethDst: macText(bytes, 0), ethSrc: macText(bytes, 6), ethType, vlanVid, ...decodeIp(bytes, at + 2, ethType) };
 }
