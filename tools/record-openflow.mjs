@@ -1,9 +1,11 @@
 // Records what ovs-ofctl and ovs-vswitchd say to each other, in every OpenFlow version, into openflow/vectors/:
-// `npm run build && node tools/record-openflow.mjs`. Each message is kept once, whatever its xid. `>` goes to the switch.
+// `npm run build && node tools/record-openflow.mjs`. Each message is kept once, whatever its xid. `>` goes to the switch. What
+// ovs-ofctl never asks we ask ourselves; of that only the switch's answers are kept.
 import { writeFileSync } from "node:fs";
 import net from "node:net";
 import { Capsule } from "../dist/lab/capsule.js";
 import { Ovs } from "../dist/lab/ovs.js";
+import { action, connect, flowMod, groupMod, instruction, meterMod, packetOut } from "../openflow/dist/index.js";
 
 const versions = ["10", "11", "12", "13", "14", "15"];
 
@@ -60,7 +62,7 @@ const commandsOf = (of) => {
 };
 
 /** A relay between a socket of its own and the bridge's, which hands each whole message to `note`. */
-function relay(listenAt, target, note) {
+async function relay(listenAt, target, note) {
   const server = net.createServer((client) => {
     const upstream = net.connect(target);
     for (const [from, to, direction] of [[client, upstream, ">"], [upstream, client, "<"]]) {
@@ -80,6 +82,40 @@ function relay(listenAt, target, note) {
   return new Promise((resolve) => server.listen(listenAt, () => resolve(server)));
 }
 
+/** Roles, asynchronous configuration and what others are told of them, packet-ins in all forms, evictions. */
+async function answers(remote, version) {
+  const open = () => connect({ remote, versions: [version] });
+  const [first, second] = [await open(), await open()];
+  const table = version === 1 ? 0 : 0xff;
+  const quiet = (work) => work.catch(() => undefined); // a version that does not have it answers with an error, which is kept too
+  for (const one of [first, second]) await one.setConfig({ missSendLen: 65_535 });
+  if (version >= 4) {
+    await quiet(first.request({ type: "getAsyncRequest" }));
+    for (const masks of version >= 5 ? [{ requestForwardMaster: 3 }, { roleStatusMaster: 7, roleStatusSlave: 7 }, { tableStatusMaster: 24 }] : [{ flowRemovedMaster: 15 }]) await quiet(first.setAsync(masks));
+    await quiet(first.request({ type: "getAsyncRequest" }));
+  }
+  for (const role of [1, 2, 3]) await quiet(first.request(version >= 3 ? { type: "roleRequest", role, generationId: BigInt(role) } : { type: "nxRoleRequest", role: role - 1 }));
+  for (const connection of [first, second]) await quiet(connection.request(version >= 3 ? { type: "roleRequest", role: 2, generationId: 9n } : { type: "nxRoleRequest", role: 1 }));
+  for (const connection of [first, second]) await quiet(connection.request(version >= 3 ? { type: "roleRequest", role: 1, generationId: 9n } : { type: "nxRoleRequest", role: 0 }));
+  const frame = Uint8Array.from({ length: 60 }, (_, i) => (i === 12 ? 8 : i === 14 ? 0x45 : i));
+  const ask = async () => {
+    first.send(packetOut({ inPort: 1, actions: [{ type: "regLoad", field: "reg0", offset: 0, bits: 32, value: 7n }, action.toController(), action.resubmit(9)].slice(version >= 6 ? 1 : 0), data: frame }));
+    await first.barrier();
+  };
+  await ask();
+  await first.apply([flowMod({ tableId: version === 1 ? 0 : 9, instructions: [instruction.apply({ type: "controller2", options: { userdata: Uint8Array.of(1, 2, 3), pause: true } })] })]);
+  for (const format of [1, 2]) {
+    first.send({ type: "nxSetPacketInFormat", format });
+    await quiet(ask());
+  }
+  await first.apply([flowMod({ command: "delete", tableId: table }), flowMod({ priority: 3, flags: 1, hardTimeout: 1, instructions: [instruction.apply(action.output(2))] })]);
+  if (version >= 2) await second.apply([groupMod({ groupId: 90, groupType: "indirect", buckets: [{ weight: 0, watchPort: 0xffffffff, watchGroup: 0xffffffff, actions: [action.output(1)] }] })]);
+  if (version >= 4) await second.apply([meterMod({ meterId: 90, bands: [{ rate: 5, burstSize: 0 }] })]);
+  await quiet(first.multipart("flowStats", { tableId: 0xff, outPort: 0xffffffff, outGroup: 0xffffffff, cookie: 0n, cookieMask: 0n, match: [] }));
+  await first.apply([flowMod({ command: "delete", tableId: table })]);
+  await Promise.all([first.close(), second.close()]);
+}
+
 const maxLength = 9_000; // of OpenFlow 1.3 to 1.5 the table features go beyond that, and are kept once
 const capsule = await Capsule.start();
 const ovs = await Ovs.start(capsule);
@@ -95,13 +131,14 @@ await ovs.ofctl("add-tlv-map", "br", "{class=0xffff,type=0,len=4}->tun_metadata0
 for (const of of versions) {
   const lines = [];
   const seen = new Set();
-  const server = await relay(capsule.path(`/run/relay${of}`), `${capsule.path("/run/openvswitch")}/br.mgmt`, (direction, message) => {
+  const note = (direction, message) => {
     const key = `${direction}${message.toString("hex", 0, 4)}${message.toString("hex", 8)}`;
     if (seen.has(key) || (message.length > maxLength && seen.has(`long${message[1]}`))) return;
     seen.add(key);
     if (message.length > maxLength) seen.add(`long${message[1]}`);
     lines.push(`${direction} ${message.toString("hex")}`);
-  });
+  };
+  const server = await relay(capsule.path(`/run/relay${of}`), `${capsule.path("/run/openvswitch")}/br.mgmt`, note);
   let refused = 0;
   const monitor = capsule.spawn("ovs-ofctl", ["-O", `OpenFlow${of}`, "monitor", `unix:/run/relay${of}`, "65535", "invalid_ttl", "watch:", "-P", "nxt_packet_in2"], { stdio: "ignore" });
   const plain = capsule.spawn("ovs-ofctl", ["-O", `OpenFlow${of}`, "monitor", `unix:/run/relay${of}`, "65535", "-P", "standard"], { stdio: "ignore" });
@@ -118,6 +155,10 @@ for (const of of versions) {
     const { code } = await capsule.run("ovs-ofctl", [...options, "-O", `OpenFlow${of}`, verb, `unix:/run/relay${of}`, ...args], { mayFail: true, timeoutMs: 5_000, ...(input === undefined ? {} : { input }) });
     if (code !== 0) refused++;
   }
+  const asked = await relay(capsule.path(`/run/asked${of}`), `${capsule.path("/run/openvswitch")}/br.mgmt`, (direction, message) => void (direction === "<" && note(direction, message)));
+  await answers(`unix:${capsule.path(`/run/asked${of}`)}`, Number(of[1]) + 1);
+  asked.close();
+  await capsule.run("ovs-ofctl", ["-O", `OpenFlow${of}`, "packet-out", `unix:/run/relay${of}`, "in_port=1,packet=ffffffffffff00112233445508004500001400000000401100000a0000010a000002,actions=controller(max_len=100,userdata=01.02)"], { mayFail: true });
   await ovs.vsctl("add-port", "br", "p9", "--", "set", "interface", "p9", "type=internal");
   await ovs.vsctl("del-port", "br", "p9");
   await capsule.run("ovs-ofctl", ["-O", `OpenFlow${of}`, "del-flows", `unix:/run/relay${of}`], { mayFail: true });

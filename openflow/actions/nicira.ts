@@ -61,10 +61,21 @@ export interface ControllerOptions {
   readonly pause?: true;
   readonly meterId?: number;
 }
+const padded = (codec: Codec<number>, length: number): Codec<number> => ({
+  read: (from) => {
+    const value = codec.read(from);
+    from.skip(length);
+    return value;
+  },
+  write: (out, value) => {
+    codec.write(out, value);
+    out.zeros(length);
+  },
+});
 const controllerProperties: readonly (readonly [keyof ControllerOptions, Codec<unknown>])[] = [
-  ["maxLen", u16],
-  ["controllerId", u16],
-  ["reason", u8],
+  ["maxLen", padded(u16, 2)],
+  ["controllerId", padded(u16, 2)],
+  ["reason", padded(u8, 3)],
   ["userdata", rest],
   ["pause", struct({})],
   ["meterId", u32],

@@ -91,18 +91,18 @@ const fieldList: Codec<Match> = {
     for (const one of fields) writeField(out, one);
   },
 };
-const packetIn2Properties: readonly (readonly [keyof PacketIn2, Codec<unknown>])[] = [
-  ["packet", rest],
-  ["fullLen", u32],
-  ["bufferId", u32],
-  ["tableId", u8],
-  ["cookie", { read: (from) => cookieBody.read(from).cookie, write: (out, cookie) => cookieBody.write(out, { cookie: cookie as bigint }) }],
-  ["reason", u8],
-  ["metadata", fieldList],
-  ["userdata", rest],
-  ["continuation", rest],
+/** By type, in the order Open vSwitch sends them. */
+const packetIn2Properties: readonly { readonly key: keyof PacketIn2; readonly type: number; readonly body: Codec<unknown> }[] = [
+  { key: "packet", type: 0, body: rest },
+  { key: "fullLen", type: 1, body: u32 },
+  { key: "bufferId", type: 2, body: u32 },
+  { key: "tableId", type: 3, body: u8 },
+  { key: "cookie", type: 4, body: { read: (from) => cookieBody.read(from).cookie, write: (out, cookie) => cookieBody.write(out, { cookie: cookie as bigint }) } },
+  { key: "reason", type: 5, body: u8 },
+  { key: "metadata", type: 6, body: fieldList },
+  { key: "continuation", type: 8, body: rest },
+  { key: "userdata", type: 7, body: rest },
 ];
-const continuation = 0x8000;
 const packetIn2: Codec<PacketIn2> = {
   read: (from) => {
     const value: Record<string, unknown> = {};
@@ -110,20 +110,19 @@ const packetIn2: Codec<PacketIn2> = {
       const type = from.u16();
       const length = from.u16();
       const body = from.sub(length - 4);
-      const row = type >= continuation ? packetIn2Properties[8] : packetIn2Properties[type];
-      if (row === undefined || value[row[0]] !== undefined || (type >= continuation && type !== continuation)) from.noteLoss();
+      const row = packetIn2Properties.find((one) => one.type === type);
+      if (row === undefined || value[row.key] !== undefined) from.noteLoss();
       else {
-        value[row[0]] = row[1].read(body);
+        value[row.key] = row.body.read(body);
         if (body.remaining > 0 || body.isLossy) from.noteLoss();
       }
       from.skip((8 - (length % 8)) % 8);
     }
     return value;
   },
-  write: (out, value) =>
-    packetIn2Properties.forEach(([key, codec], type) => {
-      if (value[key] !== undefined) writeProperty(out, key === "continuation" ? continuation : type, () => codec.write(out, value[key]));
-    }),
+  write: (out, value) => {
+    for (const { key, type, body } of packetIn2Properties) if (value[key] !== undefined) writeProperty(out, type, () => body.write(out, value[key]));
+  },
 };
 
 const tlvMap = struct({ optionClass: u16, optionType: u8, optionLength: u8, index: u16, pad0: padding(2) });

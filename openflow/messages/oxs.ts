@@ -44,7 +44,7 @@ export const oxsStats: Codec<OxsStats> = {
     const unknown: Uint8Array[] = [];
     while (body.remaining > 0) readOne(body, stats, unknown);
     from.skip((8 - (length % 8)) % 8);
-    return unknown.length === 0 ? stats : { ...stats, unknown: Buffer.concat(unknown) };
+    return unknown.length === 0 ? stats : { ...stats, unknown: Uint8Array.from(Buffer.concat(unknown)) };
   },
   write: (out, stats) => {
     const start = out.length;

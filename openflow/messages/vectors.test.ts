@@ -5,9 +5,8 @@ import { WireError, type Version } from "../wire/reader.js";
 import { decodeMessage, encodeMessage, messageTypes, type Message } from "./message.js";
 import { decodeLine, encodeLine } from "./json.js";
 
-const file = (version: number): string => readFileSync(path.join(__dirname, `../vectors/ovs-3.1-of1.${version}.hex`), "utf8");
-const recorded = [0, 1, 2, 3, 4, 5].flatMap((version) =>
-  file(version)
+const recorded = [...[0, 1, 2, 3, 4, 5].map((version) => `ovs-3.1-of1.${version}`), "os-ken-2.5"].flatMap((name) =>
+  readFileSync(path.join(__dirname, `../vectors/${name}.hex`), "utf8")
     .split("\n")
     .filter((line) => /^[<>] /.test(line))
     .map((line) => Uint8Array.from(Buffer.from(line.slice(2), "hex"))),
@@ -45,7 +44,7 @@ test("all that is in them is known, but for Intel's port counters", () => {
 test("they hold most of the messages there are", () => {
   const seen = new Set(recorded.map((bytes) => decodeMessage(bytes).type));
   const missing = messageTypes.map(({ type }) => type).filter((type) => !seen.has(type as Message["type"]));
-  // What ovs-ofctl never says and its switch says on no occasion of the script.
+  // What none of the three programs says on any occasion of the scripts.
   expect(missing.sort()).toMatchSnapshot();
 });
 
