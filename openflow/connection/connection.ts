@@ -16,6 +16,8 @@ import { bundleAdd, bundleControl, bundleFailed, bundleFlags, type BundleControl
 import { Session, type Tracked } from "./session.js";
 
 const morePartsFollow = 1;
+/** Of a request in several messages; a message has at most 65,535. */
+const maxPartBytes = 60_000;
 /** Modifications are written in pieces of about this size. */
 const chunkBytes = 64 << 10;
 const bundleChunk = 512;
@@ -307,8 +309,11 @@ export class OpenFlowConnection extends Session {
     const parts: MultipartReply[] = [];
     let items = 0;
     const xid = this.xid();
+    const requests = this.requestParts(type, body);
+    const last = requests.pop();
+    for (const part of requests) this.write(encodeMessage(this.version, xid, part));
     return this.collect(
-      { type: "multipartRequest", multipartType: type, flags: 0, body } as Body,
+      last as Body,
       (message, resolve) => {
         if (message.type !== "multipartReply" || message.multipartType !== type) {
           this.requests.fail(xid, new OpenFlowError("unsupported", `${type} answered with ${message.type === "multipartReply" ? message.multipartType : message.type}`, { xid }));
@@ -328,5 +333,23 @@ export class OpenFlowConnection extends Session {
       xid,
       signal,
     );
+  }
+
+  /** A request in as many messages as its list needs, all but the last with the flag that more follow. */
+  private requestParts(type: MultipartType, body: unknown): Body[] {
+    const part = (of: unknown, flags: number): Body => ({ type: "multipartRequest", multipartType: type, flags, body: of }) as Body;
+    if (!Array.isArray(body) || body.length < 2) return [part(body, 0)];
+    const lists: unknown[][] = [[]];
+    let size = 0;
+    for (const item of body as readonly unknown[]) {
+      const { length } = encodeMessage(this.version, 0, part([item], 0));
+      if (size > 0 && size + length > maxPartBytes) {
+        lists.push([]);
+        size = 0;
+      }
+      lists.at(-1)?.push(item);
+      size += length;
+    }
+    return lists.map((list, i) => part(list, i < lists.length - 1 ? morePartsFollow : 0));
   }
 }

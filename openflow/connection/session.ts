@@ -383,7 +383,7 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
   }
 
   private errorOf(message: Message & { readonly type: "error" }): OpenFlowError {
-    const { name, ...facts } = switchError(message.errorType, message.code, message.data);
+    const { name, ...facts } = switchError(message.errorType, message.code, message.data, this.version);
     const sent = this.sentUnder(message.xid);
     const index = sent === undefined ? undefined : message.xid - sent.first;
     return new OpenFlowError("switch-rejected", name, { xid: message.xid, ...facts, ...(index === undefined ? {} : { index }) });

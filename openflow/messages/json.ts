@@ -5,6 +5,7 @@
  */
 import { WireError, type Version } from "../wire/reader.js";
 import { fromHex } from "../wire/struct.js";
+import { switchError } from "./errors.js";
 import { decodeMessage, encodeMessage, type Body, type Message } from "./message.js";
 
 export type LineErrorCode = "not-hex" | "malformed" | "not-json" | "not-encodable";
@@ -53,7 +54,8 @@ export function decodeLine(line: string): string {
   }
   try {
     const message = decodeMessage(bytes);
-    return JSON.stringify({ ...message, ...leftOut(message, bytes) }, plain);
+    const name = message.type === "error" ? { name: switchError(message.errorType, message.code, message.data, message.version as Version).name } : {};
+    return JSON.stringify({ ...message, ...name, ...leftOut(message, bytes) }, plain);
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
     return failure("malformed", error.offset, error.message);

@@ -47,6 +47,21 @@ test("a modification that cannot be encoded: those before it are done, and it is
   expect([...mock.flows.values()].map(({ priority }) => priority)).toEqual([1]);
 });
 
+test("a long multipart request goes out in parts, and each part holds whole items", async () => {
+  const { mock, connection } = await pair(4);
+  mock.intercept = (message) => {
+    if (message.type === "multipartRequest" && message.flags === 0) mock.send(message.xid, { type: "multipartReply", multipartType: "tableFeatures", flags: 0, body: [] });
+    return message.type === "multipartRequest";
+  };
+  const oxmIds = Array.from({ length: 500 }, (_, i) => ({ oxm: 0x80000004 + i * 0x200 }));
+  const table = (tableId: number) => ({ tableId, command: 0, features: 0, name: `t${tableId}`, metadataMatch: 0n, metadataWrite: 0n, config: 0, maxEntries: 1, properties: [{ type: "match" as const, oxmIds }] });
+  await connection.multipart("tableFeatures", Array.from({ length: 100 }, (_, i) => table(i)));
+  const parts = mock.received.filter((message) => message.type === "multipartRequest");
+  expect(parts.map(({ flags }) => flags)).toEqual([1, 1, 1, 0]);
+  expect(parts.flatMap((part) => (part.multipartType === "tableFeatures" ? part.body.map(({ tableId }) => tableId) : []))).toEqual(Array.from({ length: 100 }, (_, i) => i));
+  expect(new Set(parts.map(({ xid }) => xid)).size).toBe(1);
+});
+
 test("a request is given up by its signal, and the connection goes on", async () => {
   const { mock, connection } = await pair(4);
   mock.intercept = (message) => message.type === "getConfigRequest";
