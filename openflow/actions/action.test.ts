@@ -32,6 +32,13 @@ describe("actions", () => {
     expect(readActions(new Reader(hex(bytes), 5))).toEqual([action.setField("reg2", 4, 0xc)]);
   });
 
+  it("have the options of controller2 as Open vSwitch 3.1 sends them", () => {
+    const bytes = "ffff0030000023200025000000000000" + "00000008fffc0000" + "00010008fff30000" + "0002000502000000" + "00040004" + "00000000";
+    const [item] = readActions(new Reader(hex(bytes), 5));
+    expect(item).toEqual({ type: "controller2", options: { maxLen: 0xfffc, controllerId: 0xfff3, reason: 2, pause: true } });
+    expect(item === undefined ? "" : written(item)).toBe(bytes);
+  });
+
   it("grow the buffer where they must", () => {
     const many = Array.from({ length: 200 }, (_, i) => action.load("reg0", BigInt(i), 0, 32));
     const out = new Writer(5);

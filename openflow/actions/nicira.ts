@@ -49,7 +49,7 @@ const counted16: Codec<readonly number[]> = {
   },
 };
 
-/** Properties of NXAST_CONTROLLER2: type, length without padding, value, zeros up to a multiple of 8. */
+/** Properties of NXAST_CONTROLLER2: type, length, value, zeros up to a multiple of 8. */
 export interface ControllerOptions {
   readonly maxLen?: number;
   readonly controllerId?: number;
@@ -61,21 +61,23 @@ export interface ControllerOptions {
   readonly pause?: true;
   readonly meterId?: number;
 }
-const padded = (codec: Codec<number>, length: number): Codec<number> => ({
+/** A number whose zeros up to four bytes count for its length, as Open vSwitch writes those of 16 bits but not those of 8. */
+const inFour: Codec<number> = {
+  write: (out, value) => {
+    out.u16(value);
+    out.zeros(2);
+  },
   read: (from) => {
-    const value = codec.read(from);
-    from.skip(length);
+    const value = from.u16();
+    if (from.remaining >= 2) from.skip(2);
+    else from.noteLoss();
     return value;
   },
-  write: (out, value) => {
-    codec.write(out, value);
-    out.zeros(length);
-  },
-});
+};
 const controllerProperties: readonly (readonly [keyof ControllerOptions, Codec<unknown>])[] = [
-  ["maxLen", padded(u16, 2)],
-  ["controllerId", padded(u16, 2)],
-  ["reason", padded(u8, 3)],
+  ["maxLen", inFour],
+  ["controllerId", inFour],
+  ["reason", u8],
   ["userdata", rest],
   ["pause", struct({})],
   ["meterId", u32],
@@ -101,7 +103,7 @@ const controllerOptions: Codec<ControllerOptions> = {
       if (property === undefined || options[property[0]] !== undefined) from.noteLoss();
       else {
         options[property[0]] = property[0] === "pause" ? true : property[1].read(body);
-        if (body.remaining > 0) from.noteLoss();
+        if (body.remaining > 0 || body.isLossy) from.noteLoss();
       }
     }
     return options;

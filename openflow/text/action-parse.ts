@@ -138,7 +138,9 @@ function parseTlv(of: Span): EncapProperty {
   const all = pieces(of, 3, "class,type,0x and pairs of hex digits");
   const text = at(all, 2);
   if (!/^0[xX]/.test(text.text)) fail("0x and pairs of hex digits", text);
-  const value = hexBytes(part(text, 2));
+  // ovs-ofctl prints no leading zeros: of an odd number of digits the first is half a byte.
+  const digits = text.text.slice(2);
+  const value = hexBytes({ text: digits.length % 2 === 1 ? `0${digits}` : digits, at: text.at + 2 });
   const data = Buffer.alloc(Math.ceil((8 + value.length) / 8) * 8 - 4); // filled up to where the next property begins
   data.writeUInt16BE(number(at(all, 0), 16), 0);
   data[2] = number(at(all, 1), 8);

@@ -90,7 +90,7 @@ function printSetField({ field }: Of<"setField" | "regLoad2">): string {
 
 const move = (item: Of<"regMove" | "copyField">): string =>
   `move:${printSubfield({ field: item.source, offset: item.sourceOffset, bits: item.bits })}->${printSubfield({ field: item.target, offset: item.targetOffset, bits: item.bits })}`;
-const metadata = (value: bigint, mask: bigint): string => `write_metadata:${hexOr0(value)}${mask === ones(64) ? "" : `/${hex(mask)}`}`;
+const metadata = (value: bigint, mask: bigint): string => `write_metadata:${hexOr0(value)}${mask === ones(64) ? "" : `/${hexOr0(mask)}`}`;
 export { metadata as printMetadata };
 const printClone = (actions: readonly Action[]): string => `clone(${printActions(actions)})`;
 const word = (text: string) => (): string => text;

@@ -5,7 +5,7 @@ import { rowOf } from "../fields/table.js";
 import { bitsOf, fieldOfText, textOf } from "./field-names.js";
 import { bare, bigNumber, fail, items, number, part, trimmed, valueOf, type Item, type Span } from "./scan.js";
 import { arrow, parseSubfield, printRef, printSubfield, type Subfield } from "./subfield-text.js";
-import { hex, parseValue, printValue, type PortNumbers } from "./value-text.js";
+import { hex, hexOr0, parseValue, printValue, type PortNumbers } from "./value-text.js";
 
 type Learn = Extract<Action, { readonly type: "learn" | "learn2" }>;
 const defaultPriority = 0x8000;
@@ -18,11 +18,11 @@ function printSpec({ bits, source, target }: LearnSpec): string {
   if (target === "output") return `output:${from ?? hex(0)}`;
   const place = "load" in target ? target.load : target.match;
   const to = printSubfield({ ...place, bits });
-  if ("load" in target) return `load:${from ?? hex("immediate" in source ? valueOfBytes(source.immediate) : 0n)}->${to}`;
+  if ("load" in target) return `load:${from ?? hexOr0("immediate" in source ? valueOfBytes(source.immediate) : 0n)}->${to}`;
   if (from !== undefined) return from === to ? to : `${to}=${from}`;
   const value = "immediate" in source ? valueOfBytes(source.immediate) : 0n;
   const name = typeof place.field === "string" ? place.field : undefined;
-  if (name === undefined || place.offset !== 0 || bits !== bitsOf(name)) return `${to}=${hex(value)}`;
+  if (name === undefined || place.offset !== 0 || bits !== bitsOf(name)) return `${to}=${hexOr0(value)}`;
   // in_port in 16 bits: the reserved ones have 32-bit numbers in all other texts.
   return `${printRef(name)}=${printValue(textOf(name).format, { value: name === "nxInPort" && value >= 0xff00n ? value + 0xffff0000n : value })}`;
 }

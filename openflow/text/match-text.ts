@@ -92,6 +92,7 @@ const digitsOf: { readonly [K in FieldName]?: (value: bigint, isMasked: boolean)
   ctZone: String,
   ipv6Flabel: (value) => padded(value, 5),
   nshFlags: (value, isMasked) => (isMasked ? padded(value, 2) : value.toString()),
+  ...Object.fromEntries(["tcpSrc", "tcpDst", "udpSrc", "udpDst", "sctpSrc", "sctpDst", "ctTpSrc", "ctTpDst", "tunGbpId"].map((name) => [name, (value: bigint, isMasked: boolean) => (isMasked ? hex(value) : value.toString())])),
   ...Object.fromEntries(["nshSpi", "nshC1", "nshC2", "nshC3", "nshC4"].map((name) => [name, hex])),
 };
 

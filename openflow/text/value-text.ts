@@ -102,7 +102,12 @@ function parseBits(of: Span, format: BitFormat, bits: number): Value {
   const names: readonly string[] = bitNames[format];
   const what = `names of bits (${names.join(", ")}) or a number`;
   const span = trimmed(of);
-  if (/^\d/.test(span.text)) return parseMasked(of, (one) => bigNumber(one, bits, what));
+  // Exactly those: of ct_state's 32 bits the ones that have a name.
+  const exactly = (value: bigint): Value => (format === "ctState" ? { value, mask: ones(names.length) } : { value });
+  if (/^\d/.test(span.text)) {
+    const { value, mask } = parseMasked(of, (one) => bigNumber(one, bits, what));
+    return mask === undefined ? exactly(value) : { value, mask };
+  }
   const isMasked = /^[+-]/.test(span.text);
   let [value, mask] = [0n, 0n];
   const word = isMasked ? /([+-])([^+-]+)/gy : /(^|\|)([^|]+)/gy;
@@ -117,7 +122,7 @@ function parseBits(of: Span, format: BitFormat, bits: number): Value {
     end = found.index + found[0].length;
   }
   if (end === 0 || end < span.text.length) fail(what, part(span, end));
-  if (!isMasked && format !== "tunFlags") return { value };
+  if (!isMasked && format !== "tunFlags") return exactly(value);
   return mask === ones(bits) ? { value } : { value, mask };
 }
 
