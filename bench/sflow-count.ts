@@ -50,7 +50,7 @@ async function live(): Promise<void> {
   const collector = await SflowCollector.start({
     host: "127.0.0.1",
     port: 0,
-    niceness: -10,
+    ringBytes: 1 << 25,
     onDatagram: ({ bytes, at, length }) => counter.take(bytes, at, length),
   });
   process.stdout.write(`${JSON.stringify({ port: collector.port })}\n`);

@@ -74,7 +74,7 @@ function offline(workload: Workload, dir: string, report: (figure: Figure) => vo
 }
 
 async function live(workload: Workload, report: (figure: Figure) => void): Promise<void> {
-  const child = spawn(process.execPath, [ours, "live"], { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn("nice", ["-n", "-10", process.execPath, ours, "live"], { stdio: ["pipe", "pipe", "inherit"] });
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   await once(child.stdout, "data");

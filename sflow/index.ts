@@ -32,3 +32,5 @@ export { SflowCollector, type CollectorCounters, type CollectorEvents, type Coll
 export type { ForwardTarget } from "./collect/fan-out.js";
 export { kernelDrops } from "./collect/kernel-drops.js";
 export { DatagramRing, type RingDatagram } from "./collect/ring.js";
+export { RateEstimator, type Estimate, type EstimateWarning, type EstimatorOptions } from "./estimate.js";
+export { describeInterface, dropReasonName, PortMap, type InterfaceMeaning, type MappedInterface, type MappedPort, type MappedSource, type PortLookup } from "./port-map.js";

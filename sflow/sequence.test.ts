@@ -19,7 +19,8 @@ test("numbers go round at 2^32", () => {
 
 test("a far jump, or a clock gone back, is a restart and no loss", () => {
   const sequence = new Sequence();
-  expect(take(sequence, 5_000, 1, 2, 1_000_000)).toEqual(["first", "restart", "next", "restart"]);
+  expect(take(sequence, 5_000, 1, 2, 1_000_003)).toEqual(["first", "restart", "next", "restart"]);
+  expect(sequence.take(1_500_000, 0)).toEqual({ is: "gap", missing: 499_996 });
   const clocked = new Sequence();
   clocked.take(10, 50_000);
   expect(clocked.take(11, 100).is).toBe("restart");

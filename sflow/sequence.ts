@@ -14,8 +14,8 @@ export const lossRatio = ({ received, lost }: { readonly received: number; reado
 
 export type Arrival = { readonly is: "first" | "next" | "late" | "duplicate" | "restart" } | { readonly is: "gap"; readonly missing: number };
 
-/** A jump forward larger than this is a restarted agent, not a loss. */
-const restartJump = 1_000;
+/** A jump forward larger than this is a restarted agent, not a loss. A collector that stood still for seconds misses many. */
+const restartJump = 1_000_000;
 /** Behind the newest by up to this many is late or twice; more is a restart. */
 const window = 64;
 /** The agent's clock may stand this far behind that of the newest (Open vSwitch moves it once a second); more is a restart. */
