@@ -109,8 +109,9 @@ async function answers(remote, version) {
     await quiet(ask());
   }
   await first.apply([flowMod({ command: "delete", tableId: table }), flowMod({ priority: 3, flags: 1, hardTimeout: 1, instructions: [instruction.apply(action.output(2))] })]);
-  if (version >= 2) await second.apply([groupMod({ groupId: 90, groupType: "indirect", buckets: [{ weight: 0, watchPort: 0xffffffff, watchGroup: 0xffffffff, actions: [action.output(1)] }] })]);
-  if (version >= 4) await second.apply([meterMod({ meterId: 90, bands: [{ rate: 5, burstSize: 0 }] })]);
+  // Left by the version before: taken away first.
+  if (version >= 2) await second.apply([groupMod({ command: "delete", groupId: 90 }), groupMod({ groupId: 90, groupType: "indirect", buckets: [{ weight: 0, watchPort: 0xffffffff, watchGroup: 0xffffffff, actions: [action.output(1)] }] })]);
+  if (version >= 4) await second.apply([meterMod({ command: "delete", meterId: 90 }), meterMod({ meterId: 90, bands: [{ rate: 5, burstSize: 0 }] })]);
   await quiet(first.multipart("flowStats", { tableId: 0xff, outPort: 0xffffffff, outGroup: 0xffffffff, cookie: 0n, cookieMask: 0n, match: [] }));
   await first.apply([flowMod({ command: "delete", tableId: table })]);
   await Promise.all([first.close(), second.close()]);
