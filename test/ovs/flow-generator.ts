@@ -1,6 +1,6 @@
 /** Flows that Open vSwitch takes, for fast-check: fields with all they presuppose, actions that fit the match. */
 import fc from "fast-check";
-import { flag, port, type Action, type FieldName, type FlowMod, type Instruction, type KnownField, type Version } from "node-openflow";
+import { flag, meterFlag, port, type Action, type Bucket, type FieldName, type FlowMod, type GroupMod, type Instruction, type KnownField, type MeterMod, type Version } from "node-openflow";
 import { fieldRows } from "../../openflow/fields/table.js";
 
 type Some<T> = fc.Arbitrary<T>;
@@ -22,7 +22,8 @@ function maybeMasked(name: FieldName): Some<KnownField> {
   if (!rowOf(name).maskable) return exact(name);
   const all = (1n << BigInt(width)) - 1n;
   // ovs-ofctl 3.1 takes an IPv6 mask that begins with a decimal digit for the length of a prefix.
-  const any = width === 128 ? bits(width).map((mask) => mask | (0xan << 124n)) : bits(width);
+  // And of an option of a tunnel it prints no mask when that is all ones but for leading zeros.
+  const any = bits(width).map((mask) => (width === 128 ? mask | (0xan << 124n) : name.startsWith("tunMetadata") ? mask | (1n << BigInt(width - 1)) : mask));
   const masks = fc.oneof(fc.integer({ min: 1, max: width }).map((length) => all ^ (all >> BigInt(length))), any);
   return fc.oneof(
     { weight: 2, arbitrary: exact(name) },
@@ -290,10 +291,38 @@ function instructionsOf(version: Version, of: Packet): Some<readonly Instruction
   });
 }
 
+/** None that ends while it is looked at. */
+const timeouts: Some<number> = fc.oneof(fc.constant(0), fc.integer({ min: 3_600, max: 0xffff }));
+
+/** A group of some other number than 1; of 1.5 with numbered buckets and what a select group selects by, in the switch's order. */
+export function groupOf(version: Version): Some<Partial<Omit<GroupMod, "type">>> {
+  const actions = fc.array(fc.oneof(ports.map((to): Action => ({ type: "output", port: to, maxLen: 0 })), u(32).map((queueId): Action => ({ type: "setQueue", queueId })), setFields(registers, 4)), { minLength: 1, maxLength: 3 });
+  const bucket = (isSelect: boolean, isWatching: boolean): Some<Bucket> =>
+    fc.tuple(actions, u(16), fc.integer({ min: 1, max: 9 })).map(([list, weight, watchPort]) => ({ weight: isSelect ? weight : 0, watchPort: isWatching ? watchPort : port.any, watchGroup: port.any, actions: list }));
+  const select: Some<NonNullable<GroupMod["properties"]>> = fc.oneof(
+    fc.constant([]),
+    bits(64).map((param) => [{ type: "selectionMethod" as const, method: "dp_hash", param: param & 1n, fields: [] }]),
+    fc.subarray<FieldName>(["ethSrc", "ethDst", "ethType", "ipv4Src", "ipv4Dst", "ipProto"], { minLength: 1 }).chain((names) => fc.tuple(...names.map((name) => exact(name, fc.constant((1n << BigInt(widthOf(name))) - 1n))))).map((fields) => [{ type: "selectionMethod" as const, method: "hash", param: 0n, fields }]),
+  );
+  return fc.constantFrom("all", "select", "indirect", "ff").chain((groupType) => {
+    const buckets = fc.array(bucket(groupType === "select", groupType === "ff"), { minLength: 1, maxLength: groupType === "indirect" ? 1 : 4 });
+    return fc.tuple(buckets, groupType === "select" ? select : fc.constant([])).map(([all, properties]) => ({
+      groupType,
+      buckets: version >= 6 ? all.map((one, bucketId) => ({ ...one, bucketId })) : all,
+      ...(version >= 6 && properties.length > 0 ? { properties } : {}),
+    }));
+  });
+}
+
+/** A meter with a drop band. */
+export const meterOf: Some<Partial<Omit<MeterMod, "type">>> = fc
+  .tuple(fc.constantFrom(meterFlag.kbps, meterFlag.pktps), fc.boolean(), fc.boolean(), fc.integer({ min: 1, max: 0xffffffff }), fc.integer({ min: 1, max: 0xffffffff }))
+  .map(([unit, isBurst, hasStats, rate, burstSize]) => ({ flags: unit | (isBurst ? meterFlag.burst : 0) | (hasStats ? meterFlag.stats : 0), bands: [{ rate, burstSize: isBurst ? burstSize : 0, bandType: 1 }] }));
+
 /** A flow of table 0 for a switch that has group 1, meter 1, and options of tunnels mapped to tun_metadata0 (4 bytes) and 1 (8 bytes). */
 export function flowOf(version: Version): Some<Partial<Omit<FlowMod, "type">>> {
   return packets.chain((of) =>
-    fc.tuple(wayFields, registerFields, tags, instructionsOf(version, of), u(16), u(16), version >= 5 ? u(16) : fc.constant(0), fc.boolean(), fc.boolean(), fc.option(bitsOfState, { nil: undefined })).map(
+    fc.tuple(wayFields, registerFields, tags, instructionsOf(version, of), timeouts, timeouts, version >= 5 ? u(16) : fc.constant(0), fc.boolean(), fc.boolean(), fc.option(bitsOfState, { nil: undefined })).map(
       ([way, regs, tag, instructions, idleTimeout, hardTimeout, importance, isNoted, isUncounted, state]) => {
         const fields = [...way, ...regs, ...tag, ...of.fields];
         const withState = state === undefined || fields.some(({ name }) => name === "ctState") ? fields : [...fields, state];

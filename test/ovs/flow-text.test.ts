@@ -7,21 +7,30 @@ import fc from "fast-check";
 import {
   connect,
   flowMod,
+  groupMod,
   instructionsKey,
   isKnown,
   matchKey,
+  meterFlag,
+  meterMod,
   parseFlow,
   parseFlowStats,
+  parseGroupDesc,
+  parseMeterConfig,
   printFlow,
+  printGroup,
+  printMeter,
   type Action,
   type FlowMod,
+  type GroupDesc,
   type KnownField,
   type Match,
+  type MeterConfig,
   type OpenFlowConnection,
 } from "node-openflow";
 import { Capsule } from "../../lab/capsule.js";
 import { Ovs } from "../../lab/ovs.js";
-import { flowOf } from "./flow-generator.js";
+import { flowOf, groupOf, meterOf } from "./flow-generator.js";
 
 const seed = Number(process.env["SEED"] ?? 11);
 const flowsPerVersion = Number(process.env["FLOWS"] ?? 1_500);
@@ -112,4 +121,24 @@ ifRoot.each([4, 5, 6] as const)("wire version %d", (version) => {
       expect(text).toBe(texts.get(`cookie=0x${flow.cookie.toString(16)}`));
     }
   }, 180_000);
+
+  it("so is a group, and a meter", async () => {
+    const groups = fc.sample(groupOf(version), { numRuns: 300, seed }).map((parts, i) => groupMod({ ...parts, groupId: i + 2 }));
+    await ofctl("add-groups", groups.map((group) => `${printGroup(group)}\n`).join(""));
+    const withoutFirst = (all: readonly GroupDesc[]): readonly GroupDesc[] => all.filter(({ groupId }) => groupId !== 1).sort((a, b) => a.groupId - b.groupId);
+    const expected = groups.map(({ groupId, groupType, buckets, properties }) => ({ groupId, groupType, buckets, ...(properties === undefined ? {} : { properties }) }));
+    const dumped = (await ofctl("dump-groups")).split("\n").filter((line) => line.includes("group_id="));
+    expect(withoutFirst(await connection.groupDescs())).toEqual(expected);
+    expect(withoutFirst(dumped.map((line) => parseGroupDesc(line, { version })))).toEqual(expected);
+    expect(dumped.map((line) => printGroup(parseGroupDesc(line, { version })))).toEqual(dumped.map((line) => line.trim()));
+
+    const meters = fc.sample(meterOf, { numRuns: 20, seed }).map((parts, i) => meterMod({ ...parts, meterId: i + 2 }));
+    for (const meter of meters) await capsule.run("ovs-ofctl", ["-O", names[version], "add-meter", "br", printMeter(meter)]);
+    const configs = meters.map(({ meterId, flags, bands }) => ({ meterId, flags, bands }));
+    // Without "burst" the switch takes the rate for the size, and ovs-ofctl does not print it.
+    const shown = (all: readonly MeterConfig[]): unknown => all.filter(({ meterId }) => meterId !== 1).map((one) => ((one.flags & meterFlag.burst) === 0 ? { ...one, bands: one.bands.map((band) => ({ ...band, burstSize: 0 })) } : one)).sort((a, b) => a.meterId - b.meterId);
+    expect(shown(await connection.meterConfigs())).toEqual(configs);
+    const texts = (await ofctl("dump-meters")).split(/\n(?=meter=)/).filter((text) => text.startsWith("meter="));
+    expect(shown(texts.map((text) => parseMeterConfig(text)))).toEqual(configs);
+  }, 60_000);
 });
