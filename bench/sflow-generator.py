@@ -27,22 +27,23 @@ def main():
     send, pack = out.send, struct.Struct("!I").pack_into
     # A few datagrams at a time, as agents send them; then the schedule is looked at.
     bunch = 8
-    # Behind its schedule, as when the machine was busy elsewhere, it catches up at this pace and not in one burst.
-    fastest = bunch / rate / 1.25
-    before = 0.0
+    # Behind its schedule, as when the machine was busy elsewhere, it catches up at a quarter more than the rate and not in one
+    # burst: `earliest` is when that pace allows the next bunch, 2 ms at most before now, for sleep is not exact.
+    pace = bunch / rate / 1.25
+    earliest = 0.0
     turns = len(buffers)
     refused = 0
     latest = 0.0
     start = time.perf_counter()
     sent = 0
     while sent < count:
-        due = max(start + sent / rate, before + fastest)
+        due = max(start + sent / rate, earliest)
         now = time.perf_counter()
         if now < due:
             time.sleep(due - now)
         else:
             latest = max(latest, now - (start + sent / rate))
-        before = time.perf_counter()
+        earliest = max(earliest, now - 0.002) + pace
         for number in range(sent, min(sent + bunch, count)):
             buffer = buffers[number % turns]
             pack(buffer, 16, number & 0xFFFFFFFF)
