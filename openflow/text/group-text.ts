@@ -37,7 +37,7 @@ function printFields(fields: Match): string {
   return fields.filter(isKnown).map(one).join(",");
 }
 function printSelection({ method, param, fields }: Selection): string[] {
-  return [`selection_method=${method}`, ...(param === 0n ? [] : [`selection_method_param=${param}`]), ...(fields.length === 0 ? [] : [`fields(${printFields(fields)})`])];
+  return [`selection_method=${method}`, ...(param === 0n ? [] : [`selection_method_param=${param}`]), ...(fields.length === 0 ? [] : [fields.length === 1 ? `fields=${printFields(fields)}` : `fields(${printFields(fields)})`])];
 }
 
 /** A group-mod as a line for "ovs-ofctl add-groups", of other commands with the command's word; a switch's group as "dump-groups" prints it. */
