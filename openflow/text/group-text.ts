@@ -44,7 +44,7 @@ function printSelection({ method, param, fields }: Selection): string[] {
 export function printGroup(group: GroupMod | GroupDesc): string {
   const command = "command" in group ? group.command : undefined;
   const id = group.groupId === reserved.all ? "all" : String(group.groupId);
-  const parts = command === "delete" && group.groupId === reserved.all ? [] : [`group_id=${id}`];
+  const parts = [`group_id=${id}`];
   const isWhole = command === undefined || command === "add" || command === "modify";
   if (isWhole) parts.push(`type=${group.groupType}`);
   if ((command === "insertBucket" || command === "removeBucket") && "commandBucketId" in group) parts.push(`command_bucket_id=${printId(group.commandBucketId ?? none)}`);
