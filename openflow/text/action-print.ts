@@ -25,7 +25,7 @@ function printOutput({ port: to, maxLen }: Of<"output">): string {
 
 function printResubmit(inPort: number, tableId: number, isCt: boolean): string {
   const to = inPort === port.inPort ? "" : printPort(inPort);
-  // ovs-ofctl prints "resubmit(,)" for neither, which it does not read.
+  // Of neither a port nor a table ovs-ofctl prints "resubmit(,)", and reads no text at all.
   if (tableId === ownTable && !isCt) return `resubmit:${printPort(inPort)}`;
   return `resubmit(${to},${tableId === ownTable ? "" : tableId}${isCt ? ",ct" : ""})`;
 }

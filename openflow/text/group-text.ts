@@ -37,14 +37,14 @@ function printFields(fields: Match): string {
   return fields.filter(isKnown).map(one).join(",");
 }
 function printSelection({ method, param, fields }: Selection): string[] {
-  return [`selection_method=${method}`, ...(param === 0n ? [] : [`selection_method_param=${param}`]), ...(fields.length === 0 ? [] : [`fields(${printFields(fields)})`])];
+  return [`selection_method=${method}`, ...(param === 0n ? [] : [`selection_method_param=${param}`]), ...(fields.length === 0 ? [] : [fields.length === 1 ? `fields=${printFields(fields)}` : `fields(${printFields(fields)})`])];
 }
 
 /** A group-mod as a line for "ovs-ofctl add-groups", of other commands with the command's word; a switch's group as "dump-groups" prints it. */
 export function printGroup(group: GroupMod | GroupDesc): string {
   const command = "command" in group ? group.command : undefined;
   const id = group.groupId === reserved.all ? "all" : String(group.groupId);
-  const parts = command === "delete" && group.groupId === reserved.all ? [] : [`group_id=${id}`];
+  const parts = [`group_id=${id}`];
   const isWhole = command === undefined || command === "add" || command === "modify";
   if (isWhole) parts.push(`type=${group.groupType}`);
   if ((command === "insertBucket" || command === "removeBucket") && "commandBucketId" in group) parts.push(`command_bucket_id=${printId(group.commandBucketId ?? none)}`);

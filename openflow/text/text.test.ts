@@ -66,7 +66,7 @@ describe("actions", () => {
     expect(printActions(parseActions(text))).toBe(text);
   });
 
-  it("for no port at all have a text that ovs-ofctl reads", () => {
+  it("that name neither port nor table have a text as well", () => {
     expect(printActions([action.resubmit(0xff)])).toBe("resubmit:IN_PORT");
     expect(parseActions("resubmit:IN_PORT")).toEqual([action.resubmit(0xff)]);
   });
@@ -145,6 +145,7 @@ describe("flows and groups", () => {
     expect(parseFlow(printFlow(gone))).toEqual(gone);
     expect(parseFlow("in_port=3", { command: "delete" })).toEqual(flowMod({ command: "delete", tableId: 0xff, match: match({ inPort: 3 }) }));
     expect(printGroup(parseGroup("group_id=4", { command: "delete" }))).toBe("delete group_id=4");
+    expect(printGroup(parseGroup("", { command: "delete" }))).toBe("delete group_id=all");
     expect(parseGroup("insert_bucket group_id=4,command_bucket_id=last,bucket=bucket_id:9,2", { version: 6 })).toMatchObject({ command: "insertBucket", commandBucketId: 0xfffffffe, buckets: [{ bucketId: 9, actions: [action.output(2)] satisfies Action[] }] });
   });
 
