@@ -20,7 +20,7 @@ export { headerProtocols, type DecodedPacket, type Layer, type TcpOption } from 
 export { PcapStream, type CapturedPacket } from "./capture/pcap.js";
 export { UdpExtractor, type UdpCounters, type UdpPayload } from "./capture/udp.js";
 export { SflowReceiver, type ReceiverCounters } from "./collect/receiver.js";
-export type { CounterRecord, FlowRecord, UnknownRecord } from "./records.js";
+export type { AggregationRecord, CounterRecord, FlowRecord, UnknownRecord } from "./records.js";
 export { WireError, type WireErrorCode } from "./wire.js";
 export { FlowCounts, type FlowCount } from "./flow/flow-counts.js";
 export { FlowKey } from "./flow/flow-key.js";

@@ -1,6 +1,6 @@
 /** Records of flow and counter samples: those in the tables of structures/ decoded, others with their bytes. */
 import { counterStructures } from "./structures/counter.js";
-import type { Structure } from "./structures/field.js";
+import { list, named, struct, type Structure } from "./structures/field.js";
 import { flowStructures } from "./structures/flow.js";
 import { WireError, type Reader } from "./wire.js";
 
@@ -25,8 +25,16 @@ type Known<T extends Table> = {
     : never;
 }[keyof T & string];
 
+/** extended_80211_aggregation: the frames that were sent as one, each with flow records of its own. */
+export interface AggregationRecord {
+  readonly format: "0:1016";
+  readonly kind: "extended80211Aggregation";
+  readonly pdus: readonly { readonly flowRecords: readonly FlowRecord[] }[];
+  readonly trailing?: Uint8Array;
+}
+
 /** One record of a flow sample; `kind` is the structure's name in the specification, in camelCase. */
-export type FlowRecord = Known<typeof flowStructures> | UnknownRecord;
+export type FlowRecord = Known<typeof flowStructures> | AggregationRecord | UnknownRecord;
 /** One record of a counter sample. */
 export type CounterRecord = Known<typeof counterStructures> | UnknownRecord;
 
@@ -44,7 +52,10 @@ function byNumber(table: Table): ReadonlyMap<number, Entry> {
     }),
   );
 }
-const flowTable = byNumber(flowStructures);
+/** Aggregations within aggregations are read so deep (readers: sample, record, and so on by turns); below they are unknown. */
+const maxDepth = 6;
+const aggregation = named("extended80211Aggregation", { pdus: list(struct({ flowRecords: { min: 4, read: (from: Reader) => readRecords(from, "flow") } })) });
+const flowTable = byNumber({ ...flowStructures, "0:1016": aggregation });
 const counterTable = byNumber(counterStructures);
 
 /** Format and length come before every record. */
@@ -53,7 +64,7 @@ const recordHeader = 8;
 function readRecord(from: Reader, table: ReadonlyMap<number, Entry>): unknown {
   const format = from.u32();
   const body = from.sub(from.u32());
-  const known = table.get(format);
+  const known = body.depth > maxDepth ? undefined : table.get(format);
   if (known === undefined) return { format: formatText(format), kind: "unknown", bytes: body.rest() };
   const record = { format: known.format, kind: known.name, ...(known.body.read(body) as object) };
   return body.remaining === 0 ? record : { ...record, trailing: body.rest() };

@@ -28,10 +28,13 @@ export class Reader {
   private readonly view: DataView;
   private at: number;
   private readonly end: number;
+  /** How many readers this one lies within: what may contain its own kind is bounded by it. */
+  readonly depth: number;
 
-  constructor(bytes: Uint8Array, start = 0, end = bytes.length, view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)) {
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length, view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), depth = 0) {
     this.bytes = bytes;
     this.view = view;
+    this.depth = depth;
     this.at = start;
     this.end = end;
   }
@@ -104,7 +107,7 @@ export class Reader {
   sub(length: number): Reader {
     const at = this.take(length);
     this.at += Math.min(padding(length), this.remaining);
-    return new Reader(this.bytes, at, at + length, this.view);
+    return new Reader(this.bytes, at, at + length, this.view, this.depth + 1);
   }
   rest(): Uint8Array {
     return this.view8(this.remaining);

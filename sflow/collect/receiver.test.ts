@@ -60,3 +60,17 @@ test("sequence numbers go on past 2^32", async () => {
   for (const bytes of wrapped) await send(bytes);
   expect(receiver.counters.lost).toBe(0);
 });
+
+test("a failing socket is told", async () => {
+  const told = once(receiver, "error");
+  // A socket can't be made to fail at will: the event is what it would give.
+  (receiver as unknown as { readonly socket: Socket }).socket.emit("error", new Error("gone"));
+  expect(await told).toMatchObject([{ message: "gone" }]);
+});
+
+test("the account says which agent lost what, and how much of it", async () => {
+  for (const i of [0, 3]) await send(nth(i));
+  expect(receiver.sources.agentStates()).toMatchObject([{ agentAddress: "127.0.0.1", subAgentId: 0, datagrams: { received: 2, lost: 2 }, lossRatio: 0.5 }]);
+  expect(receiver.sources.sourceStates().find(({ of }) => of === "flow")).toMatchObject({ source: "2.1000", sampling: { samplingRate: 1, changes: 0, drops: 0 } });
+  expect(receiver.kernelDropped()).toBe(0);
+});

@@ -154,3 +154,23 @@ test("expanded samples and discarded packets", () => {
   expect(decodeDatagram(datagram(cat(u32(9, 3, 5, 1), record("0:1002", u32(1, 2, 3))), 4)).samples).toMatchObject([{ format: "0:4", kind: "counters", dataSource: { class: 3, index: 5 }, records: [{ kind: "radioUtilization", onChannelBusyTime: 3 }] }]);
   expect(decodeDatagram(datagram(cat(u32(9, 0, 5, 1, 4, 0, 258, 1), router), 5)).samples).toMatchObject([{ format: "0:5", kind: "discarded", drops: 1, inputifindex: 4, outputifindex: 0, reason: 258, records: [{ kind: "extendedFunction" }] }]);
 });
+
+test("802.11 aggregation: records within a record, however deep the nesting", () => {
+  const pdu = (...records: Buffer[]): Buffer => cat(u32(records.length), ...records);
+  expect(flow("0:1016", cat(u32(2), pdu(record("0:1038", text("a"))), pdu(record("0:1038", text("b")), record("0:1011", u32(3)))))).toEqual({
+    format: "0:1016",
+    kind: "extended80211Aggregation",
+    pdus: [
+      { flowRecords: [{ format: "0:1038", kind: "extendedFunction", symbol: "a" }] },
+      {
+        flowRecords: [
+          { format: "0:1038", kind: "extendedFunction", symbol: "b" },
+          { format: "0:1011", kind: "extendedMplsLDPFEC", mplsFecAddrPrefixLength: 3 },
+        ],
+      },
+    ],
+  });
+  let body = u32(0);
+  for (let depth = 0; depth < 4_000; depth++) body = cat(u32(1), pdu(record("0:1016", body)));
+  expect(JSON.stringify(flow("0:1016", body), (_, value: unknown) => (value instanceof Uint8Array ? value.length : value))).toMatch(/"kind":"unknown"/);
+});
