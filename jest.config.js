@@ -3,7 +3,9 @@ const base = {
   testEnvironment: "<rootDir>/tools/jest-environment.cjs",
   moduleNameMapper: {
     "^node-openflow$": "<rootDir>/openflow/index.ts",
+    "^node-openflow/testing$": "<rootDir>/openflow/testing/index.ts",
     "^ovsdb-client$": "<rootDir>/ovsdb/index.ts",
+    "^ovsdb-client/testing$": "<rootDir>/ovsdb/testing/index.ts",
     "^sflow-collector$": "<rootDir>/sflow/index.ts",
     "^(\\.{1,2}/.*)\\.js$": "$1",
   },
