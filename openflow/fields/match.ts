@@ -100,6 +100,20 @@ export function readFields(from: Reader, form: 0 | Version = from.version): Matc
   return fields;
 }
 
+/** NXM fields of a Nicira message, which has their length in a field of its own; zeros up to a multiple of 8 behind them. */
+export function readNxm(from: Reader, length: number): Match {
+  const fields = readFields(from.sub(length), 0);
+  from.skip((8 - (length % 8)) % 8);
+  return fields;
+}
+/** Writes them, and their length as 16 bits at `lengthAt`. */
+export function writeNxm(out: Writer, lengthAt: number, fields: Match): void {
+  const start = out.length;
+  for (const one of fields) writeField(out, one, 0);
+  out.patchU16(lengthAt, out.length - start);
+  out.align8(start);
+}
+
 /** The match of the writer's version: ofp10_match, ofp11_match, or from 1.2 on OXM TLVs padded to 8. */
 export function writeMatch(out: Writer, fields: Match): void {
   if (out.version === 1) return writeMatch10(out, fields);

@@ -1,8 +1,7 @@
 /** Messages of experimenters that Open vSwitch speaks: Nicira's and ONF's. Sources: nicira-ext.h's facts in ovs-fields(7) and ovs-ofctl(8). */
-import { readFields, writeField, type Match } from "../fields/match.js";
+import { readFields, readNxm, writeField, writeNxm, type Match } from "../fields/match.js";
 import { readActions, writeAction } from "../actions/action.js";
 import { named, padding, port16, rest, struct, u16, u32, u64, u8, type Codec } from "../wire/struct.js";
-import type { Reader, Writer } from "../wire/reader.js";
 import { asyncPropertyList, asyncWords } from "./async.js";
 import type { FlowMod, FlowRemoved } from "./flow.js";
 import { onf, niciraVendor, onfMonitor } from "./flow-monitor.js";
@@ -11,19 +10,6 @@ import type { PacketInBody } from "./packet.js";
 import { writeProperty } from "./property.js";
 
 const commands = ["add", "modify", "modifyStrict", "delete", "deleteStrict"] as const;
-
-/** NXM fields behind their length: `between` is read and written between the two. */
-function readNxm(from: Reader, length: number): Match {
-  const match = readFields(from.sub(length), 0);
-  from.skip((8 - (length % 8)) % 8);
-  return match;
-}
-function writeNxm(out: Writer, lengthAt: number, match: Match): void {
-  const start = out.length;
-  for (const one of match) writeField(out, one, 0);
-  out.patchU16(lengthAt, out.length - start);
-  out.align8(start);
-}
 
 type FlowModBody = Omit<FlowMod, "type">;
 const nxFlowModHead = struct({ cookie: u64, tableId: u8, command: named(u8, commands), idleTimeout: u16, hardTimeout: u16, priority: u16, bufferId: u32, outPort: port16, flags: u16, matchLen: u16, pad0: padding(6) });

@@ -3,7 +3,7 @@
  * (experimenter multipart 1870, messages 1871 and 1872), NXST_FLOW_MONITOR before that. One value for all.
  */
 import type { Instruction } from "../actions/instruction.js";
-import { readFields, readMatch, writeField, writeMatch, type Match } from "../fields/match.js";
+import { readMatch, readNxm, writeField, writeMatch, writeNxm, type Match } from "../fields/match.js";
 import { readInstructions, writeInstruction } from "../actions/instruction.js";
 import { readActions, writeAction } from "../actions/action.js";
 import { WireError, type Reader, type Writer } from "../wire/reader.js";
@@ -47,8 +47,7 @@ const headOld = struct({ reason: u16, priority: u16, idleTimeout: u16, hardTimeo
 
 /** Nicira's form has NXM fields without a header, and actions in place of instructions. */
 function readNiciraTail(body: Reader, matchLength: number): Pick<Change, "match" | "instructions"> {
-  const match = readFields(body.sub(matchLength), 0);
-  body.skip((8 - (matchLength % 8)) % 8);
+  const match = readNxm(body, matchLength);
   const actions = readActions(body);
   return { match, instructions: actions.length === 0 ? [] : [{ type: "applyActions", actions }] };
 }
@@ -63,14 +62,13 @@ function readChange(body: Reader, event: Change["event"]): FlowUpdate {
 function writeChange(out: Writer, change: Change): void {
   if (out.version >= 5) head14.write(out, change);
   else {
-    const at = out.length + headOld.size - 12;
+    const lengthAt = out.length + headOld.size - 12;
     headOld.write(out, { ...change, matchLen: 0 });
-    const start = out.length;
-    if (out.version < 4) for (const one of change.match) writeField(out, one, 0);
-    else writeMatch(out, change.match);
-    const length = out.version < 4 ? out.length - start : 4 + change.match.reduce((sum, one) => sum + fieldLength(out, one), 0);
-    out.patchU16(at, length);
-    out.align8(start);
+    if (out.version < 4) writeNxm(out, lengthAt, change.match);
+    else {
+      writeMatch(out, change.match);
+      out.patchU16(lengthAt, 4 + change.match.reduce((sum, one) => sum + fieldLength(out, one), 0));
+    }
     for (const one of change.instructions) {
       if (out.version >= 4) writeInstruction(out, one);
       else if (one.type === "applyActions") for (const action of one.actions) writeAction(out, action);
@@ -151,16 +149,12 @@ export const monitorRequestCodec = byVersion<MonitorRequest>([
     {
       read: (from) => {
         const { matchLen, ...head } = request10.read(from);
-        const match = readFields(from.sub(matchLen), 0);
-        from.skip((8 - (matchLen % 8)) % 8);
-        return { ...oldRequest, ...head, match };
+        return { ...oldRequest, ...head, match: readNxm(from, matchLen) };
       },
       write: (out, request) => {
         const start = out.length;
         request10.write(out, { ...request, matchLen: 0 });
-        for (const one of request.match) writeField(out, one, 0);
-        out.patchU16(start + 8, out.length - start - request10.size);
-        out.align8(start);
+        writeNxm(out, start + 8, request.match);
       },
     },
   ],

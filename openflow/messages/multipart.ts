@@ -1,6 +1,6 @@
 /** Multipart (up to 1.2: statistics) messages: one row for each type, with what is asked and what is answered. */
 import { readActions, writeAction } from "../actions/action.js";
-import { readFields, writeField } from "../fields/match.js";
+import { readNxm, writeNxm } from "../fields/match.js";
 import type { Reader, Version, Writer } from "../wire/reader.js";
 import { fromHex, list, padding, port16, struct, u16, u32, u64, u8, type Codec } from "../wire/struct.js";
 import { aggregateCodec, flowRequest, flowRequestCodec, flowStatsCodec, lightFlowStatsCodec, type FlowRequest, type FlowStats } from "./flow.js";
@@ -58,16 +58,12 @@ const nxFlowRequestHead = struct({ outPort: port16, matchLen: u16, tableId: u8, 
 const nxFlowRequest: Codec<FlowRequest> = {
   read: (from) => {
     const { matchLen, ...head } = nxFlowRequestHead.read(from);
-    const match = readFields(from.sub(matchLen), 0);
-    from.skip((8 - (matchLen % 8)) % 8);
-    return flowRequest({ ...head, match });
+    return flowRequest({ ...head, match: readNxm(from, matchLen) });
   },
   write: (out, request) => {
     const start = out.length;
     nxFlowRequestHead.write(out, { ...request, matchLen: 0 });
-    for (const one of request.match) writeField(out, one, 0);
-    out.patchU16(start + 2, out.length - start - nxFlowRequestHead.size);
-    out.align8(start);
+    writeNxm(out, start + 2, request.match);
   },
 };
 const nxFlowHead = struct({ tableId: u8, pad0: padding(1), durationSec: u32, durationNsec: u32, priority: u16, idleTimeout: u16, hardTimeout: u16, matchLen: u16, idleAge: u16, hardAge: u16, cookie: u64, packetCount: u64, byteCount: u64 });
@@ -77,8 +73,7 @@ const nxFlowStats: Codec<NxFlowStats> = {
   read: (from) => {
     const body = from.nested(from.u16() - 2);
     const { matchLen, ...head } = nxFlowHead.read(body);
-    const match = readFields(body.sub(matchLen), 0);
-    body.skip((8 - (matchLen % 8)) % 8);
+    const match = readNxm(body, matchLen);
     const actions = readActions(body);
     if (body.isLossy) from.noteLoss();
     return { ...head, flags: 0, importance: 0, match, instructions: actions.length === 0 ? [] : [{ type: "applyActions", actions }] };
@@ -87,10 +82,7 @@ const nxFlowStats: Codec<NxFlowStats> = {
     const start = out.length;
     out.u16(0);
     nxFlowHead.write(out, { ...flow, matchLen: 0 });
-    const matchAt = out.length;
-    for (const one of flow.match) writeField(out, one, 0);
-    out.patchU16(start + 18, out.length - matchAt);
-    out.align8(matchAt);
+    writeNxm(out, start + 18, flow.match);
     for (const one of flow.instructions) if (one.type === "applyActions") for (const action of one.actions) writeAction(out, action);
     out.patchU16(start, out.length - start);
   },
