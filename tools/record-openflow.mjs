@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import net from "node:net";
 import { Capsule } from "../dist/lab/capsule.js";
 import { Ovs } from "../dist/lab/ovs.js";
-import { action, connect, flowMod, groupMod, instruction, meterMod, packetOut } from "../openflow/dist/index.js";
+import { action, connect, decodeMessage, encodeMessage, flowMod, groupMod, instruction, meterMod, packetOut } from "../openflow/dist/index.js";
 
 const versions = ["10", "11", "12", "13", "14", "15"];
 
@@ -114,7 +114,62 @@ async function answers(remote, version) {
   if (version >= 4) await second.apply([meterMod({ command: "delete", meterId: 90 }), meterMod({ meterId: 90, bands: [{ rate: 5, burstSize: 0 }] })]);
   await quiet(first.multipart("flowStats", { tableId: 0xff, outPort: 0xffffffff, outGroup: 0xffffffff, cookie: 0n, cookieMask: 0n, match: [] }));
   await first.apply([flowMod({ command: "delete", tableId: table })]);
+  if (version < 4) {
+    // What 1.0 to 1.2 have through Nicira: forwarded requests, and flows that a 1.0 match can't say.
+    first.send({ type: "nxSetAsyncConfig2", masks: { requestForwardMaster: 3 } });
+    first.send({ type: "nxSetFlowFormat", format: 2 });
+    const flow = { ...flowMod({ flags: 1, match: [{ name: "reg1", value: 5n }], instructions: [instruction.apply(action.output(2))] }), type: "nxFlowMod" };
+    first.send(flow);
+    await first.barrier();
+    first.send({ ...flow, command: "delete" });
+    await first.barrier();
+    if (version >= 2) await second.apply([groupMod({ command: "delete", groupId: 90 })]);
+  } else {
+    if (version === 4) first.send({ type: "nxSetAsyncConfig2", masks: { requestForwardMaster: 3 } });
+    await second.apply([groupMod({ command: "delete", groupId: 90 })]);
+    // Room for ten flows, told of when 80 of 100 are free or taken.
+    const limited = Array.from({ length: 10 }, (_, i) => flowMod({ tableId: 8, priority: i + 1, instructions: [] }));
+    await quiet(first.apply([{ type: "tableMod", tableId: 8, config: 8, properties: [{ type: "vacancy", vacancyDown: 20, vacancyUp: 80, vacancy: 0 }] }]));
+    await first.apply(limited);
+    await first.apply(limited.map((mod) => ({ ...mod, command: "deleteStrict" })));
+  }
   await Promise.all([first.close(), second.close()]);
+}
+
+/** A monitor that does not read while many flows change: the switch pauses it and resumes. Hands on what comes of that. */
+async function paused(path, version, note) {
+  const socket = net.connect(path);
+  const write = (xid, body) => socket.write(encodeMessage(version, xid, body));
+  await new Promise((resolve) => socket.once("connect", resolve));
+  write(1, { type: "hello", versions: [version] });
+  const multipartType = version >= 5 ? "flowMonitor" : version === 4 ? "onfFlowMonitor" : "nxFlowMonitor";
+  write(2, { type: "multipartRequest", multipartType, flags: 0, body: [{ monitorId: 2, flags: 31, outPort: 0xffffffff, outGroup: 0xffffffff, tableId: 0xff, command: 0, match: [] }] });
+  await new Promise((resolve) => socket.once("data", resolve));
+  socket.pause();
+  const other = await connect({ remote: `unix:${path}`, versions: [version] });
+  const many = Array.from({ length: 20_000 }, (_, i) => flowMod({ priority: 5, cookie: BigInt(i), match: [{ name: "ethSrc", value: BigInt(i) }], instructions: [instruction.apply(action.output(2))] }));
+  await other.apply(many);
+  await other.apply([flowMod({ command: "delete", tableId: version === 1 ? 0 : 0xff })]);
+  let held = Buffer.alloc(0);
+  await new Promise((resolve) => {
+    const end = setTimeout(resolve, 5_000);
+    socket.on("data", (chunk) => {
+      held = Buffer.concat([held, chunk]);
+      while (held.length >= 8 && held.length >= held.readUInt16BE(2)) {
+        const message = held.subarray(0, held.readUInt16BE(2));
+        const isNews = message[1] === 4 || (message.length < 60 && message[1] === (version === 1 ? 17 : 19));
+        if (isNews) note("<", message);
+        if (isNews && decodeMessage(message).type.endsWith("Resumed")) {
+          clearTimeout(end);
+          resolve();
+        }
+        held = held.subarray(message.length);
+      }
+    });
+    socket.resume();
+  });
+  await other.close();
+  socket.destroy();
 }
 
 const maxLength = 9_000; // of OpenFlow 1.3 to 1.5 the table features go beyond that, and are kept once
@@ -127,6 +182,7 @@ for (const n of [1, 2, 3]) {
   await ovs.vsctl("add-port", "br", `p${n}`, "--", "set", "interface", `p${n}`, `ofport_request=${n}`);
 }
 await ovs.vsctl("set", "port", "p1", "qos=@q", "--", "--id=@q", "create", "qos", "type=linux-htb", "queues:5=@r", "--", "--id=@r", "create", "queue", "other-config:min-rate=1000", "other-config:max-rate=100000");
+await ovs.vsctl("set", "bridge", "br", "flow_tables:8=@t", "--", "--id=@t", "create", "Flow_Table", "flow_limit=10", "overflow_policy=refuse");
 await ovs.ofctl("add-tlv-map", "br", "{class=0xffff,type=0,len=4}->tun_metadata0,{class=0xffff,type=9,len=8}->tun_metadata1");
 
 for (const of of versions) {
@@ -141,7 +197,7 @@ for (const of of versions) {
   };
   const server = await relay(capsule.path(`/run/relay${of}`), `${capsule.path("/run/openvswitch")}/br.mgmt`, note);
   let refused = 0;
-  const monitor = capsule.spawn("ovs-ofctl", ["-O", `OpenFlow${of}`, "monitor", `unix:/run/relay${of}`, "65535", "invalid_ttl", "watch:", "-P", "nxt_packet_in2"], { stdio: "ignore" });
+  const monitor = capsule.spawn("ovs-ofctl", ["-O", `OpenFlow${of}`, "monitor", `unix:/run/relay${of}`, "65535", "invalid_ttl", "watch:", "resume", "-P", "nxt_packet_in2"], { stdio: "ignore" });
   const plain = capsule.spawn("ovs-ofctl", ["-O", `OpenFlow${of}`, "monitor", `unix:/run/relay${of}`, "65535", "-P", "standard"], { stdio: "ignore" });
   for (const [command, ...rest] of commandsOf(of)) {
     const options = [];
@@ -159,7 +215,8 @@ for (const of of versions) {
   const asked = await relay(capsule.path(`/run/asked${of}`), `${capsule.path("/run/openvswitch")}/br.mgmt`, (direction, message) => void (direction === "<" && note(direction, message)));
   await answers(`unix:${capsule.path(`/run/asked${of}`)}`, Number(of[1]) + 1);
   asked.close();
-  await capsule.run("ovs-ofctl", ["-O", `OpenFlow${of}`, "packet-out", `unix:/run/relay${of}`, "in_port=1,packet=ffffffffffff00112233445508004500001400000000401100000a0000010a000002,actions=controller(max_len=100,userdata=01.02)"], { mayFail: true });
+  await paused(`${capsule.path("/run/openvswitch")}/br.mgmt`, Number(of[1]) + 1, note);
+  for (const to of ["controller(max_len=100,userdata=01.02)", "controller(pause)"]) await capsule.run("ovs-ofctl", ["-O", `OpenFlow${of}`, "packet-out", `unix:/run/relay${of}`, `in_port=1,packet=ffffffffffff00112233445508004500001400000000401100000a0000010a000002,actions=${to}`], { mayFail: true });
   await ovs.vsctl("add-port", "br", "p9", "--", "set", "interface", "p9", "type=internal");
   await ovs.vsctl("del-port", "br", "p9");
   await capsule.run("ovs-ofctl", ["-O", `OpenFlow${of}`, "del-flows", `unix:/run/relay${of}`], { mayFail: true });

@@ -28,11 +28,12 @@ const nxFlowMod: Codec<FlowModBody> = {
     for (const one of mod.instructions) if (one.type === "applyActions") for (const action of one.actions) writeAction(out, action);
   },
 };
-const nxRemovedHead = struct({ cookie: u64, priority: u16, reason: u8, tablePlusOne: u8, durationSec: u32, durationNsec: u32, idleTimeout: u16, hardTimeout: u16, matchLen: u16, packetCount: u64, byteCount: u64 });
+const nxRemovedHead = struct({ cookie: u64, priority: u16, reason: u8, tablePlusOne: u8, durationSec: u32, durationNsec: u32, idleTimeout: u16, matchLen: u16, packetCount: u64, byteCount: u64 });
+/** It has no hard time-out. */
 const nxFlowRemoved: Codec<Omit<FlowRemoved, "type">> = {
   read: (from) => {
     const { matchLen, tablePlusOne, ...head } = nxRemovedHead.read(from);
-    return { ...head, tableId: tablePlusOne === 0 ? 0xff : tablePlusOne - 1, match: readNxm(from, matchLen) };
+    return { ...head, hardTimeout: 0, tableId: tablePlusOne === 0 ? 0xff : tablePlusOne - 1, match: readNxm(from, matchLen) };
   },
   write: (out, { tableId, ...body }) => {
     const start = out.length;

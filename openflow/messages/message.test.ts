@@ -170,4 +170,12 @@ describe("ovs-ofctl ofp-print reads", () => {
     const message = encodeMessage(5, 5, flowMod({ command: "delete" }));
     expect(print(5, { type: "bundleAdd", bundleId: 3, flags: 3, message })).toContain("bundle_id=0x3 flags=atomic ordered\nOFPT_FLOW_MOD (OF1.4) (xid=0x5): DEL");
   });
+
+  it("what no recording has", () => {
+    expect(print(4, { type: "nxSetAsyncConfig2", masks: { packetInMaster: 1, portStatusMaster: 7 } })).toMatch(/NXT_SET_ASYNC_CONFIG2.*\n primary:\n\s+PACKET_IN: no_match\n\s+PORT_STATUS: add delete modify/);
+    expect(print(1, { type: "nxFlowMonitorCancel", monitorId: 5 })).toBe("NXT_FLOW_MONITOR_CANCEL (xid=0x5): id=5");
+    expect(print(4, { type: "onfFlowMonitorCancel", monitorId: 5 })).toBe("ONFT_FLOW_MONITOR_CANCEL (OF1.3) (xid=0x5): id=5");
+    const resume = { type: "nxResume", packet: new Uint8Array(14), reason: 1, metadata: match({ inPort: 3 }), userdata: Uint8Array.of(1, 2) } as const;
+    expect(print(4, resume)).toMatch(/NXT_RESUME \(OF1.3\) \(xid=0x5\): total_len=14 in_port=3 \(via action\) data_len=14 \(unbuffered\)\n userdata=01.02/);
+  });
 });
