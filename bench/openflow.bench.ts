@@ -25,6 +25,8 @@ const peers: readonly Peer[] = [
   { who: "ovs-testcontroller 3.1", version: 1, command: "ovs-testcontroller", args: (port) => [`ptcp:${port}:127.0.0.1`, "--max-idle=60", "--unixctl=none"], maxSwitches: 16 },
   { who: "os-ken 2.5", version: 4, command: "osken-manager", args: (port) => ["--ofp-tcp-listen-port", String(port), "--ofp-listen-host", "127.0.0.1", `${projectDir}/bench/openflow/peer_osken.py`] },
 ];
+/** What the sockets and the load generator alone take; in latency only, where that is most of it. */
+const floor: Peer = { who: "bare sockets of Node", version: 4, command: process.execPath, args: (port) => [`${projectDir}/dist/bench/openflow/bare-answer.js`, String(port)] };
 const warmUpS = 2;
 const runS = 5;
 
@@ -213,7 +215,7 @@ export const openflow: Bench = {
   about: "learning switches under packet-ins (64 outstanding a switch, SYNs between known hosts), many connections, large tables",
   async run(report) {
     for (const peer of peers) for (const switches of [16, 64].filter((n) => n <= (peer.maxSwitches ?? n))) await throughput(peer, switches, report);
-    for (const peer of peers) await latency(peer, report);
+    for (const peer of [...peers, floor]) await latency(peer, report);
     for (const peer of peers.filter(({ maxSwitches }) => maxSwitches === undefined)) await crowd(peer, report);
     for (const peer of peers.slice(0, 2)) await stalled(peer, report);
     await push(report);
