@@ -1,7 +1,7 @@
 // Prepares a Debian machine and then runs a command: `node tools/install.mjs PURPOSE -- COMMAND…`, PURPOSE is demo, test or bench.
 // Needs nothing but Node. Says what it installs and why before it does, and installs nothing that is there.
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 
 const [purpose, , ...command] = process.argv.slice(2);
 const say = (line) => process.stdout.write(`${line}\n`);
@@ -28,6 +28,10 @@ const packages = [
   { name: "util-linux", program: "/usr/bin/setpriv", why: "namespaces that end with the program" },
   { name: "procps", program: "/usr/bin/ps", alternative: "/bin/ps", why: "Mininet" },
   { name: "tshark", program: "/usr/bin/tshark", why: "a second opinion on our frames", only: "test" },
+  { name: "frr", unit: "frr", program: "/usr/lib/frr/bgpd", why: "a router whose routes we listen to", only: "test" },
+  { name: "bird2", unit: "bird", program: "/usr/sbin/bird", why: "its neighbour, by another hand", only: "test" },
+  { name: "influxdb", unit: "influxdb", program: "/usr/bin/influxd", why: "one of the stores", only: "test" },
+  { name: "victoria-metrics", unit: "victoria-metrics", program: "/usr/bin/victoria-metrics", why: "a store that speaks the same protocol", only: "test" },
   { name: "openvswitch-testcontroller", program: "/usr/bin/ovs-testcontroller", why: "a peer of the OpenFlow benchmark", only: "bench" },
   { name: "python3-os-ken", program: "/usr/bin/osken-manager", why: "a peer of the OpenFlow benchmark", only: "bench" },
   { name: "python3-openvswitch", program: "/usr/lib/python3/dist-packages/ovs/version.py", why: "a peer of the OVSDB benchmark", only: "bench" },
@@ -38,11 +42,17 @@ const missing = packages.filter((one) => (one.only ?? purpose) === purpose && !e
 if (missing.length > 0) {
   say("These Debian packages are missing and will be installed with apt:");
   for (const { name, why } of missing) say(`  ${name}: ${why}`);
-  const hadSwitch = existsSync("/usr/sbin/ovs-vswitchd");
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   const apt = (...args) => spawnSync("apt-get", args, { stdio: "inherit", env }).status === 0;
-  if (!apt("update", "-qq") || !apt("install", "-y", "-qq", "--no-install-recommends", ...missing.map(({ name }) => name))) stop("apt could not install them.");
-  if (!hadSwitch && existsSync("/run/openvswitch/db.sock")) say("Debian has started the machine's Open vSwitch; it is not used here: the lab runs one of its own.");
+  // Nothing of this shall start on the machine by itself, now or at its next start; a policy that is there already is left as it is.
+  const policy = "/usr/sbin/policy-rc.d";
+  const isOurs = !existsSync(policy);
+  if (isOurs) writeFileSync(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  const done = apt("update", "-qq") && apt("install", "-y", "-qq", "--no-install-recommends", ...missing.map(({ name }) => name));
+  if (isOurs) rmSync(policy);
+  const units = missing.flatMap(({ unit }) => unit ?? []);
+  if (units.length > 0) spawnSync("systemctl", ["disable", "--quiet", ...units], { stdio: "ignore" });
+  if (!done) stop("apt could not install them.");
 }
 
 const isStale = !existsSync("node_modules/.package-lock.json") || statSync("package-lock.json").mtimeMs > statSync("node_modules/.package-lock.json").mtimeMs + 1_000;
