@@ -11,7 +11,7 @@ import { attachFlows, desiredForwarding } from "./forward/forwarding.js";
 import { managementSocket, type Dial } from "./network/bridge-session.js";
 import { monitoredTables, readBridges } from "./network/database-view.js";
 import { Discovery } from "./network/discovery.js";
-import type { FlowEntry } from "./network/flow-entry.js";
+import type { FlowChange, FlowEntry, GroupChange } from "./network/flow-entry.js";
 import { connected, graphOf } from "./network/graph.js";
 import { portKey, type Network } from "./network/model.js";
 import { unixctl, vswitchdSocket } from "./network/unixctl.js";
@@ -21,6 +21,7 @@ import type { SwitchState } from "./reconcile/switch-writer.js";
 import { Promotion, type PromotionStep } from "./shadow/promotion.js";
 import { ResubmitWatch, resubmitCounter } from "./shadow/resubmit-watch.js";
 import { Shadow } from "./shadow/shadow.js";
+import type { TableFollower } from "./shadow/table-follower.js";
 
 /** Flows of changes in force on a bridge at this moment, each with its remaining time. */
 export type Overlays = (bridge: string) => readonly FlowEntry[];
@@ -31,6 +32,10 @@ export interface ControllerEvents {
   converged: [lagMs: number];
   promotion: [what: string, steps: readonly PromotionStep[]];
   detached: [];
+  /** A live bridge's tables are being followed. */
+  following: [follower: TableFollower];
+  /** Changes of ours that are about to be sent to a live bridge. */
+  sending: [bridge: string, flows: readonly FlowChange[], groups: readonly GroupChange[]];
 }
 
 export interface PortFidelity {
@@ -88,7 +93,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const dial = (bridge: string): Dial => managementSocket(config.openflow.runDir, bridge);
     this.database = new DatabaseWriter(client, replica);
     this.discovery = new Discovery({ tables: replica, dial, bridges: config.bridges, lldpKey: randomBytes(32), log, nowMs });
-    this.live = new LiveSwitches({ desired: (bridge) => this.desiredLive(bridge), log });
+    this.live = new LiveSwitches({ desired: (bridge) => this.desiredLive(bridge), log, sending: (bridge, flows, groups) => this.emit("sending", bridge, flows, groups) });
     const { sflow } = config;
     this.shadow = new Shadow({
       database: this.database,
@@ -103,6 +108,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       showSink: config.shadow.showSink,
       sflow: { target: `${sflow.host}:${sflow.port}`, sampling: sflow.samplingRate, pollingS: sflow.pollingS, agent: sflow.agent },
       liveFlowRemoved: (bridge, flow) => this.live.removed(bridge, flow),
+      following: (follower) => this.emit("following", follower),
     });
     this.resubmits = new ResubmitWatch({
       read: async () => Number(await unixctl(await vswitchdSocket(config.openflow.runDir), "coverage/read-counter", [resubmitCounter])),

@@ -13,6 +13,7 @@ import { runTrial } from "./change/trial.js";
 import { ConfigError, loadConfig } from "./config/load.js";
 import type { Config } from "./config/schema.js";
 import { Controller, type PortFidelity } from "./controller.js";
+import { Interception } from "./interception.js";
 import { inTime } from "./base/in-time.js";
 import { cookie } from "./network/pipeline.js";
 import { AttackModel } from "./predict/attack-model.js";
@@ -38,6 +39,7 @@ class Daemon {
   private readonly sflow: SflowReceiver;
   private readonly defence: Defence | undefined;
   private readonly openflow: OpenFlowServer | undefined;
+  private readonly interception: Interception;
   private api: Api | undefined;
   private ending: Promise<void> | undefined;
   private lastFidelity: readonly PortFidelity[] = [];
@@ -50,18 +52,20 @@ class Daemon {
     const sflow = await SflowReceiver.listen(config.sflow);
     const openflow = config.openflow.listen === undefined ? undefined : await OpenFlowServer.listen({ remote: config.openflow.listen });
     const controller = await Controller.create(config, log);
-    const daemon = new Daemon(config, log, controller, history, sflow, model, openflow);
+    const interception = await Interception.start(config, controller, log);
+    const daemon = new Daemon(config, log, controller, history, sflow, model, openflow, interception);
     await daemon.run();
     return daemon;
   }
 
-  private constructor(config: Config, log: Logger, controller: Controller, history: History, sflow: SflowReceiver, model: AttackModel | undefined, openflow: OpenFlowServer | undefined) {
+  private constructor(config: Config, log: Logger, controller: Controller, history: History, sflow: SflowReceiver, model: AttackModel | undefined, openflow: OpenFlowServer | undefined, interception: Interception) {
     this.config = config;
     this.log = log;
     this.controller = controller;
     this.history = history;
     this.sflow = sflow;
     this.openflow = openflow;
+    this.interception = interception;
     const { attack } = config.policy;
     this.changes = new ChangeManager({
       history,
@@ -94,7 +98,7 @@ class Daemon {
     // Switches that dial in are served by their management sockets; the connection itself is kept for the operator's convenience.
     controller.start();
     defence?.start();
-    this.api = await startApi({ listen: this.config.api.listen, control: this.surface(), log });
+    this.api = await startApi({ listen: this.config.api.listen, control: this.surface(), routing: this.interception.surface(), log });
     log.info({ api: this.api.port, sflow: this.sflow.port, openflow: this.openflow?.port }, "ovs-shadowd is up");
   }
 
@@ -115,6 +119,7 @@ class Daemon {
     await this.sflow.close();
     await this.openflow?.close();
     await this.controller.stop();
+    await this.interception[Symbol.asyncDispose]();
     this.history.close();
     await this.api?.close();
   }

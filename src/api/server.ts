@@ -10,7 +10,9 @@ import type { Prediction } from "../predict/onset.js";
 import type { PromotionStep } from "../shadow/promotion.js";
 import { changeMessage, InvalidArgument, predictionMessage, readRules, topologyMessage } from "./convert.js";
 import { ShadowServiceService, type GetStatusResponse, type ShadowServiceServer, type WatchChangesRequest, type WatchChangesResponse } from "./generated/ovsshadow/v1/shadow.js";
+import { RoutingServiceService } from "./generated/ovsshadow/v1/routing.js";
 import { reflectionServices } from "./reflection.js";
+import { routingHandlers, type RoutingSurface } from "./routing-service.js";
 
 /** What the API needs of the controller. */
 export interface ControlSurface {
@@ -29,6 +31,7 @@ export interface ApiOptions {
   /** HOST:PORT; port 0 takes a free one. */
   readonly listen: string;
   readonly control: ControlSurface;
+  readonly routing: RoutingSurface;
   readonly log: Logger;
 }
 
@@ -118,7 +121,8 @@ function handlers({ control }: ApiOptions): ShadowServiceServer {
 export async function startApi(options: ApiOptions): Promise<Api> {
   const server = new Server();
   server.addService(ShadowServiceService, handlers(options));
-  const health = new HealthImplementation({ "": "SERVING", "ovsshadow.v1.ShadowService": "SERVING" });
+  server.addService(RoutingServiceService, routingHandlers(options.routing));
+  const health = new HealthImplementation({ "": "SERVING", "ovsshadow.v1.ShadowService": "SERVING", "ovsshadow.v1.RoutingService": "SERVING" });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);
   const port = await new Promise<number>((resolve, reject) =>

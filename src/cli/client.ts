@@ -1,5 +1,5 @@
 /** The connection to ovs-shadowd, and what a failed call means for the exit status. */
-import { credentials, type ServiceError, status } from "@grpc/grpc-js";
+import { credentials, type ChannelCredentials, type Client, type ServiceError, status } from "@grpc/grpc-js";
 import { ShadowServiceClient } from "../api/generated/ovsshadow/v1/shadow.js";
 
 export interface GlobalOptions {
@@ -16,8 +16,17 @@ export function connectTo(options: GlobalOptions): ShadowServiceClient {
 type Done<Response> = (error: ServiceError | null, response: Response) => void;
 
 /** Runs one call and closes the connection. Rejects with the server's words. */
-export async function call<Response>(options: GlobalOptions, run: (client: ShadowServiceClient, done: Done<Response>) => unknown): Promise<Response> {
-  const client = connectTo(options);
+export function call<Response>(options: GlobalOptions, run: (client: ShadowServiceClient, done: Done<Response>) => unknown): Promise<Response> {
+  return callService(ShadowServiceClient, options, run);
+}
+
+/** The same of another service. */
+export async function callService<C extends Client, Response>(
+  service: new (address: string, credentials: ChannelCredentials) => C,
+  options: GlobalOptions,
+  run: (client: C, done: Done<Response>) => unknown,
+): Promise<Response> {
+  const client = new service(options.server, credentials.createInsecure());
   try {
     await new Promise<void>((resolve, reject) =>
       client.waitForReady(Date.now() + options.timeout * 1_000, (error) => (error === undefined ? resolve() : reject(new Error(`ovs-shadowd does not answer at ${options.server}`)))),

@@ -2,6 +2,7 @@
 /** ovs-shadowctl: the command line over gRPC. Exit status 0: done; 1: refused or failed; 2: wrong use. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { CallError, type GlobalOptions } from "./client.js";
+import type { EventOptions } from "./edits.js";
 import type { ProposeOptions } from "./propose.js";
 
 const number = (text: string): number => {
@@ -52,6 +53,16 @@ for (const direction of ["promote", "demote"] as const) {
     "reason; recorded",
     "operator",
   );
+}
+verb("routes", "routes as their neighbours announce them", async (options: GlobalOptions & { prefix?: string; from?: string }) => (await import("./routes.js")).routes(options))
+  .option("--prefix <prefix>", "only this destination")
+  .option("--from <neighbour>", "only of this neighbour");
+verb("neighbours", "neighbours by protocol; addresses, leases and names", async (options: GlobalOptions) => (await import("./neighbours.js")).neighbours(options));
+for (const kind of ["edits", "routing-events"] as const) {
+  verb(kind, kind === "edits" ? "who changed what on live" : "what happened in routing", async (options: EventOptions) => (await import("./edits.js")).events(options, kind === "edits" ? "edit" : "routing"))
+    .addOption(new Option("-n, --limit <count>", "at most this many").default(50).argParser(number))
+    .option("--others", "leave out what ovs-shadow did itself")
+    .option("-w, --watch", "go on, one line an event");
 }
 verb("detach", "leave the live bridges as they were found, and end", async (options: GlobalOptions) => (await import("./detach.js")).detach(options));
 

@@ -71,6 +71,42 @@ export const configSchema = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
+  analysis: z
+    .strictObject({
+      /** What routers and hosts say to each other, heard from copies. */
+      routing: z
+        .strictObject({
+          enabled: z.boolean().default(false),
+          /** Listen to the copies of all replicated edge ports, on the adapters' LOCAL devices. */
+          copies: z.boolean().default(true),
+          /** Other devices in this network namespace to listen on. */
+          devices: z.array(z.string().min(1).max(15)).max(256).default([]),
+          maxRoutes: z.number().int().min(1).max(10_000_000).default(200_000),
+          /** Accept routers' BMP connections: HOST:PORT. */
+          bmp: z.string().regex(/^.+:\d+$/, "expected HOST:PORT").optional(),
+        })
+        .prefault({}),
+      /** The record of edits by anyone. */
+      edits: z
+        .strictObject({
+          enabled: z.boolean().default(true),
+          /** Who else writes here, known by its cookies ("VALUE" or "VALUE/MASK") or its ids of groups and meters ("FROM-TO"). */
+          owners: z
+            .array(
+              z.strictObject({
+                name: z.string().min(1).max(64),
+                cookie: z.string().regex(/^0x[0-9a-fA-F]{1,16}(\/0x[0-9a-fA-F]{1,16})?$/, "expected 0xVALUE or 0xVALUE/0xMASK").optional(),
+                ids: z.string().regex(/^\d{1,10}-\d{1,10}$/, "expected FROM-TO").optional(),
+              }),
+            )
+            .max(256)
+            .default([]),
+        })
+        .prefault({}),
+      /** Events kept in memory for the API. */
+      keptEvents: z.number().int().min(100).max(1_000_000).default(10_000),
+    })
+    .prefault({}),
   api: z.strictObject({ listen: z.string().regex(/^.+:\d+$/, "expected HOST:PORT").default("127.0.0.1:50051") }).prefault({}),
   stateDir: z.string().min(1).default("/var/lib/ovs-shadow"),
   log: z.strictObject({ level: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info") }).prefault({}),

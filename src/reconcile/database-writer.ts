@@ -23,16 +23,24 @@ export interface FlushResult {
 }
 
 const configTimeoutMs = 10_000;
+const keptTargets = 64;
 
 export class DatabaseWriter {
   readonly counters: DatabaseWriterCounters = { transactions: 0, changes: 0, refused: 0 };
   private readonly client: OvsdbClient;
   private readonly replica: Replica;
   private desired: DesiredDatabase | undefined;
+  /** The values of next_cfg that our latest transactions were to set. */
+  private readonly targets = new Set<number>();
 
   constructor(client: OvsdbClient, replica: Replica) {
     this.client = client;
     this.replica = replica;
+  }
+
+  /** Whether one of our latest transactions was to raise next_cfg to this. */
+  wrote(nextCfg: number): boolean {
+    return this.targets.has(nextCfg);
   }
 
   setDesired(desired: DesiredDatabase): void {
@@ -57,6 +65,8 @@ export class DatabaseWriter {
     txn.comment(`ovs-shadow: ${changes.length} changes`);
     const target = (integer(this.replica.table("Open_vSwitch").get(root), "next_cfg") ?? 0) + 1;
     txn.mutate("Open_vSwitch", root, [["next_cfg", "+=", 1]]);
+    this.targets.add(target);
+    if (this.targets.size > keptTargets) this.targets.delete([...this.targets][0] as number);
     try {
       await txn.commit();
     } catch (error) {

@@ -2,7 +2,7 @@
 import type { OpenFlowConnection } from "node-openflow";
 import { flowMod, match } from "node-openflow";
 import type { Logger } from "pino";
-import type { FlowEntry } from "../network/flow-entry.js";
+import type { FlowChange, FlowEntry, GroupChange } from "../network/flow-entry.js";
 import { cookie, isOurGroup, isOurs, table } from "../network/pipeline.js";
 import { Converger } from "./converger.js";
 import { SwitchWriter, type SwitchState, type WriterCounters } from "./switch-writer.js";
@@ -16,6 +16,8 @@ export interface LiveParts {
   /** What a bridge should have of ours now; undefined: leave it as it is for the moment. */
   readonly desired: (bridge: string) => SwitchState | undefined;
   readonly log: Logger;
+  /** Told of changes just before they are sent. */
+  readonly sending?: (bridge: string, flows: readonly FlowChange[], groups: readonly GroupChange[]) => void;
 }
 
 export class LiveSwitches {
@@ -34,6 +36,7 @@ export class LiveSwitches {
 
   attach(bridge: string, connection: OpenFlowConnection): void {
     const writer = new SwitchWriter(onlyOurs);
+    writer.sending = (flows, groups) => this.parts.sending?.(bridge, flows, groups);
     writer.attach(connection);
     this.switches.set(bridge, { connection, writer });
     this.changed();

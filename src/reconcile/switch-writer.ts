@@ -11,7 +11,9 @@ import {
   flowKey,
   flowMods,
   groupMods,
+  type FlowChange,
   type FlowEntry,
+  type GroupChange,
   type GroupEntry,
 } from "../network/flow-entry.js";
 
@@ -45,6 +47,8 @@ export class SwitchWriter {
   readonly counters: WriterCounters = { passes: 0, flowMods: 0, groupMods: 0, blocked: 0, refused: 0, repaired: 0 };
   /** The last errors a switch gave, newest last, at most 16. */
   readonly errors: OpenFlowError[] = [];
+  /** Told of changes just before they are sent: who sees them on the switch can tell them from others'. */
+  sending: ((flows: readonly FlowChange[], groups: readonly GroupChange[]) => void) | undefined;
   private readonly ownership: Ownership;
   private connection: OpenFlowConnection | undefined;
   private desired: SwitchState | undefined;
@@ -155,6 +159,7 @@ export class SwitchWriter {
       if (mods.length === 0) return;
       this.counters.flowMods += flowChanges.length;
       this.counters.groupMods += groupChanges.length;
+      this.sending?.(flowChanges, groupChanges);
       const errors = await connection.apply(mods);
       this.flows = new Map(wanted.map((flow) => [flowKey(flow), flow]));
       this.groups = new Map(desired.groups.map((group) => [group.groupId, group]));

@@ -40,6 +40,8 @@ export interface ShadowParts {
   readonly sflow: DesiredSflow | undefined;
   /** A flow went away on a live bridge, by time-out or by anyone's hand. */
   readonly liveFlowRemoved: (bridge: string, flow: FlowEntry) => void;
+  /** A live bridge is being followed: who wants to know of its edits listens to the follower. */
+  readonly following?: (follower: TableFollower) => void;
 }
 
 export type BridgeState = "in step" | "held" | "converging" | "not connected" | "off";
@@ -86,6 +88,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private releaseTimer: NodeJS.Timeout | undefined;
   private trial: ReadonlyMap<string, readonly FlowEntry[]> | undefined;
   private isTapped = false;
+  /** Copies are shown on the adapters' LOCAL devices outside of trials, too: somebody listens there. */
+  private isAlwaysTapped = false;
   private isPromoted = false;
   private isGuarded = true;
   private isReplicating: boolean;
@@ -150,7 +154,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   }
 
   /** Guards on or off, copies on or off, and where the shadow's output goes. Takes effect with the next `settle`. */
-  setMode(mode: { readonly guarded?: boolean; readonly promoted?: boolean; readonly replicating?: boolean }): void {
+  setMode(mode: { readonly guarded?: boolean; readonly promoted?: boolean; readonly replicating?: boolean; readonly tapped?: boolean }): void {
+    this.isAlwaysTapped = mode.tapped ?? this.isAlwaysTapped;
     this.isReplicating = mode.replicating ?? this.isReplicating;
     this.isGuarded = mode.guarded ?? this.isGuarded;
     this.isPromoted = mode.promoted ?? this.isPromoted;
@@ -308,6 +313,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       const follower = new TableFollower(name, this.parts.dial(name));
       follower.on("changed", changed);
       follower.on("removed", (flow) => this.parts.liveFlowRemoved(name, flow));
+      this.parts.following?.(follower);
       this.followers.set(name, follower);
     }
     for (const [name, follower] of this.followers) {
@@ -338,7 +344,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
         groups: [...foreignGroups, ...ours.groups],
       });
       this.own.get(adapterBridge(name))?.writer.setDesired({
-        flows: adapterFlows(this.edges(name), { tap: this.isTapped, showSink: this.parts.showSink, promoted: this.isPromoted }),
+        flows: adapterFlows(this.edges(name), { tap: this.isTapped || this.isAlwaysTapped, showSink: this.parts.showSink, promoted: this.isPromoted }),
         groups: [],
       });
     }
