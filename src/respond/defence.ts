@@ -11,7 +11,7 @@ import type { Config } from "../config/schema.js";
 import type { Network } from "../network/model.js";
 import type { AttackModel } from "../predict/attack-model.js";
 import { noOnsets, track, type OnsetState, type Prediction } from "../predict/onset.js";
-import { FeatureWindows, hopMs, type DestinationVector } from "../telemetry/features.js";
+import { FeatureWindows, hopMs, type DestinationVector } from "../telemetry/destination-windows.js";
 import { SflowFeed } from "../telemetry/sflow-feed.js";
 import { Streams } from "../telemetry/streams.js";
 import { candidates } from "./attack-policy.js";
