@@ -3,7 +3,8 @@
  *
  * Two ways to depend: a server that is asked asks another one ("inside": the application asks the authentication), and a client that is about
  * to use a service uses another one first ("before": it looks up the name). In both, what follows must follow more often than
- * chance alone would have it; the lag is the median time between the two.
+ * chance alone would have it, within one of several spans of time: of two services in constant use only a short one can tell. The
+ * lag is the median time between the two.
  */
 import { serviceName } from "./conversations.js";
 import type { ServiceEdge } from "./service-graph.js";
@@ -15,7 +16,7 @@ export interface Dependency {
   readonly on: string;
   readonly way: "inside" | "before";
   readonly lagMs: number;
-  /** 0 to 1: the share of uses that go with the other service, beyond chance; the lower end of its 95 % interval. */
+  /** 0 to 1: the share of uses that go with the other service, beyond chance; the lower end of its interval. */
   readonly confidence: number;
   /** Uses looked at. */
   readonly support: number;
@@ -31,6 +32,10 @@ export const defaultDependencyOptions: DependencyOptions = { maxLagMs: 2_000, mi
 
 /** Services and edges of one host that are compared with each other, the busiest; n × n pairs are looked at. */
 const maxPerHost = 32;
+/** Spans tried, as shares of the longest lag. */
+const spans = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
+/** As several spans are tried for each pair, and many pairs, an interval of three standard deviations is used. */
+const deviations = 3;
 
 /** All dependencies that the edges show, the surest first. */
 export function dependencies(edges: readonly ServiceEdge[], options: DependencyOptions = defaultDependencyOptions): Dependency[] {
@@ -47,34 +52,29 @@ export function dependencies(edges: readonly ServiceEdge[], options: DependencyO
       const on = serviceName(call.service);
       // Only what is inside of the time we know both of counts.
       const seen = follows(asked, call.starts, options.maxLagMs);
-      if (on !== dependent && seen !== undefined) found.push(...judged({ dependent, on, way: "inside" }, seen, options));
+      const need = on === dependent || seen === undefined ? undefined : judged({ dependent, on, way: "inside" }, seen, options);
+      if (need !== undefined) found.push(need);
     }
   }
 
-  const before = new Map<string, { hits: number; count: number; chance: number; lags: number[]; after: number }>();
+  const before = new Map<string, { readonly which: Pick<Dependency, "dependent" | "on" | "way">; readonly first: Pooled; readonly after: Pooled }>();
   for (const mine of byClient.values()) {
     for (const use of busiest(mine)) {
       for (const other of busiest(mine)) {
         if (use === other) continue;
-        const seen = precedes(use.starts, other.starts, options.maxLagMs);
-        const reverse = follows(use.starts, other.starts, options.maxLagMs);
-        if (seen === undefined) continue;
-        const key = `${serviceName(use.service)}\n${serviceName(other.service)}`;
-        const sum = before.get(key) ?? { hits: 0, count: 0, chance: 0, lags: [], after: 0 };
-        sum.hits += seen.lags.length;
-        sum.count += seen.count;
-        sum.chance += seen.chance * seen.count;
-        sum.lags.push(...seen.lags);
-        sum.after += reverse?.lags.length ?? 0;
+        const which = { dependent: serviceName(use.service), on: serviceName(other.service), way: "before" as const };
+        const key = `${which.dependent}\n${which.on}`;
+        const sum = before.get(key) ?? { which, first: new Pooled(), after: new Pooled() };
+        sum.first.add(precedes(use.starts, other.starts, options.maxLagMs));
+        sum.after.add(follows(use.starts, other.starts, options.maxLagMs));
         before.set(key, sum);
       }
     }
   }
-  for (const [key, { count, chance, lags, after }] of before) {
-    const [dependent = "", on = ""] = key.split("\n");
+  for (const { which, first, after } of before.values()) {
+    const need = judged(which, first, options);
     // Of two that go together, the one that comes first is the one that is needed.
-    if (after >= lags.length) continue;
-    found.push(...judged({ dependent, on, way: "before" }, { lags, count, chance: count === 0 ? 0 : chance / count }, options));
+    if (need !== undefined && need.confidence > (judged(which, after, options)?.confidence ?? 0)) found.push(need);
   }
   return found.sort((x, y) => y.confidence - x.confidence || (x.dependent < y.dependent ? -1 : 1));
 }
@@ -83,17 +83,41 @@ interface Following {
   /** Of those uses that were followed, how long it took. */
   readonly lags: readonly number[];
   readonly count: number;
-  /** How likely a use would be followed if the two had nothing to do with each other. */
-  readonly chance: number;
+  /** How many of the others come in a ms, on average: by it comes how likely a use would be followed by chance. */
+  readonly perMs: number;
 }
 
-function judged(which: Pick<Dependency, "dependent" | "on" | "way">, { lags, count, chance }: Following, options: DependencyOptions): Dependency[] {
-  if (count < options.minSupport || lags.length === 0) return [];
-  const low = wilsonLow(lags.length, count);
-  const confidence = Math.max(0, (low - chance) / Math.max(1 - chance, 1e-9));
-  if (confidence < options.minConfidence) return [];
+/** The same of several clients together. */
+class Pooled implements Following {
+  readonly lags: number[] = [];
+  count = 0;
+  private expected = 0;
+
+  get perMs(): number {
+    return this.count === 0 ? 0 : this.expected / this.count;
+  }
+
+  add(seen: Following | undefined): void {
+    if (seen === undefined) return;
+    this.lags.push(...seen.lags);
+    this.count += seen.count;
+    this.expected += seen.perMs * seen.count;
+  }
+}
+
+function judged(which: Pick<Dependency, "dependent" | "on" | "way">, { lags, count, perMs }: Following, options: DependencyOptions): Dependency | undefined {
+  if (count < options.minSupport) return undefined;
   const sorted = [...lags].sort((x, y) => x - y);
-  return [{ ...which, lagMs: sorted[sorted.length >> 1] ?? 0, confidence, support: count }];
+  let best: Dependency | undefined;
+  for (const span of spans) {
+    const spanMs = span * options.maxLagMs;
+    const after = sorted.findIndex((lag) => lag > spanMs);
+    const hits = after < 0 ? sorted.length : after;
+    const chance = 1 - Math.exp(-perMs * spanMs);
+    const confidence = (wilsonLow(hits, count) - chance) / Math.max(1 - chance, 1e-9);
+    if (hits > 0 && confidence >= options.minConfidence && confidence > (best?.confidence ?? 0)) best = { ...which, lagMs: sorted[hits >> 1] ?? 0, confidence, support: count };
+  }
+  return best;
 }
 
 /** How often one of `then` comes within `maxLagMs` after one of `first`. Undefined when the two were not seen at the same time. */
@@ -130,12 +154,12 @@ function within(points: readonly number[], others: readonly number[], lag: (poin
     }
   }
   const inside = others.filter((other) => other >= from && other <= to).length;
-  return { lags, count, chance: 1 - Math.exp((-inside / Math.max(to - from, 1)) * maxLagMs) };
+  return { lags, count, perMs: inside / Math.max(to - from, 1) };
 }
 
-/** Lower end of Wilson's 95 % interval for a share. */
+/** Lower end of Wilson's interval for a share. */
 function wilsonLow(hits: number, count: number): number {
-  const z = 1.96;
+  const z = deviations;
   const share = hits / count;
   const centre = share + z ** 2 / (2 * count);
   return Math.max(0, (centre - z * Math.sqrt((share * (1 - share)) / count + z ** 2 / (4 * count ** 2))) / (1 + z ** 2 / count));

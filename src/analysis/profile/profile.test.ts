@@ -76,6 +76,18 @@ test("a chain name service → authentication → application is found, each wit
   expect(critical.map(({ host }) => host).sort()).toEqual(["10.0.0.53", "10.0.0.90"]);
 });
 
+test("the chain is found also when it is in constant use, by its short lags", () => {
+  const random = seeded(4);
+  const packets: ObservedPacket[] = [];
+  let port = 20_000;
+  for (let i = 0, at = 10_000; i < 80; i++, at += 40 + Math.floor(random() * 700)) {
+    packets.push(...query(at, "10.0.0.1", port++, "10.0.0.2"), ...connection(at + 5, "10.0.0.1", port++, "10.0.0.3", 8080), ...connection(at + 9, "10.0.0.3", port++, "10.0.0.4", 9000));
+  }
+  const found = learn(packets).profile.document(100_000).dependencies;
+  expect(found.map(({ dependent, on, way }) => `${dependent} ${way} ${on}`).sort()).toEqual(["10.0.0.3 tcp/8080 before 10.0.0.2 udp/53", "10.0.0.3 tcp/8080 inside 10.0.0.4 tcp/9000"]);
+  expect(found.every(({ confidence, lagMs }) => confidence > 0.7 && lagMs <= 10)).toBe(true);
+});
+
 test("two services used at random of each other have no dependency", () => {
   const random = seeded(11);
   let wrong = 0;
