@@ -23,6 +23,12 @@ export interface PeakOptions {
   readonly periodMs: number;
   readonly slots: number;
 }
+/** What is kept, for a restart: the seasons' sums of each subject's slots. */
+export interface PeaksState {
+  readonly options: PeakOptions;
+  readonly subjects: readonly (readonly [string, readonly Slot[]])[];
+}
+
 /** A day in parts of five minutes. */
 export const daily: PeakOptions = { periodMs: 86_400_000, slots: 288 };
 
@@ -76,6 +82,16 @@ export class Peaks {
       best = { atMs: ((i + 0.5) * periodMs) / slots.length, height, seasons: closed.seasons, plusMinus: Math.sqrt(variance) };
     }
     return best;
+  }
+
+  state(): PeaksState {
+    return { options: this.options, subjects: [...this.subjects] };
+  }
+
+  /** Goes on from a kept state; one of other seasons is left out. */
+  restore({ options, subjects }: PeaksState): void {
+    if (options.periodMs !== this.options.periodMs || options.slots !== this.options.slots) return;
+    for (const [subject, slots] of subjects.slice(0, maxSubjects)) this.subjects.set(subject, slots.map((slot) => ({ ...slot })));
   }
 
   all(): string[] {

@@ -67,6 +67,14 @@ export class ServiceGraph {
     edge.lastMs = Math.max(edge.lastMs, lastMs);
   }
 
+  /** Goes on from kept edges: the time of learning counts from the first of them. */
+  restore(edges: readonly ServiceEdge[]): void {
+    for (const edge of edges.slice(0, maxEdges)) {
+      this.edges.set(edgeName(edge), { ...edge, starts: [...edge.starts] });
+      this.beganMs = Math.min(this.beganMs ?? Infinity, edge.firstMs);
+    }
+  }
+
   all(): readonly ServiceEdge[] {
     return [...this.edges.values()];
   }
