@@ -1,11 +1,13 @@
 /** RoutingService: routes, neighbours, and the events of routing and of edits. */
-import { Metadata, status, type sendUnaryData, type ServerUnaryCall, type ServerWritableStream } from "@grpc/grpc-js";
+import { Metadata, status, type ServerWritableStream } from "@grpc/grpc-js";
 import type { EventLog, LoggedEvent } from "../analysis/event-log.js";
 import type { BmpNeighbour } from "../analysis/routing/bmp-station.js";
 import type { InterceptorCounters, Snapshot } from "../analysis/routing/interceptor.js";
 import type { Route } from "../analysis/routing/rib.js";
+import { InvalidArgument } from "./convert.js";
 import type * as proto from "./generated/ovsshadow/v1/routing.js";
 import type { RoutingServiceServer } from "./generated/ovsshadow/v1/routing.js";
+import { unary } from "./unary.js";
 
 /** What the service shows; `interceptor` is undefined where routing is not listened to. */
 export interface RoutingSurface {
@@ -23,28 +25,15 @@ const maxQueue = 1_024;
 
 export function routingHandlers(surface: RoutingSurface): RoutingServiceServer {
   return {
-    listRoutes: answer((request) => listRoutes(surface, request)),
-    listNeighbours: answer(() => listNeighbours(surface)),
-    listEvents: answer(({ kind, limit, othersOnly }: proto.ListEventsRequest) => ({ events: surface.events.latest(Math.min(limit || defaultEvents, maxEvents), wanted(kind, othersOnly)).map(eventMessage) })),
+    listRoutes: unary((request) => listRoutes(surface, request)),
+    listNeighbours: unary(() => listNeighbours(surface)),
+    listEvents: unary(({ kind, limit, othersOnly }: proto.ListEventsRequest) => ({ events: surface.events.latest(Math.min(limit || defaultEvents, maxEvents), wanted(kind, othersOnly)).map(eventMessage) })),
     watchEvents: (call) => watchEvents(surface, call),
   };
 }
 
-/** A request that asks for what there is none of. */
-class WrongRequest extends Error {}
-
-function answer<Request, Response>(work: (request: Request) => Response) {
-  return (call: ServerUnaryCall<Request, Response>, reply: sendUnaryData<Response>): void => {
-    try {
-      reply(null, work(call.request));
-    } catch (error) {
-      reply({ code: error instanceof WrongRequest ? status.INVALID_ARGUMENT : status.INTERNAL, details: (error as Error).message });
-    }
-  };
-}
-
 function wanted(kind: string, othersOnly: boolean): (event: LoggedEvent) => boolean {
-  if (kind !== "" && kind !== "routing" && kind !== "edit") throw new WrongRequest(`kind: expected "routing" or "edit", got ${JSON.stringify(kind)}`);
+  if (kind !== "" && kind !== "routing" && kind !== "edit") throw new InvalidArgument("kind", `expected "routing" or "edit", got ${JSON.stringify(kind)}`);
   return (event) => (kind === "" || event.kind === kind) && !(othersOnly && event.kind === "edit" && event.detail["by"] === "ovs-shadow");
 }
 

@@ -14,7 +14,7 @@ type Facts = Readonly<Record<string, unknown>>;
 export async function events(options: EventOptions, kind: "edit" | "routing"): Promise<void> {
   const othersOnly = options.others ?? false;
   if (options.watch === true) return watch(options, kind, othersOnly);
-  const { events: list } = await callService<RoutingServiceClient, ListEventsResponse>(RoutingServiceClient, options, (client, done) => client.listEvents({ kind, limit: options.limit, othersOnly }, done));
+  const { events: list } = await callService<RoutingServiceClient, ListEventsResponse>(options, RoutingServiceClient, (client, done) => client.listEvents({ kind, limit: options.limit, othersOnly }, done));
   if (options.output === "json") return printJson(list.map((event) => ({ ...event, detail: JSON.parse(event.detail) as Facts })));
   printTable(["at", "subject", "what", "by", "facts"], list.map((event) => row(event)));
 }

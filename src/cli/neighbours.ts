@@ -4,7 +4,7 @@ import { callService, type GlobalOptions } from "./client.js";
 import { printJson, printLine, printTable, time } from "./print.js";
 
 export async function neighbours(options: GlobalOptions): Promise<void> {
-  const answer = await callService<RoutingServiceClient, ListNeighboursResponse>(RoutingServiceClient, options, (client, done) => client.listNeighbours({}, done));
+  const answer = await callService<RoutingServiceClient, ListNeighboursResponse>(options, RoutingServiceClient, (client, done) => client.listNeighbours({}, done));
   if (options.output === "json") return printJson({ ...answer, neighbours: answer.neighbours.map((one) => ({ ...one, detail: JSON.parse(one.detail) as unknown })) });
   printTable(["by", "neighbour", "at", "state", "since"], answer.neighbours.map(({ protocol, name, at, state, sinceMs }) => [protocol, name, at, state, time(sinceMs)]));
   if (answer.bindings.length > 0) printTable(["address", "hardware address", "at", "by", "last"], answer.bindings.map(({ address, mac, at, by, lastMs }) => [address, mac, at, by, time(lastMs)]));

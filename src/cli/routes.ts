@@ -4,7 +4,7 @@ import { callService, type GlobalOptions } from "./client.js";
 import { printJson, printLine, printTable, time } from "./print.js";
 
 export async function routes(options: GlobalOptions & { readonly prefix?: string; readonly from?: string }): Promise<void> {
-  const answer = await callService<RoutingServiceClient, ListRoutesResponse>(RoutingServiceClient, options, (client, done) => client.listRoutes({ prefix: options.prefix ?? "", from: options.from ?? "", limit: 0 }, done));
+  const answer = await callService<RoutingServiceClient, ListRoutesResponse>(options, RoutingServiceClient, (client, done) => client.listRoutes({ prefix: options.prefix ?? "", from: options.from ?? "", limit: 0 }, done));
   const list = answer.routes.map((route) => ({ ...route, attributes: JSON.parse(route.attributes) as { readonly asPath?: string; readonly kind?: string } }));
   if (options.output === "json") return printJson({ ...answer, routes: list });
   printTable(
