@@ -73,6 +73,7 @@ export class Interception implements AsyncDisposable {
 
   private locate(network: Network): void {
     this.places = new Map([...network.hosts.values()].map((host) => [host.mac, portKey(host.at)]));
+    this.interceptor?.locate(this.places);
   }
 
   private listen(network: Network): void {

@@ -10,6 +10,8 @@ export interface Binding {
   readonly vlanVid: number | undefined;
   /** Where it was heard: "bridge:ofport" or a device. */
   readonly at: string;
+  /** False: `at` is the device of a capture, because the host's port was not known then. */
+  readonly isLocated: boolean;
   readonly by: "arp" | "nd";
   readonly isRouter: boolean;
   readonly sinceMs: number;
@@ -31,6 +33,7 @@ export interface Heard {
   readonly ethSrc: string;
   readonly vlanVid: number | undefined;
   readonly at: string;
+  readonly isLocated: boolean;
 }
 
 /** A binding not heard again for so long is forgotten: as long as hosts usually keep theirs, and then some. */
@@ -92,16 +95,27 @@ export class Bindings {
     }
   }
 
+  /** Where hardware addresses are has become known: bindings that were heard before get their place ("bridge:ofport") now, without an event. */
+  locate(places: ReadonlyMap<string, string>): void {
+    this.table.update((binding) => {
+      const at = binding.isLocated ? undefined : places.get(binding.mac);
+      return at === undefined ? binding : { ...binding, at, isLocated: true };
+    });
+  }
+
   advance(nowMs: number): void {
     for (const { address, mac, at } of this.table.expire(nowMs)) this.tell(nowMs, "binding-expired", address, { mac, at });
     for (const { address } of this.routers.expire(nowMs)) this.tell(nowMs, "router-gone", address, { why: "lifetime passed" });
   }
 
-  private bind(address: string, mac: string, by: Binding["by"], isRouter: boolean, { nowMs, vlanVid, at }: Heard): void {
+  private bind(address: string, mac: string, by: Binding["by"], isRouter: boolean, heard: Heard): void {
+    const { nowMs, vlanVid } = heard;
     const old = this.table.get(key(address, vlanVid));
+    const { at, isLocated } = !heard.isLocated && old?.mac === mac ? old : heard;
     const sinceMs = old?.mac === mac ? old.sinceMs : nowMs;
-    this.table.set(key(address, vlanVid), { address, mac, vlanVid, at, by, isRouter: isRouter || (old?.mac === mac && old.isRouter), sinceMs, lastMs: nowMs }, nowMs + lifeMs);
-    if (old?.mac === mac && old.at === at) return;
+    this.table.set(key(address, vlanVid), { address, mac, vlanVid, at, isLocated, by, isRouter: isRouter || (old?.mac === mac && old.isRouter), sinceMs, lastMs: nowMs }, nowMs + lifeMs);
+    // A place that has become known is no move.
+    if (old?.mac === mac && (old.at === at || !old.isLocated)) return;
     const detail = { mac, at, by, ...(vlanVid === undefined ? {} : { vlanVid }) };
     if (old !== undefined && old.mac !== mac && nowMs - old.lastMs < conflictMs) {
       this.conflicts++;

@@ -34,6 +34,10 @@ export class ExpiringMap<V> {
   delete(key: string): boolean {
     return this.entries.delete(key);
   }
+  /** Changes values in place: they stay as old, and expire when they would have. */
+  update(change: (value: V) => V): void {
+    for (const [key, { value, expiresMs }] of this.entries) this.entries.set(key, { value: change(value), expiresMs });
+  }
   values(): V[] {
     return [...this.entries.values()].map(({ value }) => value);
   }

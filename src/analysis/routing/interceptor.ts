@@ -28,6 +28,8 @@ export interface Frame {
   readonly bytes: Uint8Array;
   /** Where it came in: "bridge:ofport", or the device it was captured on. */
   readonly at: string;
+  /** Whether `at` is a port; false: its port is not known yet. */
+  readonly isLocated?: boolean;
 }
 
 export interface InterceptorOptions {
@@ -114,6 +116,11 @@ export class RoutingInterceptor {
     }
   }
 
+  /** Where hardware addresses are, "bridge:ofport": bindings heard before that was known get their place. */
+  locate(places: ReadonlyMap<string, string>): void {
+    this.bindings.locate(places);
+  }
+
   /** Lets time pass: hold times, dead intervals, lifetimes. Call about once a second. */
   advance(nowMs: number): void {
     this.bgp.advance(nowMs);
@@ -192,4 +199,4 @@ export class RoutingInterceptor {
   }
 }
 
-const heard = (packet: Packet, { tMs, at }: Frame): Heard => ({ nowMs: tMs, ethSrc: packet.ethSrc, vlanVid: packet.vlanVid, at });
+const heard = (packet: Packet, { tMs, at, isLocated = true }: Frame): Heard => ({ nowMs: tMs, ethSrc: packet.ethSrc, vlanVid: packet.vlanVid, at, isLocated });

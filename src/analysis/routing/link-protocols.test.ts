@@ -60,6 +60,18 @@ test("ARP: a binding once, a conflict when two claim it, a move after silence, a
   expect(interceptor.snapshot().bindings).toEqual([]);
 });
 
+test("a host whose port becomes known later gets its place without an event", () => {
+  const { interceptor, events } = listen();
+  interceptor.frame({ tMs: 0, bytes: ether(1, "0806", arp(1, 1, "0a000002")), at: "capture0", isLocated: false });
+  interceptor.locate(new Map([[macText(1), "br0:1"]]));
+  expect(interceptor.snapshot().bindings).toMatchObject([{ at: "br0:1" }]);
+  interceptor.frame({ tMs: 1, bytes: ether(1, "0806", arp(1, 1, "0a000002")), at: "br0:1" });
+  expect(events).toHaveLength(1);
+  // From port to port is a move.
+  interceptor.frame({ tMs: 2, bytes: ether(1, "0806", arp(1, 1, "0a000002")), at: "br0:2" });
+  expect(events.at(-1)).toMatchObject({ detail: { what: "binding", at: "br0:2", beforeAt: "br0:1" } });
+});
+
 const local = "fe80000000000000 0000000000000001";
 const group = "ff02000000000000 0000000000000001";
 

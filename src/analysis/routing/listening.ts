@@ -89,7 +89,10 @@ export class Listening implements AsyncDisposable {
       const capture = await RoutingCapture.start({
         device,
         direction: listened.isOurs ? "in" : "inout",
-        frame: (frame) => interceptor.frame({ ...frame, at: locate(macText(frame.bytes, 6)) ?? device }),
+        frame: (frame) => {
+          const port = locate(macText(frame.bytes, 6));
+          interceptor.frame({ ...frame, at: port ?? device, isLocated: port !== undefined });
+        },
         ended: (why) => this.again(listened, why),
       });
       if (listened.isGone) {
