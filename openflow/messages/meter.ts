@@ -86,6 +86,8 @@ export const meterConfigCodec: Codec<MeterConfig> = struct({ length: ownLength()
 
 const bandStats = struct({ packetBandCount: u64, byteBandCount: u64 });
 /** The meter's number stands before the length, which counts from the struct's start all the same. */
+/** ofp_meter_stats; `bands` in the order of the meter's own. */
+export type MeterStats = ValueOf<typeof meterStatsCodec>;
 export const meterStatsCodec = struct({
   meterId: u32, length: ownLength(), pad0: padding(6), flowCount: u32, packetInCount: u64, byteInCount: u64, durationSec: u32, durationNsec: u32, bands: list(bandStats),
 });
