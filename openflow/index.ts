@@ -5,7 +5,7 @@ export type { ControllerOptions, EncapProperty, NatRange } from "./actions/nicir
 export { instruction, instructionsKey, type Instruction } from "./actions/instruction.js";
 export { OpenFlowConnection, type FlowWatch, type RoleName } from "./connection/connection.js";
 export type { BundleOptions } from "./connection/bundle.js";
-export { defaultOptions, type ConnectionCounters, type ConnectionEvents, type SessionOptions } from "./connection/session.js";
+export { defaultOptions, type ConnectionCounters, type ConnectionEvents, type SessionOptions } from "./connection/session-types.js";
 export { connect, OpenFlowServer, type ConnectOptions, type ListenOptions } from "./connection/endpoint.js";
 export type { TlsFiles } from "./connection/tls.js";
 export { OpenFlowError, type OpenFlowErrorCode, type OpenFlowErrorFacts } from "./errors.js";
