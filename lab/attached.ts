@@ -44,11 +44,14 @@ export class Attached implements AsyncDisposable {
   readonly ovs: Ovs;
   controller: Controller;
   readonly config: Config;
+  /** When the controller was started, by performance.now(). */
+  startedMs: number;
 
-  private constructor(ovs: Ovs, config: Config, controller: Controller) {
+  private constructor(ovs: Ovs, config: Config, controller: Controller, startedMs: number) {
     this.ovs = ovs;
     this.config = config;
     this.controller = controller;
+    this.startedMs = startedMs;
   }
 
   static async start(shape: LiveShape, config: Record<string, unknown> = {}): Promise<Attached> {
@@ -56,7 +59,8 @@ export class Attached implements AsyncDisposable {
     try {
       await buildLive(ovs, shape);
       const whole = configSchema.parse({ ovsdb: ovs.remote, openflow: { runDir: ovs.runDir }, policy: { promotion: { automatic: false } }, ...config });
-      return new Attached(ovs, whole, await Attached.attach(whole));
+      const startedMs = performance.now();
+      return new Attached(ovs, whole, await Attached.attach(whole), startedMs);
     } catch (error) {
       await ovs[Symbol.asyncDispose]();
       throw error;
@@ -72,6 +76,7 @@ export class Attached implements AsyncDisposable {
   /** Ends the controller, leaves the network as it is, and attaches again. */
   async restart(): Promise<void> {
     await this.controller.stop();
+    this.startedMs = performance.now();
     this.controller = await Attached.attach(this.config);
   }
 

@@ -94,7 +94,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.replica = replica;
     const dial = (bridge: string): Dial => managementSocket(config.openflow.runDir, bridge);
     this.index = new BridgeIndex(replica);
-    this.database = new DatabaseWriter(client, replica, { index: this.index, nowMs });
+    this.database = new DatabaseWriter(client, replica, { index: this.index, nowMs, rank: (bridge) => (this.isCritical(bridge) ? 0 : 1) });
     this.discovery = new Discovery({ index: this.index, dial, bridges: config.bridges, lldpKey: randomBytes(32), log, nowMs });
     this.live = new LiveSwitches({ desired: (bridge) => this.desiredLive(bridge), log });
     const { sflow } = config;
@@ -240,6 +240,20 @@ export class Controller extends EventEmitter<ControllerEvents> {
       }),
     );
   }
+
+  /** Whether the configuration names a bridge, or a host behind it, to come first. */
+  private isCritical(bridge: string): boolean {
+    const { critical } = this.config.shadow;
+    if (critical.length === 0) return false;
+    const { current } = this.discovery;
+    if (this.criticalOf?.network !== current) {
+      const hosts = [...current.hosts.values()].filter(({ mac, addresses }) => critical.some((one) => one.toLowerCase() === mac || addresses.includes(one)));
+      this.criticalOf = { network: current, bridges: new Set([...critical, ...hosts.map(({ at }) => at.bridge)]) };
+    }
+    return this.criticalOf.bridges.has(bridge);
+  }
+
+  private criticalOf: { readonly network: Network; readonly bridges: ReadonlySet<string> } | undefined;
 
   /** Forwarding of a network, made once for each. */
   private base(network: Network): ReadonlyMap<string, SwitchState> {

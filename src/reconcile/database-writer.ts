@@ -70,8 +70,11 @@ export class DatabaseWriter {
     return new Map(ours.flatMap((port) => (port.error === undefined ? [] : [[port.name, port.error]])));
   }
 
-  /** Writes what differs and waits until vswitchd has taken it in. Nothing is sent when nothing differs. */
-  async flush(): Promise<FlushResult> {
+  /**
+   * Writes what differs and waits until vswitchd has taken it in. Nothing is sent when nothing differs. `between`: called after
+   * each transaction but the last, so that what is there already can be worked on.
+   */
+  async flush(between: () => Promise<void> = async () => {}): Promise<FlushResult> {
     const written: DatabaseChange[] = [];
     for (;;) {
       if (this.desired === undefined) break;
@@ -82,6 +85,7 @@ export class DatabaseWriter {
       await this.commit(batch);
       for (const change of batch) written.push(change);
       if (batch.length === changes.length) break;
+      await between();
     }
     return { changes: written, mirrorsChanged: written.some((change) => change.op.endsWith("guard")) };
   }

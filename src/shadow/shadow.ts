@@ -78,7 +78,8 @@ class OwnBridge {
     this.session = new BridgeSession(name, dial, async () => {});
     this.session.on("up", (connection) => {
       this.writer.attach(connection);
-      changed();
+      // At once: the pass that is running may be at the database for long.
+      void this.writer.flush().then(changed, changed);
     });
     this.session.on("down", () => this.writer.attach(undefined));
   }
@@ -308,7 +309,12 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     const sflow = new Map([...this.live.bridges.keys()].flatMap((name) => (this.parts.sflow === undefined ? [] : [[name, this.parts.sflow] as const])));
     const desired: DesiredDatabase = { bridges: this.rows.bridges, livePorts: this.rows.livePorts, sflow };
     this.parts.database.setDesired(desired);
-    const { mirrorsChanged } = await this.parts.database.flush();
+    const { mirrorsChanged } = await this.parts.database.flush(async () => {
+      // The bridges that came first get their tables while the others are made.
+      await this.syncSessions();
+      this.setTables();
+      for (const { writer } of this.own.values()) if (writer.dirty) void writer.flush().catch(() => this.changed());
+    });
     await this.syncSessions();
     this.setTables();
     const writers = [...this.own.values()].map((own) => own.writer);
@@ -385,7 +391,9 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       await follower.close();
     }
     const wanted = new Set(this.rows.bridges.map((bridge) => bridge.name));
-    for (const name of wanted) if (!this.own.has(name)) this.own.set(name, new OwnBridge(name, this.parts.dial(name), this.flowLag, this.parts.nowMs, changed));
+    // A bridge that is not made yet has no socket: dialling it would only put the next try off.
+    const isMade = (name: string): boolean => this.parts.index.bridge(name)?.datapathId !== undefined;
+    for (const name of wanted) if (!this.own.has(name) && isMade(name)) this.own.set(name, new OwnBridge(name, this.parts.dial(name), this.flowLag, this.parts.nowMs, changed));
     for (const [name, own] of this.own) {
       if (wanted.has(name)) continue;
       this.own.delete(name);
