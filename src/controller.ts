@@ -101,6 +101,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.shadow = new Shadow({
       database: this.database,
       tables: replica,
+      isCritical: (bridge) => this.isCritical(bridge),
       index: this.index,
       dial,
       compose: (network) => this.compose(network),

@@ -36,9 +36,13 @@ export function batches(changes: readonly DatabaseChange[], most: number, rank: 
   const result: DatabaseChange[][] = [];
   let current: DatabaseChange[] = [];
   let size = 0;
-  for (const { unit } of sorted) {
+  let before: number | undefined;
+  for (const { unit, at } of sorted) {
     const heavy = unit.reduce((sum, change) => sum + weight(change), 0);
-    if (current.length > 0 && size + heavy > most) {
+    // What comes first does not wait for company.
+    const isOtherRank = before !== undefined && before !== at && Number.isFinite(at);
+    before = at;
+    if (current.length > 0 && (isOtherRank || size + heavy > most)) {
       result.push(current);
       current = [];
       size = 0;
@@ -51,16 +55,19 @@ export function batches(changes: readonly DatabaseChange[], most: number, rank: 
 }
 
 /**
- * The size of the next transaction, in rows: grows while one takes no longer than `targetMs`, shrinks when it takes longer,
- * because how long a row takes depends on how large the switch is by now.
+ * The size of the next transaction, in rows. ovs-vswitchd runs its whole configuration for each, which takes a time of its own
+ * that grows with the switch; the rows come on top. So a transaction may take half as long again as the quickest of the last
+ * ones: shorter ones would not make the pauses much shorter, and there would be many more of them.
  */
 export class BatchSize {
   private rows: number;
+  private readonly recentMs: number[] = [];
   private readonly targetMs: number;
   private readonly least: number;
   private readonly most: number;
 
-  constructor({ targetMs = 150, first = 200, least = 50, most = 4_000 } = {}) {
+  /** `targetMs`: what a transaction may take in any case. */
+  constructor({ targetMs = 150, first = 200, least = 50, most = 2_000 } = {}) {
     this.targetMs = targetMs;
     this.rows = first;
     this.least = least;
@@ -71,9 +78,15 @@ export class BatchSize {
     return this.rows;
   }
 
-  /** A transaction of `rows` rows took this long. One much smaller than allowed says nothing about larger ones. */
+  /** A transaction of `rows` rows took this long. */
   measured(rows: number, tookMs: number): void {
-    if (tookMs > this.targetMs) this.rows = Math.max(this.least, Math.floor(Math.min(this.rows, Math.max(rows, this.least)) * Math.max(0.5, this.targetMs / tookMs)));
+    this.recentMs.push(tookMs);
+    if (this.recentMs.length > keptTimes) this.recentMs.shift();
+    const target = Math.max(this.targetMs, 1.5 * Math.min(...this.recentMs));
+    if (tookMs > target) this.rows = Math.max(this.least, Math.floor(this.rows * Math.max(0.5, target / tookMs)));
+    // One much smaller than allowed says nothing about larger ones.
     else if (rows >= this.rows / 2) this.rows = Math.min(this.most, Math.ceil(this.rows * 1.5));
   }
 }
+
+const keptTimes = 6;

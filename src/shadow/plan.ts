@@ -5,7 +5,7 @@
 import type { BridgeRow, Tables } from "../network/database-view.js";
 import { portKey, type Bridge, type Link, type Network, type PortRef } from "../network/model.js";
 import { mark } from "../network/pipeline.js";
-import type { DesiredBridge, DesiredPort } from "../reconcile/database-state.js";
+import type { DesiredBridge, DesiredPort, Settings } from "../reconcile/database-state.js";
 import { desiredShadow, type DesiredShadow, type ShadowOptions } from "./desired-shadow.js";
 import { liveSettings, portWith, withSettings, type LiveSettings } from "./settings.js";
 
@@ -89,11 +89,16 @@ export class ShadowPlan {
 }
 
 /** A replica port has its edge port's VLANs, so that a mirrored copy leaves as the frame came in; nothing else of it. */
-function vlanOnly(settings: LiveSettings, port: DesiredPort) {
+function vlanOnly(settings: LiveSettings, port: DesiredPort): Settings | undefined {
   const edge: PortRef["ofport"] = Number(port.live.slice(port.live.lastIndexOf(":") + 1));
   const all = settings.ports.get(edge);
-  return all === undefined ? undefined : new Map([...all].filter(([column]) => column === "vlan_mode" || column === "tag" || column === "trunks"));
+  if (all === undefined) return undefined;
+  let vlans = vlansOf.get(all);
+  if (vlans === undefined) vlansOf.set(all, (vlans = new Map([...all].filter(([column]) => column === "vlan_mode" || column === "tag" || column === "trunks"))));
+  return vlans;
 }
+
+const vlansOf = new WeakMap<Settings, Settings>();
 
 function linksByBridge(links: readonly Link[]): Map<string, Link[]> {
   const byBridge = new Map<string, Link[]>();

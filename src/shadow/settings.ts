@@ -3,6 +3,7 @@
  *
  * Left out on purpose: STP, RSTP, LACP, BFD, CFM and LLDP, because a frame that ovs-vswitchd handles itself passes the guards.
  */
+import type { Row } from "ovsdb-client";
 import { openflowLocal, type BridgeRow, type PortRow, type Tables } from "../network/database-view.js";
 import type { DesiredBridge, DesiredPort, Settings } from "../reconcile/database-state.js";
 
@@ -29,6 +30,15 @@ function bridgeSettings(tables: Tables, row: BridgeRow): Settings {
 
 function portSettings(tables: Tables, port: PortRow): Settings {
   const columns = tables.table("Port").get(port.uuid);
+  return isPlain(columns) ? (plain ??= settingsOf(undefined)) : settingsOf(columns);
+}
+
+/** Nearly all ports of a large network have nothing set: they share one value. */
+const isEmpty = (value: unknown): boolean => value === undefined || value === false || (Array.isArray(value) && value.length === 0) || (value instanceof Map && value.size === 0);
+let plain: Settings | undefined;
+const isPlain = (columns: Row | undefined): boolean => portColumns.every((name) => isEmpty(columns?.[name])) && isEmpty(columns?.["other_config"]);
+
+function settingsOf(columns: Row | undefined): Settings {
   return new Map([...portColumns.map((name) => [name, name === "protected" ? (columns?.[name] ?? false) : orEmpty(columns?.[name])] as const), ["other_config", chosen(columns?.["other_config"], portOptions)]]);
 }
 

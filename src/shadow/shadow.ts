@@ -35,6 +35,8 @@ export interface ShadowParts {
   readonly index: BridgeIndex;
   readonly dial: (bridge: string) => Dial;
   readonly compose: Compose;
+  /** Which live bridges come first when much is to be brought in step. */
+  readonly isCritical?: (bridge: string) => boolean;
   /** Makes vswitchd revalidate its cached flows; called after a Mirror row changed. */
   readonly poke: () => Promise<void>;
   readonly log: Logger;
@@ -314,6 +316,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       await this.syncSessions();
       this.setTables();
       for (const { writer } of this.own.values()) if (writer.dirty) void writer.flush().catch(() => this.changed());
+      await this.criticalFirst();
     });
     await this.syncSessions();
     this.setTables();
@@ -325,6 +328,20 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       if (since !== undefined) this.emit("converged", this.parts.nowMs() - since);
     } else {
       this.changedAtMs ??= since;
+    }
+  }
+
+  /**
+   * Gives the critical bridges the time to come in step before the next transaction: while ovs-vswitchd runs its configuration
+   * it answers nobody, so a session set up meanwhile takes many rounds of it. Once for each pass, and no longer than needed.
+   */
+  private async criticalFirst(): Promise<void> {
+    const names = [...this.live.bridges.keys()].filter((name) => this.parts.isCritical?.(name) === true);
+    const writers = names.flatMap((name) => [this.own.get(shadowBridge(name))?.writer, this.own.get(adapterBridge(name))?.writer]);
+    const end = this.parts.nowMs() + criticalWaitMs;
+    while (writers.some((writer) => writer !== undefined && (!writer.connected || writer.dirty)) && this.parts.nowMs() < end) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      this.setTables();
     }
   }
 
@@ -474,6 +491,8 @@ interface Told {
   byKey?: ReadonlyMap<string, FlowEntry>;
 }
 
+/** How long the other bridges wait for the critical ones, in ms. */
+const criticalWaitMs = 3_000;
 const noFlows: readonly FlowEntry[] = [];
 
 /** A copy lives as long as its original: it has no timeouts of its own. */
