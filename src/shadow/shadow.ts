@@ -7,6 +7,7 @@
  * flows, copied, and our own flows computed for the shadow's network: so equal to live, or held.
  */
 import { EventEmitter } from "node:events";
+import type { OpenFlowConnection } from "node-openflow";
 import type { Logger } from "pino";
 import { Histogram } from "../base/histogram.js";
 import type { BridgeIndex } from "../network/bridge-index.js";
@@ -107,6 +108,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private releaseTimer: NodeJS.Timeout | undefined;
   private trial: ReadonlyMap<string, readonly FlowEntry[]> | undefined;
   private isPlanned = false;
+  private sampling: ReadonlyMap<string, number> = new Map();
   private isTapped = false;
   private isPromoted = false;
   private isGuarded = true;
@@ -227,6 +229,17 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     }
   }
 
+  /** The session with the shadow of a live bridge, for reading; undefined while there is none. */
+  connection(bridge: string): OpenFlowConnection | undefined {
+    return this.own.get(shadowBridge(bridge))?.session.connection;
+  }
+
+  /** sFlow sampling rates by live bridge, from the next pass on; bridges without one keep the configured rate. */
+  setSampling(rates: ReadonlyMap<string, number>): void {
+    this.sampling = rates;
+    this.changed();
+  }
+
   /** Flow statistics of the shadow bridge of a live bridge. */
   async shadowFlowStats(bridge: string, cookie: bigint, cookieMask: bigint) {
     const connection = this.own.get(shadowBridge(bridge))?.session.connection;
@@ -308,7 +321,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       this.isPlanned = true;
       this.emit("planned");
     }
-    const sflow = new Map([...this.live.bridges.keys()].flatMap((name) => (this.parts.sflow === undefined ? [] : [[name, this.parts.sflow] as const])));
+    const sflow = new Map([...this.live.bridges.keys()].flatMap((name) => (this.parts.sflow === undefined ? [] : [[name, this.sflowOf(name, this.parts.sflow)] as const])));
     const desired: DesiredDatabase = { bridges: this.rows.bridges, livePorts: this.rows.livePorts, sflow };
     this.parts.database.setDesired(desired);
     const { mirrorsChanged } = await this.parts.database.flush(async () => {
@@ -343,6 +356,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       await new Promise((resolve) => setTimeout(resolve, 5));
       this.setTables();
     }
+  }
+
+  private sflowOf(bridge: string, configured: DesiredSflow): DesiredSflow {
+    const sampling = this.sampling.get(bridge);
+    return sampling === undefined ? configured : { ...configured, sampling };
   }
 
   /** Takes over what changed in live's tables. Nothing else: the database may be busy for long. */

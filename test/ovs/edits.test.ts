@@ -36,7 +36,7 @@ test("random edits leave nothing behind", async () => {
   let serial = 0;
 
   const some = <T>(list: readonly T[]): T | undefined => list[random(list.length)];
-  const bridgeWithPorts = (): [string, Ports] => some([...live]) ?? ["br0", new Map()];
+  const bridgeWithPorts = (): [string, Ports] => some([...live]) ?? ["br0", new Map<number, string>()];
   const rowEdit = (): string[] | undefined => {
     const [bridge, ports] = bridgeWithPorts();
     const [port, name = ""] = some([...ports]) ?? [];
