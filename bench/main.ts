@@ -8,8 +8,9 @@ import { observation } from "./observation.bench.js";
 import { openflow } from "./openflow.bench.js";
 import { ovsdb } from "./ovsdb.bench.js";
 import { sflowBench } from "./sflow.bench.js";
+import { shadowBench } from "./shadow.bench.js";
 
-const benches: readonly Bench[] = [openflow, ovsdb, sflowBench, observation];
+const benches: readonly Bench[] = [openflow, ovsdb, sflowBench, observation, shadowBench];
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "string" } } });

@@ -11,7 +11,8 @@ import { databaseOptions } from "./config/database.js";
 import type { Config } from "./config/schema.js";
 import { attachFlows, desiredForwarding } from "./forward/forwarding.js";
 import { managementSocket, type Dial } from "./network/bridge-session.js";
-import { monitoredTables, readBridges } from "./network/database-view.js";
+import { BridgeIndex } from "./network/bridge-index.js";
+import { monitoredTables } from "./network/database-view.js";
 import { Discovery } from "./network/discovery.js";
 import type { FlowChange, FlowEntry, GroupChange } from "./network/flow-entry.js";
 import { connected, graphOf } from "./network/graph.js";
@@ -52,6 +53,8 @@ export interface PortFidelity {
 /** Convergence times kept for the percentiles in the status. */
 const keptLags = 1_000;
 const auditIntervalMs = 2_000;
+/** How much of each interval goes into audits. */
+const auditBudgetMs = 40;
 /** The interval of sFlow counters and the database's retry, in ms. */
 const databaseBackoff = { initialMs: 100, maxMs: 2_000 };
 
@@ -70,9 +73,13 @@ export class Controller extends EventEmitter<ControllerEvents> {
   private readonly log: Logger;
   private readonly client: OvsdbClient;
   private readonly replica: Replica;
+  private readonly index: BridgeIndex;
   private readonly nowMs: () => number;
   private overlays: Overlays = () => [];
+  private readonly bases = new WeakMap<Network, ReadonlyMap<string, SwitchState>>();
   private audit: NodeJS.Timeout | undefined;
+  /** What is left of this round of audits. */
+  private audits: (() => Promise<number>)[] = [];
   private wholeSinceMs: number | undefined;
   private promotedByUs = false;
   private detaching = false;
@@ -95,13 +102,16 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.client = client;
     this.replica = replica;
     const dial = (bridge: string): Dial => managementSocket(config.openflow.runDir, bridge);
-    this.database = new DatabaseWriter(client, replica);
-    this.discovery = new Discovery({ tables: replica, dial, bridges: config.bridges, lldpKey: randomBytes(32), log, nowMs });
+    this.index = new BridgeIndex(replica);
+    this.database = new DatabaseWriter(client, replica, { index: this.index, nowMs, rank: (bridge) => (this.isCritical(bridge) ? 0 : 1) });
+    this.discovery = new Discovery({ index: this.index, dial, bridges: config.bridges, lldpKey: randomBytes(32), log, nowMs });
     this.live = new LiveSwitches({ desired: (bridge) => this.desiredLive(bridge), log, sending: (bridge, flows, groups) => this.emit("sending", bridge, flows, groups) });
     const { sflow } = config;
     this.shadow = new Shadow({
       database: this.database,
-      readBridges: () => readBridges(replica),
+      tables: replica,
+      isCritical: (bridge) => this.isCritical(bridge),
+      index: this.index,
       dial,
       compose: (network) => this.compose(network),
       poke: () => this.live.poke(),
@@ -122,7 +132,12 @@ export class Controller extends EventEmitter<ControllerEvents> {
   }
 
   start(): void {
-    this.replica.on("changes", () => this.discovery.databaseChanged());
+    this.replica.on("changes", (changes) => {
+      if (!this.index.changed(changes)) return;
+      this.discovery.databaseChanged();
+      // Rows of ours that someone changed or took away come back, and settings are followed.
+      if (!this.detaching) this.shadow.changed();
+    });
     this.replica.on("stale", () => {
       this.log.warn("the database is away; the model stays as it is");
       this.discovery.freeze(true);
@@ -134,6 +149,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     });
     this.discovery.on("down", (bridge) => this.live.detach(bridge));
     this.discovery.on("network", (network) => this.networkChanged(network));
+    this.shadow.on("planned", () => this.live.changed());
     this.shadow.on("converged", (lagMs) => {
       this.lags.push(lagMs);
       if (this.lags.length > keptLags) this.lags.shift();
@@ -254,8 +270,34 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** Forwarding and overlays for any network, live or the shadow's. */
   private compose(network: Network): Map<string, SwitchState> {
-    const base = this.config.forward.enabled ? desiredForwarding(network) : attachFlows(network);
-    return new Map([...base].map(([bridge, { flows, groups }]) => [bridge, { flows: [...flows, ...this.overlays(bridge)], groups }]));
+    const base = this.base(network);
+    return new Map(
+      [...base].map(([bridge, state]) => {
+        const overlays = this.overlays(bridge);
+        return [bridge, overlays.length === 0 ? state : { flows: [...state.flows, ...overlays], groups: state.groups }];
+      }),
+    );
+  }
+
+  /** Whether the configuration names a bridge, or a host behind it, to come first. */
+  private isCritical(bridge: string): boolean {
+    const { critical } = this.config.shadow;
+    if (critical.length === 0) return false;
+    const { current } = this.discovery;
+    if (this.criticalOf?.network !== current) {
+      const hosts = [...current.hosts.values()].filter(({ mac, addresses }) => critical.some((one) => one.toLowerCase() === mac || addresses.includes(one)));
+      this.criticalOf = { network: current, bridges: new Set([...critical, ...hosts.map(({ at }) => at.bridge)]) };
+    }
+    return this.criticalOf.bridges.has(bridge);
+  }
+
+  private criticalOf: { readonly network: Network; readonly bridges: ReadonlySet<string> } | undefined;
+
+  /** Forwarding of a network, made once for each. */
+  private base(network: Network): ReadonlyMap<string, SwitchState> {
+    let base = this.bases.get(network);
+    if (base === undefined) this.bases.set(network, (base = this.config.forward.enabled ? desiredForwarding(network) : attachFlows(network)));
+    return base;
   }
 
   private desiredLive(bridge: string): SwitchState | undefined {
@@ -266,8 +308,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
       // What a controller before us left works; before we know the network we only add what lets us listen.
       return this.discovery.inherited(bridge) ? undefined : attachFlows(network).get(bridge);
     }
-    const state = this.compose(network).get(bridge);
-    return state === undefined ? undefined : { flows: [...state.flows, ...this.promotion.flows(bridge)], groups: state.groups };
+    // The rules about replica ports that were left to us must not go for a moment: first it is known which ports these are.
+    if (this.config.shadow.enabled && !this.shadow.planned && this.discovery.inherited(bridge)) return undefined;
+    const state = this.base(network).get(bridge);
+    return state === undefined ? undefined : { flows: [...state.flows, ...this.overlays(bridge), ...this.promotion.flows(bridge)], groups: state.groups };
   }
 
   private networkChanged(network: Network): void {
@@ -328,10 +372,17 @@ export class Controller extends EventEmitter<ControllerEvents> {
     await this.resubmits.look();
     if (this.promotion.state === "promoting" || this.promotion.state === "demoting" || this.detaching) return;
     try {
-      const live = await this.live.audit();
-      const shadow = await this.shadow.audit();
-      if (live + shadow > 0) this.log.warn({ live, shadow }, "an audit found differences and mended them");
-      // Guards and rows someone deleted come back with the next pass.
+      if (this.audits.length === 0) this.audits = [...this.live.audited(), ...this.shadow.audited()];
+      const startMs = this.nowMs();
+      let found = 0;
+      // A share of the time and no more: on a large network a round takes several turns.
+      while (this.nowMs() - startMs < auditBudgetMs) {
+        const next = this.audits.pop();
+        if (next === undefined) break;
+        found += await next();
+      }
+      if (found > 0) this.log.warn({ found }, "an audit found differences and mended them");
+      // A pass that finds nothing to do costs nothing; what a lost event would have told is found by it.
       this.shadow.changed();
     } catch (err) {
       this.log.warn({ err }, "audit failed");

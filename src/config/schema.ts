@@ -41,6 +41,8 @@ const plainSchema = z.strictObject({
       showSink: z.boolean().default(false),
       /** How long the shadow keeps what vanished from live. */
       holdMs: milliseconds.default(60_000),
+      /** Live bridges, or hosts by MAC or IP address, whose bridges come first when much has to be brought in step. */
+      critical: z.array(z.string().min(1)).max(1_000).default([]),
     })
     .prefault({}),
   sflow: z

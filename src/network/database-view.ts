@@ -13,10 +13,10 @@ export interface Tables {
 /** The tables and columns the controller follows. */
 export const monitoredTables = {
   Open_vSwitch: ["bridges", "next_cfg", "cur_cfg", "external_ids", "ovs_version"],
-  Bridge: ["name", "ports", "mirrors", "sflow", "fail_mode", "datapath_id", "datapath_type", "external_ids", "protocols"],
-  Port: ["name", "interfaces", "external_ids", "tag", "vlan_mode", "trunks"],
+  Bridge: ["name", "ports", "mirrors", "sflow", "fail_mode", "datapath_id", "datapath_type", "external_ids", "protocols", "other_config", "mcast_snooping_enable", "flood_vlans"],
+  Port: ["name", "interfaces", "external_ids", "tag", "vlan_mode", "trunks", "cvlans", "protected", "other_config", "qos"],
   Interface: ["name", "type", "options", "ofport", "ofport_request", "ifindex", "link_state", "admin_state", "external_ids", "error"],
-  Mirror: ["name", "select_src_port", "select_dst_port", "select_all", "output_port", "external_ids", "statistics"],
+  Mirror: ["name", "select_src_port", "select_dst_port", "select_all", "output_port", "external_ids"],
   sFlow: ["targets", "sampling", "polling", "header", "agent", "external_ids"],
 } as const satisfies Record<string, readonly string[]>;
 
@@ -31,6 +31,8 @@ export interface PortRow {
   readonly up: boolean;
   readonly tag: number | undefined;
   readonly vlanMode: string | undefined;
+  /** Interfaces: more than one for a bond. */
+  readonly members: number;
   /** Our role mark, undefined for a port that is not ours. */
   readonly role: string | undefined;
   readonly error: string | undefined;
@@ -88,8 +90,27 @@ function readPort(tables: Tables, uuid: string): PortRow | undefined {
     up: text(device, "admin_state") !== "down" && text(device, "link_state") !== "down",
     tag: integer(port, "tag"),
     vlanMode: text(port, "vlan_mode"),
+    members: uuids(port, "interfaces").length,
     role: entries(port, "external_ids").get(mark.role),
     error: text(device, "error"),
+  };
+}
+
+/** One Bridge row with its ports, by uuid; undefined when there is none. */
+export function readBridge(tables: Tables, uuid: string): BridgeRow | undefined {
+  const row = tables.table("Bridge").get(uuid);
+  if (row === undefined) return undefined;
+  const datapathId = text(row, "datapath_id");
+  return {
+    uuid,
+    name: text(row, "name") ?? "",
+    datapathId: datapathId === undefined ? undefined : BigInt(`0x${datapathId}`),
+    datapathType: text(row, "datapath_type") ?? "",
+    failMode: text(row, "fail_mode"),
+    role: entries(row, "external_ids").get(mark.role),
+    ports: uuids(row, "ports").flatMap((port) => readPort(tables, port) ?? []),
+    mirrors: uuids(row, "mirrors"),
+    sflow: text(row, "sflow"),
   };
 }
 
@@ -97,24 +118,7 @@ function readPort(tables: Tables, uuid: string): PortRow | undefined {
 export function readBridges(tables: Tables): BridgeRow[] {
   const root = [...tables.table("Open_vSwitch").values()][0];
   return uuids(root, "bridges")
-    .flatMap((uuid): BridgeRow[] => {
-      const row = tables.table("Bridge").get(uuid);
-      if (row === undefined) return [];
-      const datapathId = text(row, "datapath_id");
-      return [
-        {
-          uuid,
-          name: text(row, "name") ?? "",
-          datapathId: datapathId === undefined ? undefined : BigInt(`0x${datapathId}`),
-          datapathType: text(row, "datapath_type") ?? "",
-          failMode: text(row, "fail_mode"),
-          role: entries(row, "external_ids").get(mark.role),
-          ports: uuids(row, "ports").flatMap((port) => readPort(tables, port) ?? []),
-          mirrors: uuids(row, "mirrors"),
-          sflow: text(row, "sflow"),
-        },
-      ];
-    })
+    .flatMap((uuid) => readBridge(tables, uuid) ?? [])
     .sort((x, y) => (x.name < y.name ? -1 : 1));
 }
 

@@ -9,14 +9,15 @@ import { EventEmitter } from "node:events";
 import { action, isKnown, packetOut, port as reserved, type OpenFlowConnection, type PacketIn, type PortDesc } from "node-openflow";
 import type { Logger } from "pino";
 import { BridgeSession, type Dial } from "./bridge-session.js";
-import { openflowLocal, readBridges, type BridgeRow, type Tables } from "./database-view.js";
+import type { BridgeIndex } from "./bridge-index.js";
+import { openflowLocal, type BridgeRow } from "./database-view.js";
 import { emptyHostTable, hostsFromFlows, learnHost, type HostTable } from "./hosts.js";
 import { decodeLldp, encodeLldp, type LldpKey } from "./lldp.js";
 import { emptyNetwork, portKey, type Bridge, type Link, type Network, type Port, type PortRef } from "./model.js";
 import { cookiePrefix, cookiePrefixMask, readCookie, table } from "./pipeline.js";
 
 export interface DiscoveryParts {
-  readonly tables: Tables;
+  readonly index: BridgeIndex;
   readonly dial: (bridge: string) => Dial;
   /** Which live bridges to take: "all", or names. */
   readonly bridges: "all" | readonly string[];
@@ -45,6 +46,8 @@ const settlePortMs = 60;
 /** LLDP goes out of every port this often; a link not seen for three intervals and a half is gone. */
 const lldpIntervalMs = 1_000;
 const linkLifeMs = 3_500;
+/** Ports without a link that get LLDP in one second; more take turns. */
+const edgeProbesPerSecond = 400;
 /** Packet-ins looked at per bridge and second. */
 const packetInsPerSecond = 500;
 
@@ -60,6 +63,12 @@ interface LiveBridge {
   ports: Map<number, PortState>;
   packetInBudget: number;
   recovered: boolean;
+  /** The row its ports were last taken from. */
+  row: BridgeRow | undefined;
+  /** Something about its ports changed since the model was last made, or will with time. */
+  dirty: boolean;
+  /** Our LLDP frames, by the port they leave. */
+  readonly frames: Map<number, Uint8Array>;
   /** It had flows of ours when we came: a controller before us left them, and they work. */
   inherited: boolean;
   /** Our LLDP flow is on it: what it hears comes to us and is not flooded on by the operator's flows. */
@@ -80,6 +89,9 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   private lastListenerMs = 0;
   private isSettled = false;
   private frozen = false;
+  /** Ports that links end at, as of the last model. */
+  private fabric: ReadonlySet<string> = new Set();
+  private nextEdge = 0;
 
   constructor(parts: DiscoveryParts) {
     super();
@@ -133,9 +145,9 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   databaseChanged(): void {
     if (this.frozen) return;
     const rows = this.liveRows();
-    const present = new Set(rows.map((row) => row.name));
+    const present = new Map(rows.map((row) => [row.name, row]));
     for (const [name, bridge] of this.bridges) {
-      const row = rows.find((candidate) => candidate.name === name);
+      const row = present.get(name);
       // A bridge made anew under its old name is another bridge.
       if (row !== undefined && row.datapathId === bridge.datapathId) continue;
       this.bridges.delete(name);
@@ -152,12 +164,12 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   private liveRows(): BridgeRow[] {
     const { bridges } = this.parts;
-    return readBridges(this.parts.tables).filter((row) => row.role === undefined && (bridges === "all" || bridges.includes(row.name)));
+    return this.parts.index.bridges().filter((row) => row.role === undefined && (bridges === "all" || bridges.includes(row.name)));
   }
 
   private addBridge(name: string, datapathId: bigint): void {
     const session = new BridgeSession(name, this.parts.dial(name), (connection) => this.setUp(name, connection));
-    this.bridges.set(name, { session, datapathId, ports: new Map(), packetInBudget: packetInsPerSecond, recovered: false, inherited: false, listens: false });
+    this.bridges.set(name, { session, datapathId, ports: new Map(), packetInBudget: packetInsPerSecond, recovered: false, row: undefined, dirty: true, frames: new Map(), inherited: false, listens: false });
     session.on("up", (connection) => {
       this.emit("up", name, connection);
     });
@@ -189,7 +201,9 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   private updatePorts(row: BridgeRow): void {
     const bridge = this.bridges.get(row.name);
-    if (bridge === undefined) return;
+    if (bridge === undefined || bridge.row === row) return;
+    bridge.row = row;
+    bridge.dirty = true;
     const present = new Set<number>();
     const fresh: PortRef[] = [];
     for (const port of row.ports) {
@@ -215,7 +229,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   /** Sends LLDP out of new ports, three times before they count as edges. */
   private probe(ports: readonly PortRef[]): void {
     for (const delayMs of [0, 15, 35]) setTimeout(() => ports.forEach((ref) => this.sendLldp(ref)), delayMs);
-    setTimeout(() => this.rebuild(), settlePortMs + 1);
+    setTimeout(() => this.rebuild(), settlePortMs + 2);
   }
 
   /** A bridge has our LLDP flow: its ports' clocks start now, because before nobody could have heard them. */
@@ -225,11 +239,12 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     bridge.listens = true;
     this.lastListenerMs = this.parts.nowMs();
     const now = this.parts.nowMs();
+    bridge.dirty = true;
     if (!this.isSettled) for (const port of bridge.ports.values()) port.bornMs = now;
     for (const [at, heard] of this.heard) if (splitKey(at)[0] === name || heard.from.bridge === name) heard.seenMs = now;
-    this.probe([...bridge.ports.values()].map((port) => port.ref));
-    // The far ends may have sent theirs before this bridge listened.
-    for (const other of this.bridges.values()) this.probe([...other.ports.values()].map((port) => port.ref));
+    // Nothing is sent before all listen; then all ports are due, and the far ends' as well when a bridge comes later.
+    if (!this.isSettled && !this.allListen()) return;
+    this.probe([...this.bridges.values()].flatMap((one) => [...one.ports.values()].map((port) => port.ref)));
   }
 
   private sendLldp(ref: PortRef): void {
@@ -237,9 +252,22 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     const connection = bridge?.session.connection;
     if (bridge === undefined || connection === undefined || !bridge.ports.has(ref.ofport)) return;
     // A bridge that does not listen yet would flood it on, and make a link of two cables.
-    if (!bridge.listens || (!this.isSettled && [...this.bridges.values()].some((other) => !other.listens))) return;
+    if (!bridge.listens || (!this.isSettled && !this.allListen())) return;
+    connection.send(packetOut({ inPort: reserved.controller, actions: [action.output(ref.ofport)], data: this.frame(bridge, ref) }));
+  }
+
+  /** A port's frame is the same every time: it is made once. */
+  private frame(bridge: LiveBridge, ref: PortRef): Uint8Array {
+    const known = bridge.frames.get(ref.ofport);
+    if (known !== undefined) return known;
     const data = encodeLldp({ datapathId: bridge.datapathId, bridge: ref.bridge, ofport: ref.ofport }, this.parts.lldpKey);
-    connection.send(packetOut({ inPort: reserved.controller, actions: [action.output(ref.ofport)], data }));
+    bridge.frames.set(ref.ofport, data);
+    return data;
+  }
+
+  private allListen(): boolean {
+    for (const bridge of this.bridges.values()) if (!bridge.listens) return false;
+    return true;
   }
 
   private packetIn(name: string, packet: PacketIn): void {
@@ -286,15 +314,25 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     const up = (desc.config & 1) === 0 && (desc.state & 1) === 0;
     if (port === undefined || port.up === up) return;
     port.up = up;
+    const bridge = this.bridges.get(name);
+    if (bridge !== undefined) bridge.dirty = true;
     if (up) this.probe([port.ref]);
     this.rebuild();
   }
 
   private everySecond(): void {
-    for (const bridge of this.bridges.values()) {
-      bridge.packetInBudget = packetInsPerSecond;
-      for (const port of bridge.ports.values()) if (port.up) this.sendLldp(port.ref);
+    for (const bridge of this.bridges.values()) bridge.packetInBudget = packetInsPerSecond;
+    const due = [...this.bridges.values()].flatMap((bridge) => [...bridge.ports.values()].filter((port) => port.up));
+    const isFabric = ({ ref }: PortState): boolean => this.fabric.has(portKey(ref));
+    for (const { ref } of due.filter(isFabric)) this.sendLldp(ref);
+    // Ports where nobody was heard take turns: a new cable shows by its carrier or its row, and is probed at once.
+    const others = due.filter((port) => !isFabric(port));
+    const turns = Math.min(others.length, edgeProbesPerSecond);
+    for (let i = 0; i < turns; i++) {
+      const port = others[(this.nextEdge + i) % others.length];
+      if (port !== undefined) this.sendLldp(port.ref);
     }
+    this.nextEdge = others.length === 0 ? 0 : (this.nextEdge + turns) % others.length;
     this.rebuild();
   }
 
@@ -325,30 +363,66 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   /** Makes the model again and tells when it differs. */
   private rebuild(): void {
     const now = this.parts.nowMs();
-    const links = this.links();
-    const fabric = new Set(links.flatMap((link) => [portKey(link.a), portKey(link.b)]));
+    const found = this.links();
+    const links = sameLinks(found, this.network.links) ? this.network.links : found;
+    if (links !== this.network.links) this.fabricChanged(new Set(links.flatMap((link) => [portKey(link.a), portKey(link.b)])));
     const bridges = new Map<string, Bridge>();
+    let differs = links !== this.network.links;
     for (const row of this.liveRows()) {
       const known = this.bridges.get(row.name);
       if (known === undefined) continue;
-      const ports = new Map<number, Port>();
-      for (const port of [...row.ports].sort((x, y) => (x.ofport ?? 0) - (y.ofport ?? 0))) {
-        if (port.ofport === undefined || port.ofport <= 0) continue;
-        const state = known.ports.get(port.ofport);
-        const isFabric = fabric.has(portKey({ bridge: row.name, ofport: port.ofport }));
-        const role = port.role !== undefined ? "ours" : port.ofport === openflowLocal ? "local" : isFabric ? "fabric" : "edge";
-        if (role === "edge" && (state === undefined || now - state.bornMs < settlePortMs)) continue;
-        ports.set(port.ofport, { name: port.name, ofport: port.ofport, role, type: port.type, up: state?.up ?? port.up, ifindex: port.ifindex });
-      }
-      bridges.set(row.name, { name: row.name, datapathId: known.datapathId, datapathType: row.datapathType, failMode: row.failMode, ports });
+      const before = this.network.bridges.get(row.name);
+      const bridge = before !== undefined && !known.dirty ? before : this.model(row, known, now, before);
+      if (bridge !== before) differs = true;
+      bridges.set(row.name, bridge);
     }
+    if (bridges.size !== this.network.bridges.size) differs = true;
     this.noteSettled(now);
-    const hosts = new Map([...this.hosts.hosts].filter(([, host]) => bridges.get(host.at.bridge)?.ports.get(host.at.ofport)?.role === "edge"));
-    const network: Network = { bridges, links, hosts };
-    if (sameNetwork(network, this.network) && this.announced === this.isSettled) return;
+    if (differs || this.hosts.hosts !== this.hostsModelled) {
+      this.hostsModelled = this.hosts.hosts;
+      const hosts = new Map([...this.hosts.hosts].filter(([, host]) => bridges.get(host.at.bridge)?.ports.get(host.at.ofport)?.role === "edge"));
+      const network: Network = { bridges, links, hosts };
+      if (differs || hostsText(hosts) !== hostsText(this.network.hosts)) {
+        this.network = network;
+        this.announced = this.isSettled;
+        this.emit("network", network);
+        return;
+      }
+    }
+    if (this.announced === this.isSettled) return;
     this.announced = this.isSettled;
-    this.network = network;
-    this.emit("network", network);
+    this.emit("network", this.network);
+  }
+
+  private hostsModelled: HostTable["hosts"] | undefined;
+
+  /** Bridges that a link came to, or went from, are to be made anew. */
+  private fabricChanged(fabric: ReadonlySet<string>): void {
+    for (const key of [...fabric, ...this.fabric]) {
+      if (fabric.has(key) === this.fabric.has(key)) continue;
+      const bridge = this.bridges.get(splitKey(key)[0]);
+      if (bridge !== undefined) bridge.dirty = true;
+    }
+    this.fabric = fabric;
+  }
+
+  /** A bridge of the model; the value of before when nothing differs. */
+  private model(row: BridgeRow, known: LiveBridge, now: number, before: Bridge | undefined): Bridge {
+    const ports = new Map<number, Port>();
+    known.dirty = false;
+    for (const port of [...row.ports].sort((x, y) => (x.ofport ?? 0) - (y.ofport ?? 0))) {
+      if (port.ofport === undefined || port.ofport <= 0) continue;
+      const state = known.ports.get(port.ofport);
+      const isFabric = this.fabric.has(portKey({ bridge: row.name, ofport: port.ofport }));
+      const role = port.role !== undefined ? "ours" : port.ofport === openflowLocal ? "local" : isFabric ? "fabric" : "edge";
+      if (role === "edge" && (state === undefined || now - state.bornMs < settlePortMs)) {
+        known.dirty = true; // it will be in with time
+        continue;
+      }
+      ports.set(port.ofport, { name: port.name, ofport: port.ofport, role, type: port.type, up: state?.up ?? port.up, ifindex: port.ifindex });
+    }
+    const bridge: Bridge = { name: row.name, datapathId: known.datapathId, datapathType: row.datapathType, failMode: row.failMode, ports };
+    return before !== undefined && bridgeText(bridge) === bridgeText(before) ? before : bridge;
   }
 
   private announced = false;
@@ -373,15 +447,9 @@ function splitKey(key: string): [bridge: string, ofport: number] {
   return [key.slice(0, colon), Number(key.slice(colon + 1))];
 }
 
-/** Whether two networks are equal in all we act on. */
-export function sameNetwork(x: Network, y: Network): boolean {
-  return fingerprint(x) === fingerprint(y);
-}
+const bridgeText = (bridge: Bridge): string => JSON.stringify([bridge.name, `${bridge.datapathId}`, bridge.datapathType, bridge.failMode, [...bridge.ports.values()]]);
+const hostsText = (hosts: Network["hosts"]): string => JSON.stringify([...hosts.values()].map((host) => [host.mac, host.at, host.addresses]));
 
-function fingerprint(network: Network): string {
-  return JSON.stringify({
-    bridges: [...network.bridges.values()].map((bridge) => [bridge.name, `${bridge.datapathId}`, bridge.datapathType, [...bridge.ports.values()]]),
-    links: network.links,
-    hosts: [...network.hosts.values()].map((host) => [host.mac, host.at, host.addresses]),
-  });
+function sameLinks(x: readonly Link[], y: readonly Link[]): boolean {
+  return x.length === y.length && x.every((link, i) => link.up === y[i]?.up && portKey(link.a) === portKey(y[i].a) && portKey(link.b) === portKey(y[i].b));
 }

@@ -1,5 +1,19 @@
-/** Flows and groups as entries of a table, and the difference between two tables. Pure. */
-import { flowMod, groupMod, instructionsKey, matchKey, type Bucket, type FlowMod, type GroupMod, type GroupType, type Instruction, type Match } from "node-openflow";
+/** Flows, groups and meters as entries of a table, and the difference between two tables. Pure. */
+import {
+  flowMod,
+  groupMod,
+  instructionsKey,
+  matchKey,
+  meterMod,
+  type Bucket,
+  type FlowMod,
+  type GroupMod,
+  type GroupType,
+  type Instruction,
+  type Match,
+  type MeterBand,
+  type MeterMod,
+} from "node-openflow";
 
 export interface FlowEntry {
   readonly tableId: number;
@@ -19,9 +33,35 @@ export interface GroupEntry {
   readonly buckets: readonly Bucket[];
 }
 
+export interface MeterEntry {
+  readonly meterId: number;
+  /** OFPMF_* (kbps or packets/s, burst, stats). */
+  readonly flags: number;
+  readonly bands: readonly MeterBand[];
+}
+
+/** Texts of matches and instructions by the value itself: both are immutable, and compared many times. */
+const matchTexts = new WeakMap<Match, string>();
+const instructionTexts = new WeakMap<readonly Instruction[], string>();
+
+function textOf<K extends object>(known: WeakMap<K, string>, value: K, make: (value: K) => string): string {
+  let text = known.get(value);
+  if (text === undefined) known.set(value, (text = make(value)));
+  return text;
+}
+
 /** OpenFlow's identity of a flow: table, priority and match. */
 export function flowKey(flow: Pick<FlowEntry, "tableId" | "priority" | "match">): string {
-  return `${flow.tableId}/${flow.priority}/${matchKey(flow.match)}`;
+  return `${flow.tableId}/${flow.priority}/${textOf(matchTexts, flow.match, matchKey)}`;
+}
+
+/** Whether two flows of one identity do the same and carry the same cookie. Timeouts and flags do not count. */
+export function sameFlow(x: FlowEntry, y: FlowEntry): boolean {
+  return x.cookie === y.cookie && sameInstructions(x.instructions, y.instructions);
+}
+
+export function sameInstructions(x: readonly Instruction[], y: readonly Instruction[]): boolean {
+  return x === y || textOf(instructionTexts, x, instructionsKey) === textOf(instructionTexts, y, instructionsKey);
 }
 
 /** A flow without timeouts and flags. */
@@ -47,7 +87,7 @@ export function diffFlows(desired: Iterable<FlowEntry>, actual: Iterable<FlowEnt
     present.delete(key);
     if (old === undefined) changes.push({ op: "add", flow });
     else if (!owned(old)) changes.push({ op: "blocked", flow });
-    else if (old.cookie !== flow.cookie || instructionsKey(old.instructions) !== instructionsKey(flow.instructions)) changes.push({ op: "modify", flow });
+    else if (!sameFlow(old, flow)) changes.push({ op: "modify", flow });
   }
   return [...changes, ...[...present.values()].filter(owned).map((flow): FlowChange => ({ op: "delete", flow }))];
 }
@@ -94,4 +134,34 @@ export function groupMods(changes: readonly GroupChange[]): GroupMod[] {
   return changes.map(({ op, group }) =>
     groupMod({ command: op, groupId: group.groupId, groupType: group.groupType, buckets: op === "delete" ? [] : group.buckets }),
   );
+}
+
+export interface MeterChange {
+  readonly op: "add" | "modify" | "delete";
+  readonly meter: MeterEntry;
+}
+
+const dropBand = 1;
+const meterText = ({ flags, bands }: MeterEntry): string =>
+  `${flags} ${bands.map((band) => `${band.bandType ?? dropBand} ${band.rate} ${band.burstSize} ${band.precLevel ?? ""}`).join("; ")}`;
+
+/** Whether two meters do the same. */
+export function sameMeter(x: MeterEntry, y: MeterEntry): boolean {
+  return meterText(x) === meterText(y);
+}
+
+export function diffMeters(desired: Iterable<MeterEntry>, actual: Iterable<MeterEntry>): MeterChange[] {
+  const present = new Map([...actual].map((meter) => [meter.meterId, meter]));
+  const changes: MeterChange[] = [];
+  for (const meter of desired) {
+    const old = present.get(meter.meterId);
+    present.delete(meter.meterId);
+    if (old === undefined) changes.push({ op: "add", meter });
+    else if (!sameMeter(old, meter)) changes.push({ op: "modify", meter });
+  }
+  return [...changes, ...[...present.values()].map((meter): MeterChange => ({ op: "delete", meter }))];
+}
+
+export function meterMods(changes: readonly MeterChange[]): MeterMod[] {
+  return changes.map(({ op, meter: { meterId, flags, bands } }) => meterMod({ command: op, meterId, flags, bands: op === "delete" ? [] : bands }));
 }

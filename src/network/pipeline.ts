@@ -66,10 +66,16 @@ export function readCookie(value: bigint): { kind: CookieKind; serial: bigint } 
   return kind === undefined ? undefined : { kind, serial: value & 0xff_ffff_ffffn };
 }
 
-/** Groups and meters carry no cookie, so ours are those of this range: 0x53480000 to 0x5348ffff. */
+/** Groups carry no cookie, so ours are those of this range: 0x53480000 to 0x5348ffff. */
 export const groupBase = 0x5348_0000;
 export function isOurGroup(groupId: number): boolean {
   return groupId >>> 16 === groupBase >>> 16;
+}
+
+/** Meters of ours: 0x30000 to 0x3fffe, because ovs-vswitchd has none above 0x40000 (the userspace datapath's max_meter). */
+export const meterBase = 0x3_0000;
+export function isOurMeter(meterId: number): boolean {
+  return meterId >>> 16 === meterBase >>> 16 && meterId < 0x4_0000;
 }
 
 /** Keys in external_ids of every row we insert. */

@@ -5,6 +5,7 @@
  * mirrors, an empty sflow column).
  */
 import { entries, readBridges, rootUuid, text, uuids, type BridgeRow, type PortRow, type Tables } from "../network/database-view.js";
+import type { Row } from "ovsdb-client";
 import { mark, type RowRole } from "../network/pipeline.js";
 
 export interface DesiredPort {
@@ -17,9 +18,14 @@ export interface DesiredPort {
   readonly live: string;
   /** Copied from a live access port, so that a mirrored copy is untagged again (ovs-vswitchd.conf.db, Mirror). */
   readonly tag?: number;
+  /** The other settings of the live port that change what NORMAL does there. */
+  readonly settings?: Settings;
   /** A Mirror row that reserves this port: nothing that arrives on it is forwarded. With `source`, it also copies. */
   readonly guard?: { readonly name: string; readonly source?: string };
 }
+
+/** Columns of a row, as the database gives them: a value, a list or a map. */
+export type Settings = ReadonlyMap<string, Row[string]>;
 
 export interface DesiredBridge {
   readonly name: string;
@@ -28,6 +34,8 @@ export interface DesiredBridge {
   /** Name of the live bridge it stands for. */
   readonly live: string;
   readonly ports: readonly DesiredPort[];
+  /** Columns of the live bridge's row that change what NORMAL does; other_config is laid over our own. */
+  readonly settings?: Settings;
 }
 
 export interface DesiredSflow {
@@ -55,6 +63,7 @@ export type DatabaseChange =
   | { readonly op: "add-port"; readonly bridge: string; readonly bridgeUuid: string; readonly port: DesiredPort }
   | { readonly op: "delete-port"; readonly bridge: string; readonly bridgeUuid: string; readonly name: string; readonly uuid: string }
   | { readonly op: "update-port"; readonly name: string; readonly portUuid: string; readonly interfaceUuid: string; readonly port: DesiredPort }
+  | { readonly op: "update-bridge"; readonly name: string; readonly uuid: string; readonly bridge: DesiredBridge }
   | { readonly op: "add-guard"; readonly bridgeUuid: string; readonly name: string; readonly port: string; readonly source: string | undefined }
   | { readonly op: "set-guard"; readonly uuid: string; readonly name: string; readonly source: string | undefined }
   | { readonly op: "delete-guard"; readonly bridgeUuid: string; readonly uuid: string; readonly name: string }
@@ -70,9 +79,29 @@ function portDiffers(tables: Tables, row: PortRow, port: DesiredPort): boolean {
     row.type !== port.type ||
     !sameMap(entries(device, "options"), port.options) ||
     device?.["ofport_request"] !== port.ofport ||
-    row.tag !== port.tag ||
+    (port.settings === undefined ? row.tag !== port.tag : settingsDiffer(tables.table("Port").get(row.uuid), port.settings)) ||
     entries(tables.table("Port").get(row.uuid), "external_ids").get(mark.live) !== port.live
   );
+}
+
+/** A column's value as text, whatever the order of a list or a map; an empty set, an empty map and none are the same. */
+function valueText(value: Row[string]): string {
+  if (value instanceof Map) return valueText([...value].map(([key, one]) => `${String(key)}=${String(one)}`));
+  if (typeof value === "object") return [...(value as readonly (string | number | boolean)[])].map(String).sort().join(",");
+  return value === undefined || value === false ? "" : String(value);
+}
+
+function settingsDiffer(row: Row | undefined, settings: Settings): boolean {
+  return [...settings].some(([column, value]) => valueText(row?.[column]) !== valueText(value));
+}
+
+/** What the Bridge row of one of our bridges has besides its ports. */
+export function bridgeSettings(bridge: DesiredBridge): Settings {
+  const settings = new Map(bridge.settings ?? []);
+  const given = settings.get("other_config");
+  // No in-band rules: they are a path past our tables.
+  settings.set("other_config", new Map([...(given instanceof Map ? (given as ReadonlyMap<string, string>) : []), ["disable-in-band", "true"]]));
+  return settings;
 }
 
 /** Changes to our ports of one bridge. */
@@ -120,27 +149,65 @@ function diffGuards(tables: Tables, bridge: BridgeRow, desired: readonly Desired
   return changes;
 }
 
+/** Changes that bring one bridge of the database to what is desired of it, as far as it is ours. */
+export function diffBridge(tables: Tables, root: string, row: BridgeRow, { own, livePorts, sflow }: DesiredOfBridge): DatabaseChange[] {
+  if (row.role === undefined) {
+    const ports = livePorts ?? [];
+    return [...diffPorts(tables, row, ports), ...diffGuards(tables, row, ports), ...diffSflow(tables, row, sflow)];
+  }
+  if (own === undefined) return [{ op: "delete-bridge", name: row.name, uuid: row.uuid, root }];
+  const changes = diffPorts(tables, row, own.ports);
+  if (settingsDiffer(tables.table("Bridge").get(row.uuid), bridgeSettings(own))) changes.push({ op: "update-bridge", name: row.name, uuid: row.uuid, bridge: own });
+  return changes;
+}
+
+/** What is desired of one bridge of the database: it is ours, or live. */
+export interface DesiredOfBridge {
+  readonly own?: DesiredBridge | undefined;
+  readonly livePorts?: readonly DesiredPort[] | undefined;
+  readonly sflow?: DesiredSflow | undefined;
+}
+
 /** Changes that turn the database into `desired`, as far as it is ours. Equal states give none. */
 export function diffDatabase(tables: Tables, desired: DesiredDatabase): DatabaseChange[] {
-  const root = rootUuid(tables);
-  if (root === undefined) return [];
-  const bridges = readBridges(tables);
-  const wanted = new Map(desired.bridges.map((bridge) => [bridge.name, bridge]));
-  const changes: DatabaseChange[] = [];
-  for (const row of bridges) {
-    if (row.role !== undefined) {
-      const bridge = wanted.get(row.name);
-      wanted.delete(row.name);
-      if (bridge === undefined) changes.push({ op: "delete-bridge", name: row.name, uuid: row.uuid, root });
-      else changes.push(...diffPorts(tables, row, bridge.ports));
-      continue;
-    }
-    const ports = desired.livePorts.get(row.name) ?? [];
-    changes.push(...diffPorts(tables, row, ports), ...diffGuards(tables, row, ports));
-    changes.push(...diffSflow(tables, row, desired.sflow.get(row.name)));
+  return new DatabaseDiff(tables).changes(readBridges(tables), desired);
+}
+
+/**
+ * The difference, bridge by bridge, again and again: a bridge whose row and whose desired state are the values they were when
+ * it last had no difference is not looked at.
+ */
+export class DatabaseDiff {
+  private readonly tables: Tables;
+  private readonly equal = new Map<string, { readonly row: BridgeRow } & DesiredOfBridge>();
+
+  constructor(tables: Tables) {
+    this.tables = tables;
   }
-  for (const bridge of wanted.values()) changes.push({ op: "add-bridge", bridge, root });
-  return changes;
+
+  changes(bridges: readonly BridgeRow[], desired: DesiredDatabase): DatabaseChange[] {
+    const root = rootUuid(this.tables);
+    if (root === undefined) return [];
+    const wanted = new Map(desired.bridges.map((bridge) => [bridge.name, bridge]));
+    const changes: DatabaseChange[] = [];
+    const present = new Set<string>();
+    for (const row of bridges) {
+      const own = row.role === undefined ? undefined : wanted.get(row.name);
+      if (row.role !== undefined) wanted.delete(row.name);
+      const livePorts = desired.livePorts.get(row.name);
+      const sflow = desired.sflow.get(row.name);
+      present.add(row.name);
+      const was = this.equal.get(row.name);
+      if (was !== undefined && was.row === row && was.own === own && was.livePorts === livePorts && was.sflow === sflow) continue;
+      const found = diffBridge(this.tables, root, row, { own, livePorts, sflow });
+      if (found.length === 0) this.equal.set(row.name, { row, own, livePorts, sflow });
+      else this.equal.delete(row.name);
+      for (const change of found) changes.push(change);
+    }
+    for (const name of this.equal.keys()) if (!present.has(name)) this.equal.delete(name);
+    for (const bridge of wanted.values()) changes.push({ op: "add-bridge", bridge, root });
+    return changes;
+  }
 }
 
 function diffSflow(tables: Tables, bridge: BridgeRow, desired: DesiredSflow | undefined): DatabaseChange[] {

@@ -1,19 +1,34 @@
 /**
  * Brings an Open_vSwitch database to a desired state: the only code that writes to one.
  *
- * Each pass is one transaction, because every transaction makes vswitchd run its whole configuration and pauses forwarding.
- * It raises next_cfg and waits for cur_cfg, so that a resolved flush means vswitchd has done it.
+ * Every transaction makes vswitchd run its whole configuration and pauses forwarding, so a pass is one, and a large pass a few,
+ * whose size follows how long the last ones took. Each raises next_cfg and waits for cur_cfg, so that a resolved flush means
+ * vswitchd has done it.
  */
-import type { NamedUuid, OvsdbClient, Replica, Transaction } from "ovsdb-client";
-import { integer, readBridges, rootUuid, type Tables } from "../network/database-view.js";
+import type { NamedUuid, OvsdbClient, Replica, Row, Transaction } from "ovsdb-client";
+import { BridgeIndex } from "../network/bridge-index.js";
+import { integer, rootUuid, type Tables } from "../network/database-view.js";
 import { mark } from "../network/pipeline.js";
-import { diffDatabase, type DatabaseChange, type DesiredDatabase, type DesiredPort } from "./database-state.js";
+import { batches, BatchSize, weight } from "./database-batches.js";
+import { bridgeSettings, DatabaseDiff, type DatabaseChange, type DesiredDatabase, type DesiredPort } from "./database-state.js";
 
 export interface DatabaseWriterCounters {
   transactions: number;
   changes: number;
   /** Passes whose transaction the server refused. */
   refused: number;
+  /** Rows inserted, deleted or updated. */
+  rows: number;
+  /** The longest transaction with ovs-vswitchd's work for it, in ms. */
+  longestMs: number;
+}
+
+export interface DatabaseWriterOptions {
+  /** The bridges of the database, kept up to date by whoever owns the replica; made here when not given. */
+  readonly index?: BridgeIndex;
+  readonly nowMs?: () => number;
+  /** Which live bridges come first in a pass of several transactions: lower first. */
+  readonly rank?: (live: string) => number;
 }
 
 export interface FlushResult {
@@ -26,16 +41,26 @@ const configTimeoutMs = 10_000;
 const keptTargets = 64;
 
 export class DatabaseWriter {
-  readonly counters: DatabaseWriterCounters = { transactions: 0, changes: 0, refused: 0 };
+  readonly counters: DatabaseWriterCounters = { transactions: 0, changes: 0, refused: 0, rows: 0, longestMs: 0 };
   private readonly client: OvsdbClient;
   private readonly replica: Replica;
+  private readonly index: BridgeIndex;
+  private readonly diff: DatabaseDiff;
+  private readonly size = new BatchSize();
+  private readonly nowMs: () => number;
+  private readonly rank: (live: string) => number;
   private desired: DesiredDatabase | undefined;
   /** The values of next_cfg that our latest transactions were to set. */
   private readonly targets = new Set<number>();
 
-  constructor(client: OvsdbClient, replica: Replica) {
+  constructor(client: OvsdbClient, replica: Replica, options: DatabaseWriterOptions = {}) {
     this.client = client;
     this.replica = replica;
+    this.nowMs = options.nowMs ?? (() => performance.now());
+    this.rank = options.rank ?? (() => 0);
+    this.diff = new DatabaseDiff(replica);
+    this.index = options.index ?? new BridgeIndex(replica);
+    if (options.index === undefined) replica.on("changes", (changes) => this.index.changed(changes));
   }
 
   /** Whether one of our latest transactions was to raise next_cfg to this. */
@@ -49,34 +74,55 @@ export class DatabaseWriter {
 
   /** Errors vswitchd has put on our interfaces ("could not add network device …"), by port name. */
   problems(): Map<string, string> {
-    const ours = readBridges(this.replica).flatMap((bridge) => bridge.ports.filter((port) => port.role !== undefined));
+    const ours = this.index.bridges().flatMap((bridge) => bridge.ports.filter((port) => port.role !== undefined));
     return new Map(ours.flatMap((port) => (port.error === undefined ? [] : [[port.name, port.error]])));
   }
 
-  /** Writes what differs and waits until vswitchd has taken it in. Nothing is sent when nothing differs. */
-  async flush(): Promise<FlushResult> {
-    if (this.desired === undefined) return { changes: [], mirrorsChanged: false };
-    const changes = diffDatabase(this.replica, this.desired);
-    if (changes.length === 0) return { changes, mirrorsChanged: false };
+  /**
+   * Writes what differs and waits until vswitchd has taken it in. Nothing is sent when nothing differs. `between`: called after
+   * each transaction but the last, so that what is there already can be worked on.
+   */
+  async flush(between: () => Promise<void> = async () => {}): Promise<FlushResult> {
+    const written: DatabaseChange[] = [];
+    for (;;) {
+      if (this.desired === undefined) break;
+      // Made anew for each transaction: the database may have changed meanwhile, and the size follows the last one.
+      const changes = this.diff.changes(this.index.bridges(), this.desired);
+      const [batch] = batches(changes, this.size.current, this.rank);
+      if (batch === undefined) break;
+      await this.commit(batch);
+      for (const change of batch) written.push(change);
+      if (batch.length === changes.length) break;
+      await between();
+    }
+    return { changes: written, mirrorsChanged: written.some((change) => change.op.endsWith("guard")) };
+  }
+
+  private async commit(changes: readonly DatabaseChange[]): Promise<void> {
     const root = rootUuid(this.replica);
     if (root === undefined) throw new Error("the database has no Open_vSwitch row");
     const txn = await this.client.transaction("Open_vSwitch");
-    new Operations(txn, this.replica).add(changes);
+    new Operations(txn, this.replica, this.index).add(changes);
     txn.comment(`ovs-shadow: ${changes.length} changes`);
     const target = (integer(this.replica.table("Open_vSwitch").get(root), "next_cfg") ?? 0) + 1;
     txn.mutate("Open_vSwitch", root, [["next_cfg", "+=", 1]]);
     this.targets.add(target);
     if (this.targets.size > keptTargets) this.targets.delete([...this.targets][0] as number);
+    const startMs = this.nowMs();
     try {
       await txn.commit();
     } catch (error) {
       this.counters.refused++;
       throw error;
     }
+    const rows = changes.reduce((sum, change) => sum + weight(change), 0);
     this.counters.transactions++;
     this.counters.changes += changes.length;
+    this.counters.rows += rows;
     await reached(this.replica, (tables) => (integer(tables.table("Open_vSwitch").get(root), "cur_cfg") ?? 0) >= target);
-    return { changes, mirrorsChanged: changes.some((change) => change.op.endsWith("guard")) };
+    const tookMs = this.nowMs() - startMs;
+    this.size.measured(rows, tookMs);
+    this.counters.longestMs = Math.max(this.counters.longestMs, tookMs);
   }
 }
 
@@ -106,15 +152,15 @@ class Operations {
   private readonly ports = new Map<string, NamedUuid | string>();
   private names = 0;
 
-  constructor(txn: Transaction, tables: Tables) {
+  constructor(txn: Transaction, tables: Tables, index: BridgeIndex) {
     this.txn = txn;
     this.tables = tables;
-    for (const bridge of readBridges(tables)) for (const port of bridge.ports) this.ports.set(port.name, port.uuid);
+    for (const bridge of index.bridges()) if (bridge.role === undefined) for (const port of bridge.ports) this.ports.set(port.name, port.uuid);
   }
 
   add(changes: readonly DatabaseChange[]): void {
     // References go before what they name, so that no step leaves a mirror at a port that is on its way out.
-    const order = ["delete-guard", "delete-sflow", "delete-port", "delete-bridge", "add-bridge", "add-port", "update-port", "add-guard", "set-guard", "add-sflow"];
+    const order = ["delete-guard", "delete-sflow", "delete-port", "delete-bridge", "add-bridge", "update-bridge", "add-port", "update-port", "add-guard", "set-guard", "add-sflow"];
     for (const change of [...changes].sort((x, y) => order.indexOf(x.op) - order.indexOf(y.op))) this.one(change);
   }
 
@@ -131,7 +177,7 @@ class Operations {
             datapath_type: change.bridge.datapathType,
             fail_mode: "secure",
             ports: [local, ...ports],
-            other_config: new Map([["disable-in-band", "true"]]),
+            ...Object.fromEntries(bridgeSettings(change.bridge)),
             external_ids: marks(change.bridge.role, change.bridge.live),
           },
           this.name(),
@@ -141,6 +187,9 @@ class Operations {
       }
       case "delete-bridge":
         txn.mutate("Open_vSwitch", change.root, [["bridges", "delete", [change.uuid]]]);
+        break;
+      case "update-bridge":
+        txn.update("Bridge", change.uuid, Object.fromEntries(bridgeSettings(change.bridge)));
         break;
       case "add-port":
         txn.mutate("Bridge", change.bridgeUuid, [["ports", "insert", [this.port(change.port)]]]);
@@ -227,6 +276,6 @@ function interfaceRow(port: DesiredPort): Record<string, string | number | Reado
   return { type: port.type, options: port.options, ofport_request: port.ofport };
 }
 
-function portRow(port: DesiredPort): Record<string, number | readonly number[] | ReadonlyMap<string, string>> {
-  return { tag: port.tag ?? [], external_ids: marks(port.role, port.live) };
+function portRow(port: DesiredPort): Record<string, Row[string]> {
+  return { tag: port.tag ?? [], ...Object.fromEntries(port.settings ?? []), external_ids: marks(port.role, port.live) };
 }

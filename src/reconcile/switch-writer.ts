@@ -1,73 +1,99 @@
 /**
- * Brings one switch to a desired state and keeps it there: the only code that changes flows and groups.
+ * Brings one switch to a desired state and keeps it there: the only code that changes flows, groups and meters.
  *
  * It remembers what it installed, so that an equal desired state sends nothing; it learns of losses by `forget` (a flow
- * removed, tables wiped) and by `audit` (a dump), and the next pass mends them. Used for live bridges, shadows and adapters.
+ * removed, tables wiped) and by `audit` (a dump), and the next pass mends them. A state can be given whole, or flow by flow:
+ * then only the flows named are looked at, and a pass costs what changed. Used for live bridges, shadows and adapters.
  */
-import { instructionsKey, type ModBody, type OpenFlowConnection, type OpenFlowError } from "node-openflow";
+import type { ModBody, OpenFlowConnection, OpenFlowError } from "node-openflow";
+import { Histogram } from "../base/histogram.js";
 import {
-  diffFlows,
   diffGroups,
+  diffMeters,
   flowKey,
   flowMods,
   groupMods,
+  meterMods,
+  sameFlow,
+  sameInstructions,
   type FlowChange,
   type FlowEntry,
   type GroupChange,
   type GroupEntry,
+  type MeterEntry,
 } from "../network/flow-entry.js";
 
 export interface SwitchState {
   readonly flows: readonly FlowEntry[];
   readonly groups: readonly GroupEntry[];
+  readonly meters?: readonly MeterEntry[];
 }
 
 /** What of a switch's tables is ours to change. */
 export interface Ownership {
   readonly flow: (flow: { readonly cookie: bigint }) => boolean;
   readonly group: (group: { readonly groupId: number }) => boolean;
+  /** Absent: no meter is, and meters are not read. */
+  readonly meter?: (meter: { readonly meterId: number }) => boolean;
 }
-export const ownsAll: Ownership = { flow: () => true, group: () => true };
+export const ownsAll: Ownership = { flow: () => true, group: () => true, meter: () => true };
 
 export interface WriterCounters {
   passes: number;
   flowMods: number;
   groupMods: number;
-  /** Desired flows whose place a foreign flow holds, at the last pass. */
+  meterMods: number;
+  /** Desired flows whose place a foreign flow holds, at the last pass over all. */
   blocked: number;
   /** Changes the switch refused. */
   refused: number;
-  /** Flows or groups found missing, changed or left over by an audit. */
+  /** Entries found missing, changed or left over by an audit. */
   repaired: number;
 }
 
 const maxRememberedErrors = 16;
 
 export class SwitchWriter {
-  readonly counters: WriterCounters = { passes: 0, flowMods: 0, groupMods: 0, blocked: 0, refused: 0, repaired: 0 };
+  readonly counters: WriterCounters = { passes: 0, flowMods: 0, groupMods: 0, meterMods: 0, blocked: 0, refused: 0, repaired: 0 };
   /** The last errors a switch gave, newest last, at most 16. */
   readonly errors: OpenFlowError[] = [];
   /** Told of changes just before they are sent: who sees them on the switch can tell them from others'. */
   sending: ((flows: readonly FlowChange[], groups: readonly GroupChange[]) => void) | undefined;
+  /** From a flow change seen (as `change` was told) to installed, in ms. */
+  readonly lag: Histogram;
   private readonly ownership: Ownership;
+  private readonly nowMs: () => number;
   private connection: OpenFlowConnection | undefined;
-  private desired: SwitchState | undefined;
+  private isDesired = false;
+  private desired = new Map<string, FlowEntry>();
+  private desiredGroups: readonly GroupEntry[] = [];
+  private desiredMeters: readonly MeterEntry[] = [];
   private flows = new Map<string, FlowEntry>();
   private groups = new Map<number, GroupEntry>();
+  private meters = new Map<number, MeterEntry>();
+  /** Places held by flows that are not ours, as of the last dump. */
+  private foreign = new Set<string>();
   /** False until a dump has told us what is there. */
   private known = false;
-  private dirty = false;
+  /** What the next pass has to look at: all, or these flows (with when each change was seen), and groups and meters. */
+  private whole = false;
+  private changed = new Map<string, number | undefined>();
+  private listsChanged = false;
+  /** The switch refused something since the last audit: the next one tries it again. */
+  private hasRefused = false;
   private running: Promise<void> | undefined;
 
-  constructor(ownership: Ownership) {
+  constructor(ownership: Ownership, lag = new Histogram(), nowMs: () => number = () => performance.now()) {
     this.ownership = ownership;
+    this.lag = lag;
+    this.nowMs = nowMs;
   }
 
   /** A new connection to the switch, or none. What is on the switch must be read again. */
   attach(connection: OpenFlowConnection | undefined): void {
     this.connection = connection;
     this.known = false;
-    this.dirty = true;
+    this.whole = true;
   }
 
   get connected(): boolean {
@@ -76,17 +102,48 @@ export class SwitchWriter {
 
   /** What is known to be installed of ours (or of all, where all is ours). */
   installed(): SwitchState {
-    return { flows: [...this.flows.values()], groups: [...this.groups.values()] };
+    return { flows: [...this.flows.values()], groups: [...this.groups.values()], meters: [...this.meters.values()] };
   }
 
-  setDesired(state: SwitchState): void {
-    this.desired = state;
-    this.dirty = true;
+  /** How many flows are known to be installed. */
+  get size(): number {
+    return this.flows.size;
+  }
+
+  /** Whether there is something to send or to find out. */
+  get dirty(): boolean {
+    return this.whole || this.listsChanged || this.changed.size > 0;
+  }
+
+  /** The whole state. Of two flows with one identity the later counts (an overlay comes behind the base). */
+  setDesired({ flows, groups, meters = [] }: SwitchState): void {
+    this.desired = new Map(flows.map((flow) => [flowKey(flow), flow]));
+    this.isDesired = true;
+    this.whole = true;
+    this.setLists(groups, meters);
+  }
+
+  /** Changes single flows of the desired state: by flowKey, undefined takes one out. `seenMs`: when the change was seen. */
+  change(flows: Iterable<readonly [key: string, flow: FlowEntry | undefined, seenMs?: number]>): void {
+    for (const [key, flow, seenMs] of flows) {
+      if (flow === undefined) this.desired.delete(key);
+      else this.desired.set(key, flow);
+      // Of several changes to one flow before a pass the oldest time counts.
+      if (!this.changed.has(key)) this.changed.set(key, seenMs);
+    }
+  }
+
+  /** Changes the desired groups and meters, and leaves the flows. */
+  setLists(groups: readonly GroupEntry[], meters: readonly MeterEntry[] = []): void {
+    this.desiredGroups = groups;
+    this.desiredMeters = meters;
+    this.listsChanged = true;
   }
 
   /** A flow of ours is gone from the switch (expired, or deleted by someone). The next pass puts it back if still desired. */
   forget(flow: { readonly tableId: number; readonly priority: number; readonly match: FlowEntry["match"] }): void {
-    if (this.flows.delete(flowKey(flow))) this.dirty = true;
+    const key = flowKey(flow);
+    if (this.flows.delete(key) && !this.changed.has(key)) this.changed.set(key, undefined);
   }
 
   /**
@@ -94,7 +151,7 @@ export class SwitchWriter {
    * meanwhile are taken together by the next. Rejects when the connection fails; the state stays dirty for the next one.
    */
   async flush(): Promise<void> {
-    while (this.dirty && this.connection !== undefined && this.desired !== undefined) {
+    while (this.dirty && this.connection !== undefined && this.isDesired) {
       this.running ??= this.pass().finally(() => {
         this.running = undefined;
       });
@@ -106,73 +163,130 @@ export class SwitchWriter {
   /** Reads the switch's tables and mends what differs from what we believe is there. Returns how many entries differed. */
   async audit(): Promise<number> {
     await this.flush();
-    if (this.connection === undefined || this.desired === undefined) return 0;
-    const before = new Map(this.flows);
-    const groupsBefore = new Map(this.groups);
-    await this.read(this.connection);
+    if (this.connection === undefined || !this.isDesired) return 0;
+    const before = this.flows;
+    const groupsBefore = [...this.groups.values()];
+    const metersBefore = [...this.meters.values()];
+    // In the place of a pass, so that none runs while the tables are read.
+    await (this.running = this.read(this.connection).finally(() => {
+      this.running = undefined;
+    }));
     let differing = 0;
     for (const [key, flow] of before) {
       const now = this.flows.get(key);
-      if (now === undefined || instructionsKey(now.instructions) !== instructionsKey(flow.instructions)) differing++;
+      if (now === undefined || !sameInstructions(now.instructions, flow.instructions)) differing++;
     }
     for (const key of this.flows.keys()) if (!before.has(key)) differing++;
-    differing += diffGroups([...groupsBefore.values()], [...this.groups.values()]).length;
+    differing += diffGroups(groupsBefore, this.groups.values()).length + diffMeters(metersBefore, this.meters.values()).length;
     this.counters.repaired += differing;
-    if (differing > 0) {
-      this.dirty = true;
+    if (differing > 0 || this.hasRefused) {
+      this.hasRefused = false;
+      this.whole = true;
       await this.flush();
     }
     return differing;
   }
 
   private async read(connection: OpenFlowConnection): Promise<void> {
-    const [flows, groups] = await Promise.all([connection.flowStats(), connection.groupDescs()]);
-    this.flows = new Map(flows.filter((flow) => this.ownership.flow(flow)).map((flow) => [flowKey(flow), flow]));
-    this.foreign = new Set(flows.filter((flow) => !this.ownership.flow(flow)).map((flow) => flowKey(flow)));
-    this.groups = new Map(groups.filter((group) => this.ownership.group(group)).map((group) => [group.groupId, group]));
+    const { ownership } = this;
+    const owns = ownership.meter;
+    const [flows, groups, meters] = await Promise.all([connection.flowStats(), connection.groupDescs(), owns === undefined ? [] : connection.meterConfigs()]);
+    this.flows = new Map();
+    this.foreign = new Set();
+    for (const flow of flows) {
+      if (ownership.flow(flow)) this.flows.set(flowKey(flow), flow);
+      else this.foreign.add(flowKey(flow));
+    }
+    this.groups = new Map(groups.filter((group) => ownership.group(group)).map((group) => [group.groupId, group]));
+    this.meters = new Map(meters.filter((meter) => owns?.(meter) === true).map((meter) => [meter.meterId, meter]));
     this.known = true;
   }
 
-  /** Places held by flows that are not ours, as of the last dump. */
-  private foreign = new Set<string>();
-
   private async pass(): Promise<void> {
     const connection = this.connection;
-    const desired = this.desired;
-    if (connection === undefined || desired === undefined) return;
-    this.dirty = false;
+    if (connection === undefined) return;
+    const { changed } = this;
     try {
-      if (!this.known) await this.read(connection);
-      const wanted = desired.flows.filter((flow) => !this.foreign.has(flowKey(flow)));
-      this.counters.blocked = desired.flows.length - wanted.length;
-      const flowChanges = diffFlows(wanted, this.flows.values(), this.ownership.flow);
-      const groupChanges = diffGroups(desired.groups, [...this.groups.values()]);
-      // Make before break: groups that flows will name come first, groups that nothing names any more go last.
-      // A group is never deleted while a flow may still name it (deleting one in a bundle can abort vswitchd 3.1).
-      const mods: ModBody[] = [
-        ...groupMods(groupChanges.filter((change) => change.op !== "delete")),
-        ...flowMods(flowChanges.filter((change) => change.op !== "delete")),
-        ...flowMods(flowChanges.filter((change) => change.op === "delete")),
-        ...groupMods(groupChanges.filter((change) => change.op === "delete")),
-      ];
-      this.counters.passes++;
-      if (mods.length === 0) return;
-      this.counters.flowMods += flowChanges.length;
-      this.counters.groupMods += groupChanges.length;
-      this.sending?.(flowChanges, groupChanges);
-      const errors = await connection.apply(mods);
-      this.flows = new Map(wanted.map((flow) => [flowKey(flow), flow]));
-      this.groups = new Map(desired.groups.map((group) => [group.groupId, group]));
-      if (errors.length > 0) {
-        this.counters.refused += errors.length;
-        this.errors.push(...errors);
-        this.errors.splice(0, this.errors.length - maxRememberedErrors);
-        this.known = false; // what the switch took of this is best read from it
+      if (!this.known) {
+        await this.read(connection);
+        this.whole = true;
       }
+      const whole = this.whole;
+      const lists = whole || this.listsChanged;
+      this.whole = this.listsChanged = false;
+      this.changed = new Map();
+      this.counters.passes++;
+      await this.send(connection, this.flowChanges(whole ? undefined : changed.keys()), lists);
     } catch (error) {
-      this.dirty = true;
+      this.whole = true;
       this.known = false;
       throw error;
+    }
+    const now = this.nowMs();
+    for (const seenMs of changed.values()) if (seenMs !== undefined) this.lag.add(now - seenMs);
+  }
+
+  /** What to do about the flows named, or about all. Deletes come last. */
+  private flowChanges(keys: Iterable<string> | undefined): FlowChange[] {
+    const puts: FlowChange[] = [];
+    const deletes: FlowChange[] = [];
+    let blocked = 0;
+    const look = (key: string): void => {
+      const wanted = this.desired.get(key);
+      const present = this.flows.get(key);
+      if (wanted !== undefined && this.foreign.has(key)) blocked++;
+      else if (wanted !== undefined && present === undefined) puts.push({ op: "add", flow: wanted });
+      else if (wanted !== undefined && present !== undefined && !sameFlow(present, wanted)) puts.push({ op: "modify", flow: wanted });
+      else if (wanted === undefined && present !== undefined) deletes.push({ op: "delete", flow: present });
+    };
+    for (const key of keys ?? this.desired.keys()) look(key);
+    if (keys === undefined) {
+      for (const key of this.flows.keys()) if (!this.desired.has(key)) look(key);
+      this.counters.blocked = blocked;
+    }
+    return [...puts, ...deletes];
+  }
+
+  private async send(connection: OpenFlowConnection, flows: readonly FlowChange[], lists: boolean): Promise<void> {
+    const groups = lists ? diffGroups(this.desiredGroups, this.groups.values()) : [];
+    const meters = lists ? diffMeters(this.desiredMeters, this.meters.values()) : [];
+    // Make before break: meters and groups that flows will name come first, those that nothing names any more go last.
+    // A group is never deleted while a flow may still name it (deleting one in a bundle can abort vswitchd 3.1).
+    const ways = flowMods(flows);
+    const before: ModBody[] = [...meterMods(meters.filter(({ op }) => op !== "delete")), ...groupMods(groups.filter(({ op }) => op !== "delete"))];
+    const after: ModBody[] = [...groupMods(groups.filter(({ op }) => op === "delete")), ...meterMods(meters.filter(({ op }) => op === "delete"))];
+    const mods = [...before, ...ways, ...after];
+    if (mods.length === 0) return;
+    this.counters.flowMods += flows.length;
+    this.counters.groupMods += groups.length;
+    this.counters.meterMods += meters.length;
+    this.sending?.(flows, groups);
+    const errors = await connection.apply(mods);
+    for (const { op, flow } of flows) {
+      if (op === "delete") this.flows.delete(flowKey(flow));
+      else this.flows.set(flowKey(flow), flow);
+    }
+    for (const { op, group } of groups) {
+      if (op === "delete") this.groups.delete(group.groupId);
+      else this.groups.set(group.groupId, group);
+    }
+    for (const { op, meter } of meters) {
+      if (op === "delete") this.meters.delete(meter.meterId);
+      else this.meters.set(meter.meterId, meter);
+    }
+    if (errors.length > 0) this.refused(errors, flows, before.length);
+  }
+
+  /** A flow refused is not there; it is tried again when it changes or an audit comes. Of other refusals the switch must tell. */
+  private refused(errors: readonly OpenFlowError[], flows: readonly FlowChange[], offset: number): void {
+    this.counters.refused += errors.length;
+    this.hasRefused = true;
+    this.errors.push(...errors.slice(-maxRememberedErrors));
+    this.errors.splice(0, this.errors.length - maxRememberedErrors);
+    for (const { facts: { index } } of errors) {
+      const change = index === undefined ? undefined : flows[index - offset];
+      if (change === undefined || change.op !== "add") this.known = false;
+      else this.flows.delete(flowKey(change.flow));
     }
   }
 }

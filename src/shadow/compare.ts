@@ -1,6 +1,5 @@
 /** Whether a shadow's tables equal those of its live bridge, flow by flow. Pure. */
-import { instructionsKey } from "node-openflow";
-import { flowKey, type FlowEntry, type GroupEntry } from "../network/flow-entry.js";
+import { diffMeters, flowKey, sameGroup, sameInstructions, type FlowEntry, type GroupEntry, type MeterEntry } from "../network/flow-entry.js";
 import { readCookie } from "../network/pipeline.js";
 
 /** Flows that exist on one side only by design: promotion rules (live), trials (shadow), revalidation pokes. */
@@ -9,18 +8,17 @@ export function isCompared(flow: { readonly cookie: bigint }): boolean {
   return kind !== "promotion" && kind !== "trial" && kind !== "poke";
 }
 
-const bucketKey = (group: GroupEntry): string =>
-  `${group.groupType} ${group.buckets.map((b) => `${b.weight}/${b.watchPort}/${b.watchGroup}/${instructionsKey([{ type: "applyActions", actions: b.actions }])}`).join(" ")}`;
+export interface ComparedTables {
+  readonly flows: Iterable<FlowEntry>;
+  readonly groups: Iterable<GroupEntry>;
+  readonly meters?: Iterable<MeterEntry>;
+}
 
 /**
  * Differences between two bridges' tables, as text, at most `limit`. Timeouts are left out: a copy has none, because it
  * goes when the original goes.
  */
-export function tableDifferences(
-  live: { readonly flows: Iterable<FlowEntry>; readonly groups: Iterable<GroupEntry> },
-  shadow: { readonly flows: Iterable<FlowEntry>; readonly groups: Iterable<GroupEntry> },
-  limit = 20,
-): string[] {
+export function tableDifferences(live: ComparedTables, shadow: ComparedTables, limit = 20): string[] {
   const differences: string[] = [];
   const copies = new Map([...shadow.flows].filter(isCompared).map((flow) => [flowKey(flow), flow]));
   for (const flow of live.flows) {
@@ -30,7 +28,7 @@ export function tableDifferences(
     copies.delete(key);
     if (copy === undefined) differences.push(`flow ${key} is missing in the shadow`);
     else if (copy.cookie !== flow.cookie) differences.push(`flow ${key} has another cookie in the shadow`);
-    else if (instructionsKey(copy.instructions) !== instructionsKey(flow.instructions)) differences.push(`flow ${key} acts otherwise in the shadow`);
+    else if (!sameInstructions(copy.instructions, flow.instructions)) differences.push(`flow ${key} acts otherwise in the shadow`);
   }
   for (const key of copies.keys()) differences.push(`flow ${key} is in the shadow only`);
   const groups = new Map([...shadow.groups].map((group) => [group.groupId, group]));
@@ -38,8 +36,10 @@ export function tableDifferences(
     const copy = groups.get(group.groupId);
     groups.delete(group.groupId);
     if (copy === undefined) differences.push(`group ${group.groupId} is missing in the shadow`);
-    else if (bucketKey(copy) !== bucketKey(group)) differences.push(`group ${group.groupId} differs in the shadow`);
+    else if (!sameGroup(copy, group)) differences.push(`group ${group.groupId} differs in the shadow`);
   }
   for (const id of groups.keys()) differences.push(`group ${id} is in the shadow only`);
+  const words = { add: "is missing in the shadow", modify: "differs in the shadow", delete: "is in the shadow only" };
+  for (const { op, meter } of diffMeters(live.meters ?? [], shadow.meters ?? [])) differences.push(`meter ${meter.meterId} ${words[op]}`);
   return differences.slice(0, limit);
 }

@@ -54,11 +54,12 @@ export function hold(previous: ShadowSource, live: Network, nowMs: number, grace
   }
 
   const links = new Map<string, Link>();
+  const before = new Map(previous.network.links.map((link) => [linkName(link), link]));
   const cabled = new Set<string>();
   for (const link of live.links) {
     cabled.add(`${link.a.bridge}:${link.a.ofport}`).add(`${link.b.bridge}:${link.b.ofport}`);
     const name = linkName(link);
-    const was = previous.network.links.find((old) => linkName(old) === name);
+    const was = before.get(name);
     const up = link.up || (was?.up === true && keep(name, "lost its carrier"));
     links.set(name, { ...link, up });
   }

@@ -6,8 +6,21 @@ import { createHash } from "node:crypto";
 
 const alphabet = "abcdefghijklmnopqrstuvwxyz234567";
 
-/** Eight base-32 characters of the SHA-256 of `text`: 40 bits, so 1,000 bridges clash with probability 5e-7. */
+/** Digests of the names asked for last: a bridge's is part of the name of each of its ports. */
+const digests = new Map<string, string>();
+const maxDigests = 4_096;
+
 function digest(text: string): string {
+  let known = digests.get(text);
+  if (known === undefined) {
+    if (digests.size >= maxDigests) digests.clear();
+    digests.set(text, (known = makeDigest(text)));
+  }
+  return known;
+}
+
+/** Eight base-32 characters of the SHA-256 of `text`: 40 bits, so 1,000 bridges clash with probability 5e-7. */
+function makeDigest(text: string): string {
   const bytes = createHash("sha256").update(text).digest();
   let bits = bytes.readUIntBE(0, 5);
   let out = "";

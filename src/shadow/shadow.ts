@@ -1,26 +1,30 @@
 /**
  * The shadow of a network: keeps the shadow and adapter bridges, the replica ports and all their tables as they should be.
  *
- * One pass: what the shadow should stand for (`hold`), the rows for it, one database transaction, then the tables of each
- * shadow and adapter bridge. Passes run one at a time, whenever live changed. A shadow's tables are the live bridge's
- * foreign flows, copied, and our own flows computed for the shadow's network: so equal to live, or held.
+ * One pass: what the shadow should stand for (`hold`), the rows for it, the database, then the tables of each shadow and adapter
+ * bridge. Passes run one at a time, whenever live changed; a change of live's tables alone takes a way of its own, which touches
+ * the flows that changed on the bridge that has them and waits for no database. A shadow's tables are the live bridge's foreign
+ * flows, copied, and our own flows computed for the shadow's network: so equal to live, or held.
  */
 import { EventEmitter } from "node:events";
 import type { OpenFlowConnection } from "node-openflow";
 import type { Logger } from "pino";
-import type { FlowEntry, GroupEntry } from "../network/flow-entry.js";
+import { Histogram } from "../base/histogram.js";
+import type { BridgeIndex } from "../network/bridge-index.js";
 import { BridgeSession, type Dial } from "../network/bridge-session.js";
-import type { BridgeRow } from "../network/database-view.js";
+import type { Tables } from "../network/database-view.js";
+import { flowKey, type FlowEntry } from "../network/flow-entry.js";
 import { emptyNetwork, portKey, type Network } from "../network/model.js";
-import { isOurGroup, isOurs, replicaPort } from "../network/pipeline.js";
+import { isOurGroup, isOurMeter, isOurs, replicaPort } from "../network/pipeline.js";
 import { Converger } from "../reconcile/converger.js";
 import type { DesiredDatabase, DesiredSflow } from "../reconcile/database-state.js";
 import type { DatabaseWriter } from "../reconcile/database-writer.js";
-import { ownsAll, SwitchWriter, type SwitchState } from "../reconcile/switch-writer.js";
+import { ownsAll, SwitchWriter, type SwitchState, type WriterCounters } from "../reconcile/switch-writer.js";
 import { tableDifferences } from "./compare.js";
-import { adapterFlows, desiredShadow, replicatedEdges, type DesiredShadow } from "./desired-shadow.js";
+import { adapterFlows, type DesiredShadow } from "./desired-shadow.js";
 import { hold, type Held, type ShadowSource } from "./hold.js";
 import { adapterBridge, shadowBridge } from "./names.js";
+import { ShadowPlan } from "./plan.js";
 import { TableFollower } from "./table-follower.js";
 
 /** Our own flows and groups for each bridge of a network: forwarding, and the changes in force. */
@@ -28,9 +32,12 @@ export type Compose = (network: Network) => ReadonlyMap<string, SwitchState>;
 
 export interface ShadowParts {
   readonly database: DatabaseWriter;
-  readonly readBridges: () => readonly BridgeRow[];
+  readonly tables: Tables;
+  readonly index: BridgeIndex;
   readonly dial: (bridge: string) => Dial;
   readonly compose: Compose;
+  /** Which live bridges come first when much is to be brought in step. */
+  readonly isCritical?: (bridge: string) => boolean;
   /** Makes vswitchd revalidate its cached flows; called after a Mirror row changed. */
   readonly poke: () => Promise<void>;
   readonly log: Logger;
@@ -58,20 +65,26 @@ export interface ShadowBridgeStatus {
 }
 
 export interface ShadowEvents {
+  /** For the first time it is known which edge ports have a replica. */
+  planned: [];
   /** A pass ended with everything in place; `lagMs` since the oldest change it took in. */
   converged: [lagMs: number];
 }
 
 /** A shadow or adapter bridge with its session and its tables. */
 class OwnBridge {
-  readonly writer = new SwitchWriter(ownsAll);
+  readonly writer: SwitchWriter;
   readonly session: BridgeSession;
+  /** What the writer was last told whole, so that equal parts are not told again. */
+  told: unknown;
 
-  constructor(name: string, dial: Dial, changed: () => void) {
+  constructor(name: string, dial: Dial, lag: Histogram, nowMs: () => number, changed: () => void) {
+    this.writer = new SwitchWriter(ownsAll, lag, nowMs);
     this.session = new BridgeSession(name, dial, async () => {});
     this.session.on("up", (connection) => {
       this.writer.attach(connection);
-      changed();
+      // At once: the pass that is running may be at the database for long.
+      void this.writer.flush().then(changed, changed);
     });
     this.session.on("down", () => this.writer.attach(undefined));
   }
@@ -80,14 +93,23 @@ class OwnBridge {
 export class Shadow extends EventEmitter<ShadowEvents> {
   private readonly parts: ShadowParts;
   private readonly converger: Converger;
+  /** Live tables that changed, and nothing else: bridges whose followers have something to take. */
+  private readonly tableConverger: Converger;
+  private readonly tablesChanged = new Set<string>();
+  /** From a change of a live flow seen to the same on the shadow, in ms. */
+  readonly flowLag = new Histogram();
+  private readonly plan: ShadowPlan;
   private readonly followers = new Map<string, TableFollower>();
   private readonly own = new Map<string, OwnBridge>();
   private live: Network = emptyNetwork;
+  private followed: Network | undefined;
   private source: ShadowSource = { network: emptyNetwork, held: [] };
+  private edgesOf = new Map<string, number[]>();
   private rows: DesiredShadow = { bridges: [], livePorts: new Map(), left: [] };
   private changedAtMs: number | undefined;
   private releaseTimer: NodeJS.Timeout | undefined;
   private trial: ReadonlyMap<string, readonly FlowEntry[]> | undefined;
+  private isPlanned = false;
   private sampling: ReadonlyMap<string, number> = new Map();
   private isTapped = false;
   /** Copies are shown on the adapters' LOCAL devices outside of trials, too: somebody listens there. */
@@ -102,6 +124,12 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     super();
     this.parts = parts;
     this.isReplicating = parts.replicate;
+    this.plan = new ShadowPlan(parts.tables);
+    this.tableConverger = new Converger({
+      pass: () => this.tablePass(),
+      failed: (error) => parts.log.warn({ err: error }, "following tables failed; trying again"),
+      retryMs: 50,
+    });
     this.converger = new Converger({
       pass: () => this.pass(),
       failed: (error) => {
@@ -131,6 +159,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return this.converger.settle();
   }
 
+  /** Whether it is known which edge ports have a replica. */
+  get planned(): boolean {
+    return this.isPlanned;
+  }
+
   /** The network the shadow stands for. */
   get network(): Network {
     return this.source.network;
@@ -147,7 +180,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** Edge ports of a live bridge that have a replica. */
   edges(bridge: string): number[] {
-    return replicatedEdges(this.rows, bridge);
+    return this.edgesOf.get(bridge) ?? [];
   }
 
   /** Live tables as followed: for the guest's view of foreign flows. */
@@ -225,7 +258,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       const adapter = adapterBridge(live);
       const common = { live, shadow, adapter };
       const own = this.own.get(shadow);
-      const flows = own?.writer.installed().flows.length ?? 0;
+      const flows = own?.writer.size ?? 0;
       const heldHere = this.source.held.filter((held) => held.element === `bridge ${live}` || held.element.includes(`${live}:`));
       if (!own?.writer.connected || !this.own.get(adapter)?.writer.connected) {
         return { ...common, state: "not connected", why: own?.session.lastFailure ?? this.lastError ?? "", flows, differences: [] };
@@ -233,7 +266,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       const follower = this.followers.get(live);
       const installed = own.writer.installed();
       const differences = follower?.synced
-        ? tableDifferences({ flows: follower.currentFlows(), groups: follower.currentGroups() }, installed)
+        ? tableDifferences({ flows: follower.currentFlows(), groups: follower.currentGroups(), meters: follower.currentMeters() }, installed)
         : [];
       if (heldHere.length > 0 || (this.source.held.length > 0 && differences.length > 0)) {
         return { ...common, state: "held", why: this.source.held.map((held) => `${held.element}: ${held.why}`).join("; "), flows, differences };
@@ -243,17 +276,19 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     });
   }
 
-  /** Compares everything with dumps and mends it; returns the number of differences found. */
-  async audit(): Promise<number> {
-    let found = 0;
-    for (const follower of this.followers.values()) found += await follower.audit();
-    for (const own of this.own.values()) found += await own.writer.audit();
-    return found;
+  /** What was sent to our bridges, by their names. */
+  writerCounters(): ReadonlyMap<string, WriterCounters> {
+    return new Map([...this.own].map(([name, { writer }]) => [name, writer.counters]));
+  }
+
+  /** The bridges that can be audited, each by its own: live bridges as followed, and ours. */
+  audited(): (() => Promise<number>)[] {
+    return [...[...this.followers.values()].map((follower) => () => follower.audit()), ...[...this.own.values()].map(({ writer }) => () => writer.audit())];
   }
 
   /** Takes the shadow away: our rows on live, our bridges, our sessions. */
   async remove(): Promise<void> {
-    await this.converger.stop();
+    await Promise.all([this.converger.stop(), this.tableConverger.stop()]);
     clearTimeout(this.releaseTimer);
     this.active = false;
     await this.closeSessions();
@@ -264,7 +299,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** Ends the sessions and leaves everything in place, for a restart. */
   async stop(): Promise<void> {
-    await this.converger.stop();
+    await Promise.all([this.converger.stop(), this.tableConverger.stop()]);
     clearTimeout(this.releaseTimer);
     await this.closeSessions();
   }
@@ -281,21 +316,30 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.changedAtMs = undefined;
     this.follow();
     this.scheduleRelease();
-    const bridges = this.parts.readBridges();
-    this.rows = desiredShadow(this.source.network, this.live, {
+    this.rows = this.plan.rows(this.source.network, this.live, (name) => this.parts.index.bridge(name), {
       replicate: this.isReplicating,
       guarded: this.isGuarded,
-      tags: accessTags(bridges),
-      foreignMirrors: new Map(bridges.map((row) => [row.name, row.mirrors.length - ourGuards(row, this.rows)])),
+      settings: true,
     });
-    const sflow = new Map([...this.live.bridges.keys()].flatMap((name) => (this.parts.sflow === undefined ? [] : [[name, { ...this.parts.sflow, sampling: this.sampling.get(name) ?? this.parts.sflow.sampling }] as const])));
+    this.edgesOf = edgesByBridge(this.rows);
+    if (!this.isPlanned) {
+      this.isPlanned = true;
+      this.emit("planned");
+    }
+    const sflow = new Map([...this.live.bridges.keys()].flatMap((name) => (this.parts.sflow === undefined ? [] : [[name, this.sflowOf(name, this.parts.sflow)] as const])));
     const desired: DesiredDatabase = { bridges: this.rows.bridges, livePorts: this.rows.livePorts, sflow };
     this.parts.database.setDesired(desired);
-    const { mirrorsChanged } = await this.parts.database.flush();
+    const { mirrorsChanged } = await this.parts.database.flush(async () => {
+      // The bridges that came first get their tables while the others are made.
+      await this.syncSessions();
+      this.setTables();
+      for (const { writer } of this.own.values()) if (writer.dirty) void writer.flush().catch(() => this.changed());
+      await this.criticalFirst();
+    });
     await this.syncSessions();
     this.setTables();
     const writers = [...this.own.values()].map((own) => own.writer);
-    await Promise.all(writers.map((writer) => writer.flush()));
+    await this.flushAll(writers);
     if (mirrorsChanged) await this.parts.poke();
     if (writers.every((writer) => writer.connected) && [...this.followers.values()].every((follower) => follower.synced || !this.live.bridges.has(follower.bridge))) {
       this.lastError = undefined;
@@ -305,9 +349,57 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     }
   }
 
+  /**
+   * Gives the critical bridges the time to come in step before the next transaction: while ovs-vswitchd runs its configuration
+   * it answers nobody, so a session set up meanwhile takes many rounds of it. Once for each pass, and no longer than needed.
+   */
+  private async criticalFirst(): Promise<void> {
+    const names = [...this.live.bridges.keys()].filter((name) => this.parts.isCritical?.(name) === true);
+    const writers = names.flatMap((name) => [this.own.get(shadowBridge(name))?.writer, this.own.get(adapterBridge(name))?.writer]);
+    const end = this.parts.nowMs() + criticalWaitMs;
+    while (writers.some((writer) => writer !== undefined && (!writer.connected || writer.dirty)) && this.parts.nowMs() < end) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      this.setTables();
+    }
+  }
+
+  private sflowOf(bridge: string, configured: DesiredSflow): DesiredSflow {
+    const sampling = this.sampling.get(bridge);
+    return sampling === undefined ? configured : { ...configured, sampling };
+  }
+
+  /** Takes over what changed in live's tables. Nothing else: the database may be busy for long. */
+  private async tablePass(): Promise<void> {
+    const names = [...this.tablesChanged];
+    this.tablesChanged.clear();
+    const writers = names.flatMap((name) => {
+      // A bridge whose shadow was never told its tables gets them whole, with the pass that makes it.
+      const own = this.own.get(shadowBridge(name));
+      if (own?.told === undefined) return [];
+      this.followTables(name, own);
+      return [own.writer];
+    });
+    await this.flushAll(writers);
+    if (names.some((name) => this.firstSynced.delete(name))) this.changed();
+  }
+
+  /** Bridges whose tables came to be known and that no pass has told yet. */
+  private readonly firstSynced = new Set<string>();
+
+  /** Flushes all; one that fails does not keep the others back. Rejects with the first failure when all are done. */
+  private async flushAll(writers: readonly SwitchWriter[]): Promise<void> {
+    const results = await Promise.allSettled(writers.filter((writer) => writer.dirty).map((writer) => writer.flush()));
+    const failure = results.find((result) => result.status === "rejected");
+    if (failure !== undefined) throw failure.reason;
+  }
+
   /** What the shadow stands for now. While it carries the traffic it stays as it is, whatever live does meanwhile. */
   private follow(): void {
-    if (!this.isPromoted) this.source = hold(this.source, this.live, this.parts.nowMs(), this.parts.holdMs);
+    if (this.isPromoted) return;
+    // Without a change of live and with nothing held there is nothing to follow: the same network, the same value.
+    if (this.followed === this.live && this.source.held.length === 0) return;
+    this.followed = this.live;
+    this.source = hold(this.source, this.live, this.parts.nowMs(), this.parts.holdMs);
   }
 
   /** Lets go of what is held when its grace ends. */
@@ -323,8 +415,12 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     const changed = (): void => this.changed();
     for (const name of this.live.bridges.keys()) {
       if (this.followers.has(name)) continue;
-      const follower = new TableFollower(name, this.parts.dial(name));
-      follower.on("changed", changed);
+      const follower = new TableFollower(name, this.parts.dial(name), this.parts.nowMs);
+      this.firstSynced.add(name);
+      follower.on("changed", () => {
+        this.tablesChanged.add(name);
+        this.tableConverger.trigger();
+      });
       follower.on("removed", (flow) => this.parts.liveFlowRemoved(name, flow));
       this.parts.following?.(follower);
       this.followers.set(name, follower);
@@ -336,7 +432,9 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       await follower.close();
     }
     const wanted = new Set(this.rows.bridges.map((bridge) => bridge.name));
-    for (const name of wanted) if (!this.own.has(name)) this.own.set(name, new OwnBridge(name, this.parts.dial(name), changed));
+    // A bridge that is not made yet has no socket: dialling it would only put the next try off.
+    const isMade = (name: string): boolean => this.parts.index.bridge(name)?.datapathId !== undefined;
+    for (const name of wanted) if (!this.own.has(name) && isMade(name)) this.own.set(name, new OwnBridge(name, this.parts.dial(name), this.flowLag, this.parts.nowMs, changed));
     for (const [name, own] of this.own) {
       if (wanted.has(name)) continue;
       this.own.delete(name);
@@ -347,36 +445,87 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private setTables(): void {
     const composed = this.parts.compose(this.source.network);
     for (const name of this.source.network.bridges.keys()) {
-      const follower = this.followers.get(name);
-      const ours = composed.get(name) ?? { flows: [], groups: [] };
-      const foreign = follower === undefined ? [] : [...follower.currentFlows()].filter((flow) => !isOurs(flow.cookie));
-      const foreignGroups = follower === undefined ? [] : follower.currentGroups().filter((group: GroupEntry) => !isOurGroup(group.groupId));
-      const trial = this.trial?.get(name) ?? [];
-      this.own.get(shadowBridge(name))?.writer.setDesired({
-        flows: [...foreign, ...ours.flows, ...trial].map((flow) => ({ ...flow, idleTimeout: 0, hardTimeout: 0, flags: 0 })),
-        groups: [...foreignGroups, ...ours.groups],
-      });
-      this.own.get(adapterBridge(name))?.writer.setDesired({
-        flows: adapterFlows(this.edges(name), { tap: this.isTapped || this.isAlwaysTapped, showSink: this.parts.showSink, promoted: this.isPromoted }),
-        groups: [],
-      });
+      const own = this.own.get(shadowBridge(name));
+      if (own !== undefined) this.setShadow(name, own, composed.get(name) ?? { flows: [], groups: [] });
+      const mode = { tap: this.isTapped || this.isAlwaysTapped, showSink: this.parts.showSink, promoted: this.isPromoted };
+      const adapter = this.own.get(adapterBridge(name));
+      const edges = this.edges(name);
+      const told = JSON.stringify([edges, mode]);
+      if (adapter === undefined || adapter.told === told) continue;
+      adapter.told = told;
+      adapter.writer.setDesired({ flows: adapterFlows(edges, mode), groups: [] });
     }
+  }
+
+  /** The whole tables of one shadow bridge; only what of ours changed, when the follower has nothing to take. */
+  private setShadow(name: string, own: OwnBridge, ours: SwitchState): void {
+    const follower = this.followers.get(name);
+    // What a controller before us left in the shadow stays until live's tables are known.
+    if (follower?.known === false && this.live.bridges.has(name)) return;
+    const trial = this.trial?.get(name) ?? noFlows;
+    const before = own.told as Told | undefined;
+    if (before !== undefined && before.ours === ours && before.trial === trial && before.follower === follower) return this.followTables(name, own);
+    own.told = { ours, trial, follower } satisfies Told;
+    follower?.take();
+    this.tablesChanged.delete(name);
+    const foreign = follower === undefined ? [] : [...follower.currentFlows()].filter((flow) => !isOurs(flow.cookie));
+    own.writer.setDesired({ flows: [...foreign, ...ours.flows, ...trial].map(copied), ...this.lists(follower, ours) });
+  }
+
+  /** Hands on what a follower has to tell. */
+  private followTables(name: string, own: OwnBridge): void {
+    const follower = this.followers.get(name);
+    const told = own.told as Told;
+    if (follower === undefined) return;
+    const { flows, lists } = follower.take();
+    if (flows === "all") {
+      const { ours, trial } = told;
+      const foreign = [...follower.currentFlows()].filter((flow) => !isOurs(flow.cookie));
+      own.writer.setDesired({ flows: [...foreign, ...ours.flows, ...trial].map(copied), ...this.lists(follower, ours) });
+      return;
+    }
+    const keep = told.byKey ?? (told.byKey = new Map([...told.ours.flows, ...told.trial].map((flow) => [flowKey(flow), flow])));
+    const changes: [string, FlowEntry | undefined, number][] = [];
+    for (const [key, { flow, seenMs }] of flows) {
+      // In a place where we want a flow ourselves, and for our own on live, what we composed counts.
+      const one = keep.get(key) ?? (flow === undefined || isOurs(flow.cookie) ? undefined : flow);
+      changes.push([key, one === undefined ? undefined : copied(one), seenMs]);
+    }
+    own.writer.change(changes);
+    if (lists) {
+      const { groups, meters } = this.lists(follower, told.ours);
+      own.writer.setLists(groups, meters);
+    }
+  }
+
+  private lists(follower: TableFollower | undefined, ours: SwitchState) {
+    return {
+      groups: [...(follower?.currentGroups() ?? []).filter(({ groupId }) => !isOurGroup(groupId)), ...ours.groups],
+      meters: [...(follower?.currentMeters() ?? []).filter(({ meterId }) => !isOurMeter(meterId)), ...(ours.meters ?? [])],
+    };
   }
 }
 
-function accessTags(bridges: readonly BridgeRow[]): Map<string, number> {
-  return new Map(
-    bridges.flatMap((bridge) =>
-      bridge.ports.flatMap((port) =>
-        port.tag === undefined || port.ofport === undefined || port.role !== undefined
-          ? []
-          : [[portKey({ bridge: bridge.name, ofport: port.ofport }), port.tag] as const],
-      ),
-    ),
-  );
+/** What a shadow bridge's writer was last told besides live's own tables. */
+interface Told {
+  readonly ours: SwitchState;
+  readonly trial: readonly FlowEntry[];
+  readonly follower: TableFollower | undefined;
+  /** Our flows by key, made when first needed. */
+  byKey?: ReadonlyMap<string, FlowEntry>;
 }
 
-function ourGuards(bridge: BridgeRow, rows: DesiredShadow): number {
-  return Math.min(bridge.mirrors.length, rows.livePorts.get(bridge.name)?.filter((port) => port.guard !== undefined).length ?? 0);
+/** How long the other bridges wait for the critical ones, in ms. */
+const criticalWaitMs = 3_000;
+const noFlows: readonly FlowEntry[] = [];
+
+/** A copy lives as long as its original: it has no timeouts of its own. */
+function copied(flow: FlowEntry): FlowEntry {
+  return flow.idleTimeout === 0 && flow.hardTimeout === 0 && flow.flags === 0 ? flow : { ...flow, idleTimeout: 0, hardTimeout: 0, flags: 0 };
 }
 
+/** Replicated edge ports of each live bridge, by OpenFlow port number. */
+function edgesByBridge(rows: DesiredShadow): Map<string, number[]> {
+  const adapters = rows.bridges.filter((bridge) => bridge.role === "adapter");
+  return new Map(adapters.map((bridge) => [bridge.live, bridge.ports.filter((port) => port.role === "ingress").map((port) => port.ofport)]));
+}

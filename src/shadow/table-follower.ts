@@ -1,12 +1,13 @@
 /**
- * The tables of one live bridge, as they are: a flow monitor for the flows, dumps for groups.
+ * The tables of one live bridge, as they are: a flow monitor for the flows, forwarded requests and dumps for groups and meters.
  *
  * It has a connection of its own, because OVS reports a connection's own changes only in short form. When the bridge
- * is gone the last tables are kept: the shadow may have to live by them.
+ * is gone the last tables are kept: the shadow may have to live by them. What changed is kept by flow until it is taken
+ * (`take`), at most once for each flow of the table, so a burst costs one round however many messages it came in.
  */
 import { EventEmitter } from "node:events";
-import { allForwards, instructionsKey, type FlowUpdate, type GroupMod, type MeterConfig, type MeterMod, type OpenFlowConnection, type PortStatus } from "node-openflow";
-import { flowKey, type FlowEntry, type GroupEntry } from "../network/flow-entry.js";
+import { allForwards, type FlowUpdate, type GroupMod, type MeterMod, type OpenFlowConnection, type PortStatus } from "node-openflow";
+import { diffGroups, diffMeters, flowKey, sameFlow, type FlowEntry, type GroupEntry, type MeterEntry } from "../network/flow-entry.js";
 import { BridgeSession, type Dial } from "../network/bridge-session.js";
 
 /** One flow that somebody changed, with what was there before. */
@@ -21,7 +22,7 @@ export interface FlowEdit {
 }
 
 export interface FollowerEvents {
-  /** The tables changed; flows removed by time-out or by anyone come one event a message of the switch. */
+  /** The tables changed: `take` says what. */
   changed: [];
   /** A flow was removed from live, whoever did it. */
   removed: [flow: FlowEntry];
@@ -40,6 +41,14 @@ export interface FollowerCounters {
   pauses: number;
 }
 
+/** What changed since it was last taken. */
+export interface TableChanges {
+  /** Flows by flowKey, undefined for one that is gone, with when it was seen; or that all have to be looked at. */
+  readonly flows: "all" | ReadonlyMap<string, { readonly flow: FlowEntry | undefined; readonly seenMs: number }>;
+  /** Groups or meters changed. */
+  readonly lists: boolean;
+}
+
 type FlowBearing = Extract<FlowUpdate, { readonly match: unknown }>;
 
 function toEntry(update: FlowBearing): FlowEntry {
@@ -51,15 +60,23 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   readonly counters: FollowerCounters = { updates: 0, missed: 0, pauses: 0 };
   readonly bridge: string;
   private readonly session: BridgeSession;
+  private readonly nowMs: () => number;
   private flows = new Map<string, FlowEntry>();
   private groups: readonly GroupEntry[] = [];
-  private meters: readonly MeterConfig[] = [];
-  private hasFollowed = false;
+  private meters: readonly MeterEntry[] = [];
   private isSynced = false;
+  private changed = new Map<string, { readonly flow: FlowEntry | undefined; readonly seenMs: number }>();
+  private allChanged = true;
+  private listsChanged = true;
+  /** A read of groups and meters that has not begun, and one that is on its way: forwarded requests come in bursts. */
+  private reading: Promise<void> | undefined;
+  private readAgain = false;
+  private knownEqualMs: number | undefined;
 
-  constructor(bridge: string, dial: Dial) {
+  constructor(bridge: string, dial: Dial, nowMs: () => number = () => performance.now()) {
     super();
     this.bridge = bridge;
+    this.nowMs = nowMs;
     this.session = new BridgeSession(bridge, dial, (connection) => this.follow(connection));
     this.session.on("down", () => {
       this.isSynced = false;
@@ -71,36 +88,63 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
     return this.isSynced;
   }
 
+  /** Whether the tables were ever those of the switch. Before, nothing is known, and nothing may be concluded. */
+  get known(): boolean {
+    return this.knownEqualMs !== undefined;
+  }
+
+  /** When a dump last proved these tables to be the switch's. */
+  get auditedMs(): number | undefined {
+    return this.knownEqualMs;
+  }
+
   /** All flows of the live bridge, ours included. */
   currentFlows(): Iterable<FlowEntry> {
     return this.flows.values();
   }
-
   currentGroups(): readonly GroupEntry[] {
     return this.groups;
   }
-
-  /** Meters as they were when following began. */
-  currentMeters(): readonly MeterConfig[] {
+  currentMeters(): readonly MeterEntry[] {
     return this.meters;
+  }
+
+  /** What changed since the last call. The first call says all. */
+  take(): TableChanges {
+    const changes: TableChanges = { flows: this.allChanged ? "all" : this.changed, lists: this.listsChanged };
+    this.changed = new Map();
+    this.allChanged = this.listsChanged = false;
+    return changes;
   }
 
   /** Compares with a dump and takes over what differs. Returns the number of differing flows. */
   async audit(): Promise<number> {
     const { connection } = this.session;
     if (connection === undefined || !this.isSynced) return 0;
-    const [dump, groups] = await Promise.all([connection.flowStats(), connection.groupDescs()]);
-    const present = new Map(dump.map((flow) => [flowKey(flow), flow as FlowEntry]));
+    const updatesBefore = this.counters.updates;
+    const [dump, groups, meters] = await Promise.all([connection.flowStats(), connection.groupDescs(), connection.meterConfigs()]);
+    this.takeLists(groups, meters);
+    // Changes told while the dump was made are not in it, or are: such a dump proves nothing.
+    if (this.counters.updates !== updatesBefore) return 0;
+    const now = this.nowMs();
     let missed = 0;
-    for (const key of present.keys()) if (!this.flows.has(key)) missed++;
-    for (const key of this.flows.keys()) if (!present.has(key)) missed++;
-    const groupsDiffer = JSON.stringify(groups, bigints) !== JSON.stringify(this.groups, bigints);
+    const present = new Map(dump.map((flow) => [flowKey(flow), flow as FlowEntry]));
+    const found = this.differing(present);
+    for (const [key, flow] of present) {
+      const known = this.flows.get(key);
+      if (known !== undefined && sameFlow(known, flow)) continue;
+      missed++;
+      this.note(key, flow, now);
+    }
+    for (const key of [...this.flows.keys()]) {
+      if (present.has(key)) continue;
+      missed++;
+      this.note(key, undefined, now);
+    }
     this.counters.missed += missed;
-    const before = this.flows;
-    this.flows = present;
-    this.groups = groups;
-    if (missed > 0) this.tellFound(before);
-    if (missed > 0 || groupsDiffer) this.emit("changed");
+    this.knownEqualMs = now;
+    if (found.length > 0) this.emit("edits", found);
+    if (missed > 0) this.emit("changed");
     return missed;
   }
 
@@ -109,55 +153,84 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   }
 
   private async follow(connection: OpenFlowConnection): Promise<void> {
-    connection.on("flowUpdates", (updates) => this.apply(updates));
+    // Kept apart until the snapshot is complete: the tables of before serve until then.
+    const fresh = new Map<string, FlowEntry>();
+    connection.on("flowUpdates", (updates) => this.apply(updates, this.isSynced ? undefined : fresh));
     connection.on("requestForward", ({ request }) => {
       if (request.type === "groupMod" || request.type === "meterMod") this.emit("forwarded", request);
-      void this.readGroups(connection);
+      this.readLists(connection);
     });
     connection.on("portStatus", (status) => this.emit("portStatus", status));
-    const before = this.flows;
-    this.flows = new Map();
     // Group and meter changes of others are told as forwarded requests, from 1.4 on; before, the audit finds them. A
     // management connection is told nothing of the kind while its miss_send_len is 0; packets are not wanted here.
     if (connection.version >= 5) {
       await connection.setAsync({ requestForwardMaster: allForwards, packetInMaster: 0, flowRemovedMaster: 0 });
       await connection.setConfig({ missSendLen: 0xffff });
     }
-    const initial = await connection.monitorFlows();
-    this.apply(initial);
-    await this.readGroups(connection);
-    this.meters = await connection.meterConfigs().catch(() => []); // a switch without meters says so by an error
+    this.apply(await connection.monitorFlows(), fresh);
+    const [groups, meters] = await Promise.all([connection.groupDescs(), connection.meterConfigs()]);
+    const found = this.known ? this.differing(fresh) : [];
+    this.flows = fresh;
+    this.takeLists(groups, meters);
+    this.allChanged = true;
+    this.knownEqualMs = this.nowMs();
+    if (found.length > 0) this.emit("edits", found);
     this.isSynced = true;
-    if (this.hasFollowed) this.tellFound(before);
-    this.hasFollowed = true;
     this.emit("changed");
   }
 
-  private async readGroups(connection: OpenFlowConnection): Promise<void> {
-    try {
-      this.groups = await connection.groupDescs();
-    } catch {
-      return; // the connection is going down; the next one reads them again
+  /** Reads groups and meters; requests that come meanwhile make one more read together. */
+  private readLists(connection: OpenFlowConnection): void {
+    if (this.reading !== undefined) {
+      this.readAgain = true;
+      return;
     }
+    const read = async (): Promise<void> => {
+      do {
+        this.readAgain = false;
+        const [groups, meters] = await Promise.all([connection.groupDescs(), connection.meterConfigs()]);
+        this.takeLists(groups, meters);
+      } while (this.readAgain);
+    };
+    // A failure means that the connection is going down; the next one reads them again.
+    this.reading = read().catch(() => undefined).finally(() => {
+      this.reading = undefined;
+    });
+  }
+
+  private takeLists(groups: readonly GroupEntry[], meters: readonly MeterEntry[]): void {
+    const isSame = diffGroups(groups, this.groups).length === 0 && diffMeters(meters, this.meters).length === 0;
+    this.groups = groups;
+    this.meters = meters;
+    if (isSame) return;
+    this.listsChanged = true;
     if (this.isSynced) this.emit("changed");
   }
 
-  /** Tells in what the flows of now differ from those before. */
-  private tellFound(before: ReadonlyMap<string, FlowEntry>): void {
-    if (this.listenerCount("edits") === 0) return;
+  /** In what `now` differs from the flows known before, as edits that were found and not told; none when nobody asks for them. */
+  private differing(now: ReadonlyMap<string, FlowEntry>): FlowEdit[] {
+    if (this.listenerCount("edits") === 0) return [];
     const edits: FlowEdit[] = [];
-    for (const [key, now] of this.flows) {
-      const old = before.get(key);
-      if (old === undefined) edits.push({ op: "added", old, now, reason: undefined, isFound: true });
-      else if (old.cookie !== now.cookie || instructionsKey(old.instructions) !== instructionsKey(now.instructions)) edits.push({ op: "modified", old, now, reason: undefined, isFound: true });
+    for (const [key, flow] of now) {
+      const old = this.flows.get(key);
+      if (old === undefined || !sameFlow(old, flow)) edits.push({ op: old === undefined ? "added" : "modified", old, now: flow, reason: undefined, isFound: true });
     }
-    for (const [key, old] of before) if (!this.flows.has(key)) edits.push({ op: "removed", old, now: undefined, reason: undefined, isFound: true });
-    if (edits.length > 0) this.emit("edits", edits);
+    for (const [key, old] of this.flows) if (!now.has(key)) edits.push({ op: "removed", old, now: undefined, reason: undefined, isFound: true });
+    return edits;
   }
 
-  private apply(updates: readonly FlowUpdate[]): void {
+  private note(key: string, flow: FlowEntry | undefined, seenMs: number): void {
+    if (flow === undefined) this.flows.delete(key);
+    else this.flows.set(key, flow);
+    // The oldest time of several changes to one flow counts: the lag is that of the longest waiting.
+    this.changed.set(key, { flow, seenMs: this.changed.get(key)?.seenMs ?? seenMs });
+  }
+
+  /** `into`: the snapshot that is being made; undefined: the tables in use. */
+  private apply(updates: readonly FlowUpdate[], into: Map<string, FlowEntry> | undefined): void {
+    const now = this.nowMs();
     const edits: FlowEdit[] = [];
-    const isFollowed = this.isSynced && this.listenerCount("edits") > 0;
+    const isFollowed = into === undefined && this.listenerCount("edits") > 0;
     for (const update of updates) {
       this.counters.updates++;
       switch (update.event) {
@@ -170,12 +243,14 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
             const old = this.flows.get(key);
             edits.push({ op: old === undefined ? "added" : "modified", old, now: flow, reason: undefined, isFound: false });
           }
-          this.flows.set(key, flow);
+          if (into !== undefined) into.set(key, flow);
+          else this.note(key, flow, now);
           break;
         }
         case "removed": {
           const flow = toEntry(update);
-          this.flows.delete(flowKey(flow));
+          if (into !== undefined) into.delete(flowKey(flow));
+          else this.note(flowKey(flow), undefined, now);
           if (isFollowed) edits.push({ op: "removed", old: flow, now: undefined, reason: update.reason, isFound: false });
           this.emit("removed", flow);
           break;
@@ -189,8 +264,6 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
       }
     }
     if (edits.length > 0) this.emit("edits", edits);
-    if (this.isSynced && updates.length > 0) this.emit("changed");
+    if (into === undefined && updates.length > 0) this.emit("changed");
   }
 }
-
-const bigints = (_key: string, value: unknown): unknown => (typeof value === "bigint" ? value.toString() : value);

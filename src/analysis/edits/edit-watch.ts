@@ -2,11 +2,11 @@
  * The record of edits: every flow, group, meter, port and database row that anybody changes on live, with what was there
  * before and who made it, as far as that can be known. It looks and writes down; it changes nothing.
  */
-import { flowMod, instructionsKey, printFlow, printGroup, printMeter, type GroupMod, type MeterConfig, type MeterMod, type PortStatus } from "node-openflow";
+import { flowMod, instructionsKey, meterMod, printFlow, printGroup, printMeter, type GroupMod, type MeterMod, type PortStatus } from "node-openflow";
 import type { RowChange } from "ovsdb-client";
 import type { ObservationSink } from "../../base/observation.js";
 import type { Tables } from "../../network/database-view.js";
-import { flowKey, type FlowChange, type FlowEntry, type GroupChange, type GroupEntry } from "../../network/flow-entry.js";
+import { flowKey, type FlowChange, type FlowEntry, type GroupChange, type GroupEntry, type MeterEntry } from "../../network/flow-entry.js";
 import type { FlowEdit, TableFollower } from "../../shadow/table-follower.js";
 import { flowAuthor, idAuthor, type Author, type ControllerRow, type Owner } from "./author.js";
 import { Bursts, defaultLimits, type Burst, type BurstLimits, type Edit } from "./bursts.js";
@@ -172,4 +172,4 @@ const flowText = (flow: FlowEntry): string =>
     const { tableId, priority, match, cookie, instructions, idleTimeout, hardTimeout } = flow;
     return printFlow(flowMod({ command: "add", tableId, priority, match, cookie, instructions, idleTimeout, hardTimeout }));
   });
-const described = (of: GroupMod | GroupEntry | MeterMod | MeterConfig): string => written(() => ("groupId" in of ? printGroup(of) : printMeter(of)));
+const described = (of: GroupMod | GroupEntry | MeterMod | MeterEntry): string => written(() => ("groupId" in of ? printGroup(of) : printMeter("command" in of ? of : meterMod({ command: "add", ...of }))));

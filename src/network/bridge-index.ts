@@ -1,0 +1,106 @@
+/**
+ * The bridges of a database by name, kept up to date row by row: a change costs what changed, whatever the size of the network.
+ * A bridge that did not change is the same value as before, so that whatever was computed from it can be kept.
+ */
+import type { RowChange } from "ovsdb-client";
+import { readBridge, rootUuid, text, uuids, type BridgeRow, type Tables } from "./database-view.js";
+
+/** Columns whose changes nobody here reads anything from. */
+const silent = new Set(["statistics", "next_cfg", "cur_cfg"]);
+
+export class BridgeIndex {
+  private readonly tables: Tables;
+  /** By row uuid; undefined for one that must be read again. */
+  private readonly rows = new Map<string, BridgeRow | undefined>();
+  /** Which bridge a Port, Interface, Mirror or sFlow row belongs to, by uuid. */
+  private readonly owner = new Map<string, string>();
+  /** What `owner` has for a bridge, so that it can be taken out again. */
+  private readonly owned = new Map<string, readonly string[]>();
+  private sorted: readonly BridgeRow[] | undefined;
+  private byName = new Map<string, BridgeRow>();
+
+  constructor(tables: Tables) {
+    this.tables = tables;
+    this.reset();
+  }
+
+  /** All bridges, sorted by name. */
+  bridges(): readonly BridgeRow[] {
+    if (this.sorted !== undefined) return this.sorted;
+    for (const [uuid, row] of this.rows) if (row === undefined) this.read(uuid);
+    const all = [...this.rows.values()].filter((row) => row !== undefined);
+    this.sorted = all.sort((x, y) => (x.name < y.name ? -1 : 1));
+    this.byName = new Map(all.map((row) => [row.name, row]));
+    return this.sorted;
+  }
+
+  bridge(name: string): BridgeRow | undefined {
+    this.bridges();
+    return this.byName.get(name);
+  }
+
+  /** Takes in an update of the replica. Returns whether it concerned a bridge. */
+  changed(changes: readonly RowChange[]): boolean {
+    let concerned = false;
+    const stale = (bridge: string | undefined): void => {
+      if (bridge === undefined || !this.rows.has(bridge)) return;
+      this.rows.set(bridge, undefined);
+      concerned = true;
+    };
+    for (const { table, uuid, columns, old } of changes) {
+      if (columns.every((column) => silent.has(column))) continue;
+      if (table === "Open_vSwitch") {
+        if (columns.includes("bridges")) concerned = this.list() || concerned;
+      } else if (table === "Bridge") {
+        if (old !== undefined) stale(uuid);
+      } else stale(this.owner.get(uuid));
+    }
+    if (concerned) this.sorted = undefined;
+    return concerned;
+  }
+
+  /** Reads everything again. */
+  reset(): void {
+    this.rows.clear();
+    this.owner.clear();
+    this.owned.clear();
+    this.list();
+    this.sorted = undefined;
+  }
+
+  /** Brings the set of bridges to what the Open_vSwitch row refers to. Returns whether it changed. */
+  private list(): boolean {
+    const root = rootUuid(this.tables);
+    const wanted = new Set(root === undefined ? [] : uuids(this.tables.table("Open_vSwitch").get(root), "bridges"));
+    let differs = false;
+    for (const uuid of [...this.rows.keys()]) {
+      if (wanted.has(uuid)) continue;
+      this.disown(uuid);
+      this.rows.delete(uuid);
+      differs = true;
+    }
+    for (const uuid of wanted) {
+      if (this.rows.has(uuid)) continue;
+      this.rows.set(uuid, undefined);
+      differs = true;
+    }
+    return differs;
+  }
+
+  private read(uuid: string): void {
+    this.disown(uuid);
+    const row = readBridge(this.tables, uuid);
+    const bridge = this.tables.table("Bridge").get(uuid);
+    this.rows.set(uuid, row);
+    const ports = uuids(bridge, "ports");
+    const interfaces = ports.flatMap((port) => uuids(this.tables.table("Port").get(port), "interfaces"));
+    const owned = [...ports, ...interfaces, ...uuids(bridge, "mirrors"), text(bridge, "sflow") ?? uuid];
+    for (const one of owned) this.owner.set(one, uuid);
+    this.owned.set(uuid, owned);
+  }
+
+  private disown(uuid: string): void {
+    for (const one of this.owned.get(uuid) ?? []) if (this.owner.get(one) === uuid) this.owner.delete(one);
+    this.owned.delete(uuid);
+  }
+}
