@@ -33,6 +33,8 @@ export interface PortRow {
   readonly vlanMode: string | undefined;
   /** Our role mark, undefined for a port that is not ours. */
   readonly role: string | undefined;
+  /** What a port of ours stands for: "bridge:ofport" of a live port. */
+  readonly live: string | undefined;
   readonly error: string | undefined;
 }
 
@@ -89,6 +91,7 @@ function readPort(tables: Tables, uuid: string): PortRow | undefined {
     tag: integer(port, "tag"),
     vlanMode: text(port, "vlan_mode"),
     role: entries(port, "external_ids").get(mark.role),
+    live: entries(port, "external_ids").get(mark.live),
     error: text(device, "error"),
   };
 }
