@@ -27,6 +27,25 @@ export const configSchema = z.strictObject({
       showSink: z.boolean().default(false),
       /** How long the shadow keeps what vanished from live. */
       holdMs: milliseconds.default(60_000),
+      fidelity: z
+        .strictObject({
+          /** The least share of a port's packets that must be copied; below it there is an alert. */
+          target: ratio.default(0.999),
+        })
+        .prefault({}),
+      /** The copy is shed while ovs-vswitchd bears more than this. */
+      budget: z
+        .strictObject({
+          enabled: z.boolean().default(true),
+          /** Busiest thread, share of one processor. */
+          cpu: ratio.default(0.7),
+          upcallsPerS: z.number().min(0).default(5_000),
+          megaflows: z.number().min(0).default(50_000),
+          receiveDropsPerS: z.number().min(0).default(100),
+          /** How long the pressure must be gone before copies come back. */
+          holdMs: milliseconds.default(5_000),
+        })
+        .prefault({}),
     })
     .prefault({}),
   sflow: z

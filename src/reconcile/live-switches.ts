@@ -16,6 +16,10 @@ export interface LiveParts {
   /** What a bridge should have of ours now; undefined: leave it as it is for the moment. */
   readonly desired: (bridge: string) => SwitchState | undefined;
   readonly log: Logger;
+  /** Somebody took a flow of ours away that we want: it is put back. */
+  readonly taken?: (bridge: string, flow: FlowEntry) => void;
+  /** An audit found `differences` between a bridge and what we put there; they are mended. */
+  readonly differed?: (bridge: string, differences: number) => void;
 }
 
 export class LiveSwitches {
@@ -56,15 +60,24 @@ export class LiveSwitches {
   /** A flow of ours went away on a live bridge: by time-out, or because somebody deleted it. */
   removed(bridge: string, flow: FlowEntry): void {
     if (!isOurs(flow.cookie)) return;
-    this.switches.get(bridge)?.writer.forget(flow);
+    if (this.switches.get(bridge)?.writer.forget(flow) === true) this.parts.taken?.(bridge, flow);
     this.changed();
   }
 
   /** Compares with dumps and mends. Returns the number of differences. */
   async audit(): Promise<number> {
     let found = 0;
-    for (const { writer } of this.switches.values()) found += await writer.audit();
+    for (const [bridge, { writer }] of this.switches) {
+      const differences = await writer.audit();
+      if (differences > 0) this.parts.differed?.(bridge, differences);
+      found += differences;
+    }
     return found;
+  }
+
+  /** Ids of the groups that we made on a bridge. */
+  groups(bridge: string): ReadonlySet<number> {
+    return new Set(this.switches.get(bridge)?.writer.installed().groups.map((group) => group.groupId));
   }
 
   counters(): ReadonlyMap<string, WriterCounters> {

@@ -80,9 +80,15 @@ export class SwitchWriter {
     this.dirty = true;
   }
 
-  /** A flow of ours is gone from the switch (expired, or deleted by someone). The next pass puts it back if still desired. */
-  forget(flow: { readonly tableId: number; readonly priority: number; readonly match: FlowEntry["match"] }): void {
-    if (this.flows.delete(flowKey(flow))) this.dirty = true;
+  /**
+   * A flow of ours is gone from the switch (expired, or deleted by someone). The next pass puts it back if still desired.
+   * Returns whether it was: then it was not us who took it away.
+   */
+  forget(flow: { readonly tableId: number; readonly priority: number; readonly match: FlowEntry["match"] }): boolean {
+    const key = flowKey(flow);
+    if (!this.flows.delete(key)) return false;
+    this.dirty = true;
+    return this.desired?.flows.some((one) => flowKey(one) === key && one.hardTimeout === 0 && one.idleTimeout === 0) === true;
   }
 
   /**

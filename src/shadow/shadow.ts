@@ -11,10 +11,10 @@ import type { Logger } from "pino";
 import type { FlowEntry, GroupEntry } from "../network/flow-entry.js";
 import { BridgeSession, type Dial } from "../network/bridge-session.js";
 import type { BridgeRow } from "../network/database-view.js";
-import { emptyNetwork, portKey, type Network } from "../network/model.js";
+import { emptyNetwork, portKey, type Network, type PortRef } from "../network/model.js";
 import { isOurGroup, isOurs, replicaPort } from "../network/pipeline.js";
 import { Converger } from "../reconcile/converger.js";
-import type { DesiredDatabase, DesiredSflow } from "../reconcile/database-state.js";
+import type { DatabaseChange, DesiredDatabase, DesiredSflow } from "../reconcile/database-state.js";
 import type { DatabaseWriter } from "../reconcile/database-writer.js";
 import { ownsAll, SwitchWriter, type SwitchState } from "../reconcile/switch-writer.js";
 import { tableDifferences } from "./compare.js";
@@ -41,6 +41,8 @@ export interface ShadowParts {
   readonly sflow: DesiredSflow | undefined;
   /** A flow went away on a live bridge, by time-out or by anyone's hand. */
   readonly liveFlowRemoved: (bridge: string, flow: FlowEntry) => void;
+  /** Guards that somebody deleted have been put back, by the names of their ports. */
+  readonly guardsRestored?: (ports: readonly string[]) => void;
 }
 
 export type BridgeState = "in step" | "held" | "converging" | "not connected" | "off";
@@ -88,7 +90,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private trial: ReadonlyMap<string, readonly FlowEntry[]> | undefined;
   private sampling: ReadonlyMap<string, number> = new Map();
   private isTapped = false;
+  /** The one port whose copies are shown for a sample. */
+  private tappedPort: PortRef | undefined;
   private isPromoted = false;
+  /** Replica ports that had their guards after the last pass. */
+  private guarded: ReadonlySet<string> = new Set();
   private isGuarded = true;
   private isReplicating: boolean;
   private active = false;
@@ -207,6 +213,24 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.changed();
   }
 
+  /**
+   * Runs `body` while the copies of one edge port are shown on its adapter's LOCAL device, whose name it is given. Rejects when the
+   * device shows something else: a trial, or what the shadow would deliver.
+   */
+  async withPortTapped<T>(port: PortRef, body: (device: string) => Promise<T>): Promise<T> {
+    if (this.parts.showSink || this.trial !== undefined || this.tappedPort !== undefined) throw new Error("the adapters' LOCAL devices show something else");
+    this.tappedPort = port;
+    this.changed();
+    try {
+      await this.settle();
+      return await body(adapterBridge(port.bridge));
+    } finally {
+      this.tappedPort = undefined;
+      this.changed();
+      await this.settle();
+    }
+  }
+
   /** Flow statistics of the shadow bridge of a live bridge. */
   async shadowFlowStats(bridge: string, cookie: bigint, cookieMask: bigint) {
     const connection = this.own.get(shadowBridge(bridge))?.session.connection;
@@ -286,7 +310,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     const sflow = new Map([...this.live.bridges.keys()].flatMap((name) => (this.parts.sflow === undefined ? [] : [[name, { ...this.parts.sflow, sampling: this.sampling.get(name) ?? this.parts.sflow.sampling }] as const])));
     const desired: DesiredDatabase = { bridges: this.rows.bridges, livePorts: this.rows.livePorts, sflow };
     this.parts.database.setDesired(desired);
-    const { mirrorsChanged } = await this.parts.database.flush();
+    const { changes, mirrorsChanged } = await this.parts.database.flush();
+    this.noteRestored(changes);
     await this.syncSessions();
     this.setTables();
     const writers = [...this.own.values()].map((own) => own.writer);
@@ -298,6 +323,15 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     } else {
       this.changedAtMs ??= since;
     }
+  }
+
+  /** A guard that is added to a port which stood before, and which was guarded before, had been deleted by somebody. */
+  private noteRestored(changes: readonly DatabaseChange[]): void {
+    const fresh = new Set(changes.flatMap((change) => (change.op === "add-port" ? [change.port.name] : [])));
+    const remade = new Set(changes.flatMap((change) => (change.op === "delete-guard" ? [change.name] : [])));
+    const restored = changes.flatMap((change) => (change.op === "add-guard" && !fresh.has(change.port) && !remade.has(change.name) && this.guarded.has(change.port) ? [change.port] : []));
+    if (restored.length > 0) this.parts.guardsRestored?.(restored);
+    this.guarded = new Set([...this.rows.livePorts.values()].flatMap((ports) => ports.flatMap((port) => (port.guard === undefined ? [] : [port.name]))));
   }
 
   /** What the shadow stands for now. While it carries the traffic it stays as it is, whatever live does meanwhile. */
@@ -351,7 +385,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
         groups: [...foreignGroups, ...ours.groups],
       });
       this.own.get(adapterBridge(name))?.writer.setDesired({
-        flows: adapterFlows(this.edges(name), { tap: this.isTapped, showSink: this.parts.showSink, promoted: this.isPromoted }),
+        flows: adapterFlows(this.edges(name), { tap: this.isTapped || (this.tappedPort?.bridge === name ? this.tappedPort.ofport : false), showSink: this.parts.showSink, promoted: this.isPromoted }),
         groups: [],
       });
     }
