@@ -17,6 +17,7 @@ beforeAll(async () => {
   stage.startDaemon();
   await stage.inStep(4);
   await stage.everyHostReachesEveryOther();
+  await waitFor(async () => (await fidelity()).ports.some((one) => one.port === port), "the port is measured");
 }, 90_000);
 
 afterAll(async () => {

@@ -54,6 +54,11 @@ test("off and shed are not loss", () => {
   }
 });
 
+test("copies counted late when copying begins again are no surplus", () => {
+  const steps = seconds(12, (i) => (i < 4 ? { received: i * 1_000, copied: 0, mode: "off" } : { received: i * 1_000, copied: (i - 4) * 1_000 + (i === 4 ? 490 : 530) }));
+  expect(account(steps)).toMatchObject({ selected: 11_000, off: 3_470, lost: 0, surplus: 0, underway: 0 });
+});
+
 test("a fraction: the rest was not chosen", () => {
   expect(account(seconds(10, (i) => ({ received: i * 100, copied: i * 10, ratio: 0.1 })))).toMatchObject({ lost: 0, surplus: 0, copied: 90, notChosen: 810 });
 });

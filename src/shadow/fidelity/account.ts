@@ -52,6 +52,8 @@ export interface PortAccount {
   readonly ratio: number;
 }
 
+type Excuse = "off" | "shed" | "notChosen";
+
 interface Shortfall {
   readonly tMs: number;
   /** Missing packets that the lag of the counters can't explain, and all of them. */
@@ -70,6 +72,8 @@ export class PortAccounts {
   private window: Shortfall[] = [];
   /** Packets asked for minus copies, over everything. */
   private short = 0;
+  /** Packets of the last excused reading whose copies may still be counted. */
+  private doubt: { readonly column: Excuse; packets: number } | undefined;
   private readonly totals = { selected: 0, copied: 0, lost: 0, off: 0, shed: 0, notChosen: 0, surplus: 0, receiveDrops: 0, resets: 0, unknown: 0 };
 
   /** `settleMs`: how long packets must stay missing to be lost. */
@@ -98,11 +102,11 @@ export class PortAccounts {
     this.totals.copied += copies;
     // A reading at either end of which copying was not on explains what is missing between them.
     const mode = reading.mode === "on" ? before.mode : reading.mode;
-    if (mode !== "on") this.excuse(mode, came - copies);
-    else if (Math.min(reading.ratio ?? 1, before.ratio ?? 1) < 1) this.excuse("notChosen", came - copies);
-    else this.short += came - copies;
-    const inLag = (came * Math.max(reading.lagMs, before.lagMs)) / Math.max(1, reading.tMs - before.tMs);
-    this.judge(reading.tMs, Math.min(came, Math.ceil(inLag)));
+    const inLag = Math.min(came, Math.ceil((came * Math.max(reading.lagMs, before.lagMs)) / Math.max(1, reading.tMs - before.tMs)));
+    const column = mode !== "on" ? mode : Math.min(reading.ratio ?? 1, before.ratio ?? 1) < 1 ? "notChosen" : undefined;
+    if (column === undefined) this.short += came - copies;
+    else this.excuse(column, came - copies, inLag);
+    this.judge(reading.tMs, inLag);
   }
 
   /** The account as it stands. */
@@ -111,11 +115,26 @@ export class PortAccounts {
     return { ...this.totals, underway: this.short - lost + surplus, ratio: copied + lost === 0 ? 1 : copied / (copied + lost) };
   }
 
-  /** Missing packets with a reason. More copies than packets pay back what seemed missing before. */
-  private excuse(column: "off" | "shed" | "notChosen", missing: number): void {
-    const excused = Math.max(0, this.totals[column] + missing);
-    this.short += this.totals[column] + missing - excused;
-    this.totals[column] = excused;
+  /** Missing packets with a reason, and those that were underway before. Up to `inLag` of them may have copies that are counted later. */
+  private excuse(column: Excuse, missing: number, inLag: number): void {
+    const { totals } = this;
+    const settled = totals.lost - totals.surplus;
+    const excused = Math.max(0, totals[column] + missing + this.short - settled);
+    this.short += totals[column] + missing - excused;
+    totals[column] = excused;
+    this.doubt = { column, packets: inLag };
+    this.window = [];
+  }
+
+  /** More copies than packets to be copied, soon after copying began again: they belong to packets that seemed not to be copied. */
+  private payBack(): void {
+    const most = Math.max(...this.window.map(({ atMost }) => atMost));
+    const pay = this.doubt === undefined ? 0 : Math.min(-most, this.doubt.packets, this.totals[this.doubt.column]);
+    if (this.doubt === undefined || pay <= 0) return;
+    this.totals[this.doubt.column] -= pay;
+    this.doubt.packets -= pay;
+    this.short += pay;
+    this.window = this.window.map(({ tMs, atLeast, atMost }) => ({ tMs, atLeast: atLeast + pay, atMost: atMost + pay }));
   }
 
   private judge(nowMs: number, inLag: number): void {
@@ -123,6 +142,7 @@ export class PortAccounts {
     while (this.window.length > maxWindow || (this.window.length > minWindow && nowMs - (this.window[1]?.tMs ?? nowMs) >= this.settleMs)) this.window.shift();
     const [oldest] = this.window;
     if (oldest === undefined || this.window.length < minWindow || nowMs - oldest.tMs < this.settleMs) return;
+    this.payBack();
     this.totals.lost = Math.max(0, Math.min(...this.window.map(({ atLeast }) => atLeast)));
     this.totals.surplus = Math.max(0, -Math.max(...this.window.map(({ atMost }) => atMost)));
   }
