@@ -45,7 +45,7 @@ export interface MeasuredPort extends PortAccount {
 const lookIntervalMs = 1_000;
 /** How long a packet must stay missing to be lost. */
 const settleMs = 2_500;
-/** Once the switch says it is up to date, a copy is counted within this. */
+/** The round over the cached flows that the switch tells the end of may have begun this long before it was asked. */
 const flushedLagMs = 50;
 /** Without its word: its revalidators run twice a second, or when they are busy once in a while. */
 const unflushedLagMs = 2_000;
@@ -119,6 +119,7 @@ export class FidelityMeter {
   private async once(): Promise<void> {
     const { parts } = this;
     let lagMs = flushedLagMs;
+    const startMs = parts.nowMs();
     try {
       await inTime(parts.flushCounters(), readTimeoutMs);
       this.flushFailure = undefined;
@@ -126,7 +127,6 @@ export class FidelityMeter {
       this.flushFailure = error instanceof Error ? error.message : String(error);
       lagMs = unflushedLagMs;
     }
-    const startMs = parts.nowMs();
     const counters = await inTime(parts.read(), readTimeoutMs);
     const tMs = parts.nowMs();
     const mode = parts.mode();
