@@ -49,8 +49,9 @@ export class Ovs implements AsyncDisposable {
     await waitFor(() => existsSync(this.capsule.path("/run/openvswitch/db.sock")), "ovsdb-server listens");
   }
 
+  /** With the priority that ovs-ctl gives it (its --ovs-vswitchd-priority), so that a busy machine does not stall forwarding. */
   async startVswitchd(): Promise<void> {
-    this.vswitchd = this.capsule.spawn("ovs-vswitchd", ["unix:/run/openvswitch/db.sock", "--disable-system", "--pidfile"], { stdio: "ignore" });
+    this.vswitchd = this.capsule.spawn("nice", ["-n", "-10", "ovs-vswitchd", "unix:/run/openvswitch/db.sock", "--disable-system", "--pidfile"], { stdio: "ignore" });
     await waitFor(async () => (await this.capsule.run("ovs-appctl", ["-t", "ovs-vswitchd", "version"], { mayFail: true })).code === 0, "ovs-vswitchd answers");
   }
 

@@ -128,3 +128,21 @@ export async function replay(network: Network, from: string, victim: string, fil
   const { stdout } = await network.exec(from, python, args, { timeoutMs: (seconds + 20) * 1_000 });
   return (JSON.parse(stdout) as { sent: number }).sent;
 }
+
+export interface StreamCount {
+  readonly sent: number;
+  readonly echoed: number;
+  /** Echoes out of turn. */
+  readonly wrong: number;
+  /** Why the connection ended; null while it stands. */
+  readonly failure: string | null;
+  readonly retransmitted: number;
+  readonly longestMs: number;
+}
+
+/** One TCP connection that stays, with 500 numbered lines a second and their echoes. */
+export async function startStream(network: Network, from: string, to: string, port = 7200): Promise<{ stream: Asked<StreamCount>; server: Asked<never> }> {
+  const server = await Asked.start<never>(network.spawn(to, python, [tool("stream"), "serve", String(port)], pipes));
+  const stream = await Asked.start<StreamCount>(network.spawn(from, python, [tool("stream"), "run", network.host(to).ip, String(port)], pipes));
+  return { stream, server };
+}

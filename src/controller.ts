@@ -21,6 +21,9 @@ import { unixctl, vswitchdSocket } from "./network/unixctl.js";
 import { DatabaseWriter } from "./reconcile/database-writer.js";
 import { LiveSwitches } from "./reconcile/live-switches.js";
 import type { SwitchState } from "./reconcile/switch-writer.js";
+import type { CopyMode } from "./shadow/fidelity/account.js";
+import { foreignClaims, type ConflictKind } from "./shadow/fidelity/conflicts.js";
+import type { Counters } from "./shadow/fidelity/meter.js";
 import { Promotion, type PromotionStep } from "./shadow/promotion.js";
 import { ResubmitWatch, resubmitCounter } from "./shadow/resubmit-watch.js";
 import { Shadow } from "./shadow/shadow.js";
@@ -41,6 +44,8 @@ export interface ControllerEvents {
   following: [follower: TableFollower];
   /** Changes of ours that are about to be sent to a live bridge. */
   sending: [bridge: string, flows: readonly FlowChange[], groups: readonly GroupChange[]];
+  /** Somebody else did something to what is ours. */
+  conflict: [bridge: string, kind: ConflictKind, detail: string, times: number];
 }
 
 export interface PortFidelity {
@@ -82,6 +87,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
   private audits: (() => Promise<number>)[] = [];
   private wholeSinceMs: number | undefined;
   private promotedByUs = false;
+  private wantsCopies: boolean;
+  private shedWhy: string | undefined;
   private detaching = false;
   private readonly fidelityBase = new Map<string, { readonly selected: bigint; readonly copied: bigint }>();
   /** The hosts that reached each other when live was last whole: what a promotion has to restore. */
@@ -97,6 +104,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   private constructor(config: Config, log: Logger, nowMs: () => number, client: OvsdbClient, replica: Replica) {
     super();
     this.config = config;
+    this.wantsCopies = config.shadow.replicate;
     this.log = log;
     this.nowMs = nowMs;
     this.client = client;
@@ -105,7 +113,13 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.index = new BridgeIndex(replica);
     this.database = new DatabaseWriter(client, replica, { index: this.index, nowMs, rank: (bridge) => (this.isCritical(bridge) ? 0 : 1) });
     this.discovery = new Discovery({ index: this.index, dial, bridges: config.bridges, lldpKey: randomBytes(32), log, nowMs });
-    this.live = new LiveSwitches({ desired: (bridge) => this.desiredLive(bridge), log, sending: (bridge, flows, groups) => this.emit("sending", bridge, flows, groups) });
+    this.live = new LiveSwitches({
+      desired: (bridge) => this.desiredLive(bridge),
+      log,
+      sending: (bridge, flows, groups) => this.emit("sending", bridge, flows, groups),
+      taken: (bridge, flow) => this.emit("conflict", bridge, "our flow deleted", `table ${flow.tableId}, priority ${flow.priority}`, 1),
+      differed: (bridge, differences) => this.emit("conflict", bridge, "our tables changed", "what we put there was changed or deleted", differences),
+    });
     const { sflow } = config;
     this.shadow = new Shadow({
       database: this.database,
@@ -123,6 +137,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       sflow: { target: `${sflow.host}:${sflow.port}`, sampling: sflow.samplingRate, pollingS: sflow.pollingS, agent: sflow.agent },
       liveFlowRemoved: (bridge, flow) => this.live.removed(bridge, flow),
       following: (follower) => this.emit("following", follower),
+      guardsRestored: (ports) => ports.forEach((port) => this.emit("conflict", this.bridgeOf(port), "our guard deleted", port, 1)),
     });
     this.resubmits = new ResubmitWatch({
       read: async () => Number(await unixctl(await vswitchdSocket(config.openflow.runDir), "coverage/read-counter", [resubmitCounter])),
@@ -225,6 +240,40 @@ export class Controller extends EventEmitter<ControllerEvents> {
   /** How many packets one sample stands for, by bridge, from now on; others as configured. Bridges with an sFlow row of the operator's keep it. */
   setSampling(rates: ReadonlyMap<string, number>): void {
     this.shadow.setSampling(rates);
+  }
+
+  /** Counters of every replicated port at both ends, read now, by "bridge:ofport". */
+  async copyCounters(): Promise<Map<string, Counters>> {
+    const bridges = [...this.discovery.current.bridges.keys()].filter((bridge) => this.shadow.edges(bridge).length > 0);
+    const live = await Promise.all(bridges.map(async (bridge) => new Map((await this.discovery.connection(bridge)?.portStats())?.map((stats) => [stats.portNo, stats]) ?? [])));
+    const copies = await this.shadow.portCounters();
+    return new Map(
+      bridges.flatMap((bridge, at) =>
+        this.shadow.edges(bridge).map((ofport): [string, Counters] => {
+          const port = portKey({ bridge, ofport });
+          const stats = live[at]?.get(ofport);
+          return [port, { received: stats?.rxPackets, receiveDrops: stats?.rxDropped, copied: copies.get(port)?.copied }];
+        }),
+      ),
+    );
+  }
+
+  /** What is asked for the copies now. */
+  get copyMode(): CopyMode {
+    if (this.promotion.state !== "off" || !this.wantsCopies || this.stoppedCopying !== undefined) return "off";
+    return this.shedWhy === undefined ? "on" : "shed";
+  }
+
+  /** Why the budget has shed the copy; undefined while it has not. */
+  get shedding(): string | undefined {
+    return this.shedWhy;
+  }
+
+  /** The budget sheds the copy, or (undefined) lets it come back. */
+  shed(why: string | undefined): void {
+    if (this.shedWhy === why) return;
+    this.shedWhy = why;
+    this.applyCopying();
   }
 
   /** Takes over from live with the shadow. */
@@ -359,20 +408,44 @@ export class Controller extends EventEmitter<ControllerEvents> {
     if (this.stoppedCopying !== undefined || this.promotion.state !== "off") return;
     this.stoppedCopying = why;
     this.log.error({ why }, "copying is switched off");
-    this.shadow.setMode({ replicating: false });
+    this.applyCopying();
+  }
+
+  private applyCopying(): void {
+    this.shadow.setMode({ replicating: this.wantsCopies && this.stoppedCopying === undefined && this.shedWhy === undefined });
+  }
+
+  private bridgeOf(replicaPort: string): string {
+    const row = this.index.bridges().find((bridge) => bridge.ports.some((port) => port.name === replicaPort));
+    return row?.name ?? "";
+  }
+
+  /** Foreign flows and groups in what is ours. */
+  private lookForClaims(): void {
+    for (const bridge of this.discovery.current.bridges.keys()) {
+      const follower = this.shadow.follower(bridge);
+      if (follower?.synced !== true) continue;
+      for (const { kind, detail } of foreignClaims(follower.currentFlows(), follower.currentGroups(), this.live.groups(bridge))) this.emit("conflict", bridge, kind, detail, 1);
+      const blocked = this.live.counters().get(bridge)?.blocked ?? 0;
+      if (blocked > 0) this.emit("conflict", bridge, "place of our flow taken", `${blocked} flows of ours are not in place`, 1);
+    }
   }
 
   /** Copies on or off, as asked for. */
   setReplicating(on: boolean): void {
     this.stoppedCopying = undefined;
-    this.shadow.setMode({ replicating: on });
+    this.wantsCopies = on;
+    this.applyCopying();
   }
 
   private async auditAll(): Promise<void> {
     await this.resubmits.look();
     if (this.promotion.state === "promoting" || this.promotion.state === "demoting" || this.detaching) return;
     try {
-      if (this.audits.length === 0) this.audits = [...this.live.audited(), ...this.shadow.audited()];
+      if (this.audits.length === 0) {
+        this.lookForClaims();
+        this.audits = [...this.live.audited(), ...this.shadow.audited()];
+      }
       const startMs = this.nowMs();
       let found = 0;
       // A share of the time and no more: on a large network a round takes several turns.
@@ -382,7 +455,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
         found += await next();
       }
       if (found > 0) this.log.warn({ found }, "an audit found differences and mended them");
-      // A pass that finds nothing to do costs nothing; what a lost event would have told is found by it.
+      // Guards and rows someone deleted come back with the next pass. One that finds nothing to do costs nothing.
       this.shadow.changed();
     } catch (err) {
       this.log.warn({ err }, "audit failed");

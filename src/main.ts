@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { OpenFlowServer } from "node-openflow";
 import { pino, type Logger } from "pino";
 import { SflowReceiver } from "sflow-collector";
+import type { FidelitySurface } from "./api/fidelity-service.js";
 import { startApi, type Api, type ControlSurface } from "./api/server.js";
 import type { GetStatusResponse } from "./api/generated/ovsshadow/v1/shadow.js";
 import { ChangeManager } from "./change/change-manager.js";
@@ -12,9 +13,9 @@ import { History } from "./change/history.js";
 import { runTrial } from "./change/trial.js";
 import { ConfigError, loadConfig } from "./config/load.js";
 import type { Config } from "./config/schema.js";
-import { Controller, type PortFidelity } from "./controller.js";
+import { Controller } from "./controller.js";
+import { Copies } from "./copies.js";
 import { Interception } from "./interception.js";
-import { inTime } from "./base/in-time.js";
 import { cookie } from "./network/pipeline.js";
 import { AttackModel } from "./predict/attack-model.js";
 import { ModelError } from "./predict/manifest.js";
@@ -23,8 +24,6 @@ import { Defence } from "./respond/defence.js";
 
 /** How long after a push its effect is looked at. */
 const verifyAfterMs = 1_000;
-/** The status waits no longer than this for the switches: it must answer most of all when they don't. */
-const maxStatusMs = 1_000;
 
 function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((x, y) => x - y);
@@ -39,12 +38,12 @@ class Daemon {
   private readonly changes: ChangeManager;
   private readonly sflow: SflowReceiver;
   private readonly observer: Observer;
+  private readonly copies: Copies;
   private readonly defence: Defence | undefined;
   private readonly openflow: OpenFlowServer | undefined;
   private readonly interception: Interception;
   private api: Api | undefined;
   private ending: Promise<void> | undefined;
-  private lastFidelity: readonly PortFidelity[] = [];
 
   static async start(config: Config, log: Logger): Promise<Daemon> {
     // What can be wrong with the files is said before anything is touched.
@@ -88,6 +87,7 @@ class Daemon {
     });
     this.defence = model === undefined ? undefined : new Defence({ model, manager: this.changes, policy: attack, log, nowMs: Date.now });
     this.observer = new Observer({ controller, sflow: config.sflow, stateDir: config.stateDir, log, nowMs: Date.now });
+    this.copies = new Copies({ controller, config, sink: this.observer, log, nowMs: () => performance.now(), epochMs: Date.now });
     this.defence?.on("prediction", ({ subject }) => this.observer.suspect(subject));
     controller.setOverlays((bridge) => this.changes.overlays(bridge));
   }
@@ -104,8 +104,9 @@ class Daemon {
     // Switches that dial in are served by their management sockets; the connection itself is kept for the operator's convenience.
     controller.start();
     this.observer.start();
+    this.copies.start();
     defence?.start();
-    this.api = await startApi({ listen: this.config.api.listen, control: this.surface(), observation: this.observer, routing: this.interception.surface(), log });
+    this.api = await startApi({ listen: this.config.api.listen, control: this.surface(), observation: this.observer, routing: this.interception.surface(), fidelity: this.fidelitySurface(), log });
     log.info({ api: this.api.port, sflow: this.sflow.port, openflow: this.openflow?.port }, "ovs-shadowd is up");
   }
 
@@ -123,6 +124,7 @@ class Daemon {
   private async shutDown(): Promise<void> {
     this.changes.stop();
     await this.defence?.stop();
+    await this.copies.stop();
     await this.observer.stop();
     await this.sflow.close();
     await this.openflow?.close();
@@ -132,10 +134,20 @@ class Daemon {
     await this.api?.close();
   }
 
+  private fidelitySurface(): FidelitySurface {
+    const { controller, copies } = this;
+    return {
+      mode: () => ({ mode: controller.copyMode, shedWhy: controller.shedding ?? "" }),
+      ports: () => copies.meter.measured(),
+      conflicts: () => copies.conflicts.list(),
+      failures: () => [copies.meter.failure, copies.meter.flushFailure, copies.sampleFailure, ...copies.gauge.failures].filter((text) => text !== undefined),
+    };
+  }
+
   private surface(): ControlSurface {
     const { controller, changes } = this;
     return {
-      status: () => this.status(),
+      status: () => Promise.resolve(this.status()),
       topology: () => controller.discovery.current,
       predictions: () => this.defence?.predictions ?? [],
       changes,
@@ -167,7 +179,7 @@ class Daemon {
     return { atMs: Date.now(), ok, droppedPackets: dropped, why: `${flows} of ${change.rules.length} rules are on live and dropped ${dropped} packets in ${verifyAfterMs} ms` };
   }
 
-  private async status(): Promise<GetStatusResponse> {
+  private status(): GetStatusResponse {
     const { controller } = this;
     const { sflow, observer } = this;
     const counters = controller.live.counters();
@@ -175,11 +187,7 @@ class Daemon {
     if (controller.stoppedCopying !== undefined) problems.push(`copying is off: ${controller.stoppedCopying}`);
     if (observer.failure !== undefined) problems.push(observer.failure);
     if (controller.resubmits.failure !== undefined) problems.push(`the resubmit budget can't be watched: ${controller.resubmits.failure}`);
-    try {
-      this.lastFidelity = await inTime(controller.fidelity(), maxStatusMs);
-    } catch (error) {
-      problems.push(`the switches do not tell their counters, the fidelity is an earlier one: ${(error as Error).message}`);
-    }
+    problems.push(...this.copies.problems());
     return {
       database: controller.databaseState,
       settled: controller.discovery.settled,
@@ -201,7 +209,7 @@ class Daemon {
       },
       model: this.config.model === undefined ? "none" : this.config.model,
       history: this.history.failure === undefined ? "ok" : `failing: ${this.history.failure}`,
-      fidelity: [...this.lastFidelity],
+      fidelity: this.copies.meter.measured().map(({ port, selected, copied }) => ({ port, selected, copied })),
       left: controller.shadow.left.map(({ port, why }) => `${port}: ${why}`),
       problems,
     };

@@ -27,6 +27,8 @@ export interface StageOptions {
   readonly samplingRate?: number;
   /** More of the daemon's sflow configuration, as in a YAML flow mapping. */
   readonly sflow?: string;
+  /** What stands in the daemon's configuration under "shadow", in place of showSink. */
+  readonly shadow?: string;
   /** Lines to add to the daemon's configuration. */
   readonly config?: string;
 }
@@ -94,17 +96,17 @@ export class Stage implements AsyncDisposable {
     return { lost, longestGapMs: count.longestGapMs };
   }
 
-  /** Starts ovs-shadowd in the lab. */
-  startDaemon(): void {
+  /** Starts ovs-shadowd in the lab, with the stage's configuration or a text. */
+  startDaemon(text?: string): void {
     const config = [
-      "shadow: { showSink: true }",
+      `shadow: { ${this.options.shadow ?? "showSink: true"} }`,
       `sflow: { samplingRate: ${this.options.samplingRate ?? defaultSamplingRate}${this.options.sflow === undefined ? "" : `, ${this.options.sflow}`} }`,
       `model: ${this.options.model ?? `${projectDir}/models/attack-v1`}`,
       `policy: { attack: { leaseS: ${leaseS} }, promotion: { holdDownMs: 1500 } }`,
       "stateDir: /run/lab/state",
       this.options.config ?? "",
     ];
-    writeFileSync(this.live.ovs.capsule.path("/run/lab/config.yaml"), config.join("\n"));
+    writeFileSync(this.live.ovs.capsule.path("/run/lab/config.yaml"), text ?? config.join("\n"));
     this.daemon = this.live.ovs.capsule.spawn("node", [`${projectDir}/dist/src/main.js`, "--config", "/run/lab/config.yaml"], { stdio: ["ignore", "ignore", "pipe"] });
     let rest = "";
     this.daemon.stderr?.on("data", (chunk: Buffer) => {

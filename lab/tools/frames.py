@@ -1,7 +1,7 @@
-"""Raw frames on a device: `inject DEVICE ROUNDS LIVE_MAC...` and `sniff DEVICE`.
+"""Raw frames on a device: `inject DEVICE ROUNDS LIVE_MAC...` and `sniff DEVICE`; `list LIVE_MAC...` prints them in hex.
 
 `inject` sends hostile frames, each with a marker: ARP, LLDP, STP, LACP, pause, CDP, EAPOL, ND, VLAN, broadcast, unicast to live
-addresses, and spoofed live senders. `sniff` answers each line on its input with one line of JSON: frames with the marker,
+addresses, BFD, and spoofed live senders. `sniff` answers each line on its input with one line of JSON: frames with the marker,
 probe numbers seen (how many, how many twice, how many out of order), and IPv4 packets from outside 10.0.0.0/8, which in the lab
 only an attack sends, with the time of the first.
 """
@@ -32,7 +32,11 @@ def frames(live):
         ("ff:ff:ff:ff:ff:ff", b"\x08\x00"),
     ):
         yield mac(destination) + us + rest + tail
+    # BFD control (RFC 5881): UDP to port 3784 with TTL 255, to all and to live addresses.
+    bfd = bytes.fromhex("4500004c000000 00ff110000".replace(" ", "")) + bytes([10, 0, 0, 66, 10, 0, 0, 1]) + struct.pack("!HHHH", 49152, 3784, 56, 0) + bytes.fromhex("20400318") + bytes(20)
+    yield broadcast + us + b"\x08\x00" + bfd + tail
     for one in live:
+        yield mac(one) + us + b"\x08\x00" + bfd + tail
         yield mac(one) + us + b"\x08\x00" + tail
         yield broadcast + mac(one) + b"\x08\x00" + tail
         for other in live:
@@ -93,7 +97,10 @@ def sniff(device):
                               "foreign": foreign, "firstForeignMs": first}), flush=True)
 
 
-if sys.argv[1] == "inject":
+if sys.argv[1] == "list":
+    for frame in frames(sys.argv[2:]):
+        print(frame.hex())
+elif sys.argv[1] == "inject":
     inject(sys.argv[2], int(sys.argv[3]), sys.argv[4:])
 else:
     sniff(sys.argv[2])

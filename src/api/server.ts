@@ -12,6 +12,8 @@ import { changeMessage, predictionMessage, readRules, topologyMessage } from "./
 import { ShadowServiceService, type GetStatusResponse, type ShadowServiceServer, type WatchChangesRequest, type WatchChangesResponse } from "./generated/ovsshadow/v1/shadow.js";
 import { ObservationServiceService } from "./generated/ovsshadow/v1/observation.js";
 import { RoutingServiceService } from "./generated/ovsshadow/v1/routing.js";
+import { FidelityServiceService } from "./generated/ovsshadow/v1/fidelity.js";
+import { fidelityHandlers, type FidelitySurface } from "./fidelity-service.js";
 import { observationHandlers, type ObservationSurface } from "./observation-service.js";
 import { reflectionServices } from "./reflection.js";
 import { routingHandlers, type RoutingSurface } from "./routing-service.js";
@@ -36,6 +38,7 @@ export interface ApiOptions {
   readonly control: ControlSurface;
   readonly routing: RoutingSurface;
   readonly observation: ObservationSurface;
+  readonly fidelity: FidelitySurface;
   readonly log: Logger;
 }
 
@@ -112,7 +115,9 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   server.addService(ShadowServiceService, handlers(options));
   server.addService(ObservationServiceService, observationHandlers(options.observation));
   server.addService(RoutingServiceService, routingHandlers(options.routing));
-  const health = new HealthImplementation({ "": "SERVING", "ovsshadow.v1.ShadowService": "SERVING", "ovsshadow.v1.ObservationService": "SERVING", "ovsshadow.v1.RoutingService": "SERVING" });
+  server.addService(FidelityServiceService, fidelityHandlers(options.fidelity));
+  const names = ["ShadowService", "ObservationService", "RoutingService", "FidelityService"];
+  const health = new HealthImplementation({ "": "SERVING", ...Object.fromEntries(names.map((name) => [`ovsshadow.v1.${name}`, "SERVING" as const])) });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);
   const port = await new Promise<number>((resolve, reject) =>

@@ -43,6 +43,25 @@ const plainSchema = z.strictObject({
       holdMs: milliseconds.default(60_000),
       /** Live bridges, or hosts by MAC or IP address, whose bridges come first when much has to be brought in step. */
       critical: z.array(z.string().min(1)).max(1_000).default([]),
+      fidelity: z
+        .strictObject({
+          /** The least share of a port's packets that must be copied; below it there is an alert. */
+          target: ratio.default(0.999),
+        })
+        .prefault({}),
+      /** The copy is shed while ovs-vswitchd bears more than this. */
+      budget: z
+        .strictObject({
+          enabled: z.boolean().default(true),
+          /** Busiest thread, share of one processor. */
+          cpu: ratio.default(0.7),
+          upcallsPerS: z.number().min(0).default(5_000),
+          megaflows: z.number().min(0).default(50_000),
+          receiveDropsPerS: z.number().min(0).default(100),
+          /** How long the pressure must be gone before copies come back. */
+          holdMs: milliseconds.default(5_000),
+        })
+        .prefault({}),
     })
     .prefault({}),
   sflow: z

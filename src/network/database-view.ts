@@ -35,6 +35,8 @@ export interface PortRow {
   readonly members: number;
   /** Our role mark, undefined for a port that is not ours. */
   readonly role: string | undefined;
+  /** What a port of ours stands for: "bridge:ofport" of a live port. */
+  readonly live: string | undefined;
   readonly error: string | undefined;
 }
 
@@ -92,6 +94,7 @@ function readPort(tables: Tables, uuid: string): PortRow | undefined {
     vlanMode: text(port, "vlan_mode"),
     members: uuids(port, "interfaces").length,
     role: entries(port, "external_ids").get(mark.role),
+    live: entries(port, "external_ids").get(mark.live),
     error: text(device, "error"),
   };
 }

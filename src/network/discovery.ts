@@ -92,6 +92,8 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   /** Ports that links end at, as of the last model. */
   private fabric: ReadonlySet<string> = new Set();
   private nextEdge = 0;
+  /** Ports that had a bridge behind them when a controller before us made the shadow: the rows it left say so. */
+  private linkedBefore: ReadonlySet<string> = new Set();
 
   constructor(parts: DiscoveryParts) {
     super();
@@ -100,6 +102,8 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   start(): void {
     this.startedMs = this.parts.nowMs();
+    const ofBefore = this.parts.index.bridges().flatMap((row) => row.ports.filter((port) => port.role === "fabric"));
+    this.linkedBefore = new Set(ofBefore.flatMap((port) => port.live ?? []));
     this.databaseChanged();
     this.timer = setInterval(() => this.everySecond(), lldpIntervalMs);
   }
@@ -427,11 +431,15 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   private announced = false;
 
-  /** Settled: all sessions are up and their ports had time to be heard, or three seconds have passed. */
+  /**
+   * Settled: all sessions are up, their ports had time to be heard, and the links that a controller before us knew are heard
+   * again, or three seconds have passed. On a busy machine LLDP takes its time, and a network without its links would have us
+   * take flows away that work.
+   */
   private noteSettled(now: number): void {
     if (this.isSettled) return;
     const all = [...this.bridges.values()];
-    const heardOut = all.every((bridge) => bridge.listens) && now - this.lastListenerMs >= 2 * settlePortMs;
+    const heardOut = all.every((bridge) => bridge.listens) && now - this.lastListenerMs >= 2 * settlePortMs && this.knownLinksHeard();
     this.isSettled = (all.length > 0 && heardOut) || now - this.startedMs > 3_000;
     if (!this.isSettled && this.settleTimer === undefined) {
       this.settleTimer = setTimeout(() => {
@@ -439,6 +447,14 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
         this.rebuild();
       }, settlePortMs);
     }
+  }
+
+  private knownLinksHeard(): boolean {
+    const heard = new Set([...this.heard].flatMap(([at, { from }]) => [at, portKey(from)]));
+    return [...this.linkedBefore].every((key) => {
+      const [bridge, ofport] = splitKey(key);
+      return heard.has(key) || !this.isUp({ bridge, ofport });
+    });
   }
 }
 

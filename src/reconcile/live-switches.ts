@@ -18,6 +18,10 @@ export interface LiveParts {
   readonly log: Logger;
   /** Told of changes just before they are sent. */
   readonly sending?: (bridge: string, flows: readonly FlowChange[], groups: readonly GroupChange[]) => void;
+  /** Somebody took a flow of ours away that we want: it is put back. */
+  readonly taken?: (bridge: string, flow: FlowEntry) => void;
+  /** An audit found `differences` between a bridge and what we put there; they are mended. */
+  readonly differed?: (bridge: string, differences: number) => void;
 }
 
 export class LiveSwitches {
@@ -59,13 +63,22 @@ export class LiveSwitches {
   /** A flow of ours went away on a live bridge: by time-out, or because somebody deleted it. */
   removed(bridge: string, flow: FlowEntry): void {
     if (!isOurs(flow.cookie)) return;
-    this.switches.get(bridge)?.writer.forget(flow);
+    if (this.switches.get(bridge)?.writer.forget(flow) === true) this.parts.taken?.(bridge, flow);
     this.changed();
   }
 
   /** The audits of the bridges, one by one: each compares with a dump, mends, and gives the number of differences. */
   audited(): (() => Promise<number>)[] {
-    return [...this.switches.values()].map(({ writer }) => () => writer.audit());
+    return [...this.switches].map(([bridge, { writer }]) => async () => {
+      const differences = await writer.audit();
+      if (differences > 0) this.parts.differed?.(bridge, differences);
+      return differences;
+    });
+  }
+
+  /** Ids of the groups that we made on a bridge. */
+  groups(bridge: string): ReadonlySet<number> {
+    return new Set(this.switches.get(bridge)?.writer.installed().groups.map((group) => group.groupId));
   }
 
   counters(): ReadonlyMap<string, WriterCounters> {

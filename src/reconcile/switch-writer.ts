@@ -140,10 +140,16 @@ export class SwitchWriter {
     this.listsChanged = true;
   }
 
-  /** A flow of ours is gone from the switch (expired, or deleted by someone). The next pass puts it back if still desired. */
-  forget(flow: { readonly tableId: number; readonly priority: number; readonly match: FlowEntry["match"] }): void {
+  /**
+   * A flow of ours is gone from the switch (expired, or deleted by someone). The next pass puts it back if still desired.
+   * Returns whether it was: then it was not us who took it away.
+   */
+  forget(flow: { readonly tableId: number; readonly priority: number; readonly match: FlowEntry["match"] }): boolean {
     const key = flowKey(flow);
-    if (this.flows.delete(key) && !this.changed.has(key)) this.changed.set(key, undefined);
+    if (!this.flows.delete(key)) return false;
+    if (!this.changed.has(key)) this.changed.set(key, undefined);
+    const wanted = this.desired.get(key);
+    return wanted !== undefined && wanted.hardTimeout === 0 && wanted.idleTimeout === 0;
   }
 
   /**

@@ -113,8 +113,8 @@ export function desiredShadow(source: Network, live: Network, options: ShadowOpt
 }
 
 export interface AdapterMode {
-  /** Also show every copy on the adapter's LOCAL device, where a capture reads it. */
-  readonly tap: boolean;
+  /** Also show every copy, or those of one edge port, on the adapter's LOCAL device, where a capture reads it. */
+  readonly tap: boolean | number;
   /** Show what the shadow would have delivered there, instead. Not while tapped: the two could not be told apart. */
   readonly showSink: boolean;
   /** What the shadow sends out of an edge port goes to the live edge, instead of ending here. */
@@ -137,8 +137,8 @@ export function adapterFlows(edges: readonly number[], mode: AdapterMode): FlowE
     flags: 0,
   });
   return edges.flatMap((n) => [
-    entry(n, [action.output(replicaPort(n)), ...(mode.tap ? [action.output(reserved.local)] : [])]),
-    entry(replicaPort(n), mode.promoted ? [action.output(n)] : mode.showSink && !mode.tap ? [action.output(reserved.local)] : []),
+    entry(n, [action.output(replicaPort(n)), ...(mode.tap === true || mode.tap === n ? [action.output(reserved.local)] : [])]),
+    entry(replicaPort(n), mode.promoted ? [action.output(n)] : mode.showSink && mode.tap === false ? [action.output(reserved.local)] : []),
   ]);
 }
 

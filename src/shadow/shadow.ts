@@ -14,10 +14,10 @@ import type { BridgeIndex } from "../network/bridge-index.js";
 import { BridgeSession, type Dial } from "../network/bridge-session.js";
 import type { Tables } from "../network/database-view.js";
 import { flowKey, type FlowEntry } from "../network/flow-entry.js";
-import { emptyNetwork, portKey, type Network } from "../network/model.js";
+import { emptyNetwork, portKey, type Network, type PortRef } from "../network/model.js";
 import { isOurGroup, isOurMeter, isOurs, replicaPort } from "../network/pipeline.js";
 import { Converger } from "../reconcile/converger.js";
-import type { DesiredDatabase, DesiredSflow } from "../reconcile/database-state.js";
+import type { DatabaseChange, DesiredDatabase, DesiredSflow } from "../reconcile/database-state.js";
 import type { DatabaseWriter } from "../reconcile/database-writer.js";
 import { ownsAll, SwitchWriter, type SwitchState, type WriterCounters } from "../reconcile/switch-writer.js";
 import { tableDifferences } from "./compare.js";
@@ -50,6 +50,8 @@ export interface ShadowParts {
   readonly liveFlowRemoved: (bridge: string, flow: FlowEntry) => void;
   /** A live bridge is being followed: who wants to know of its edits listens to the follower. */
   readonly following?: (follower: TableFollower) => void;
+  /** Guards that somebody deleted have been put back, by the names of their ports. */
+  readonly guardsRestored?: (ports: readonly string[]) => void;
 }
 
 export type BridgeState = "in step" | "held" | "converging" | "not connected" | "off";
@@ -114,7 +116,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private isTapped = false;
   /** Copies are shown on the adapters' LOCAL devices outside of trials, too: somebody listens there. */
   private isAlwaysTapped = false;
+  /** The one port whose copies are shown for a sample. */
+  private tappedPort: PortRef | undefined;
   private isPromoted = false;
+  /** Replica ports that had their guards after the last pass. */
+  private guarded: ReadonlySet<string> = new Set();
   private isGuarded = true;
   private isReplicating: boolean;
   private active = false;
@@ -245,6 +251,24 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.changed();
   }
 
+  /**
+   * Runs `body` while the copies of one edge port are shown on its adapter's LOCAL device, whose name it is given. Rejects when the
+   * device shows something else: a trial, or what the shadow would deliver.
+   */
+  async withPortTapped<T>(port: PortRef, body: (device: string) => Promise<T>): Promise<T> {
+    if (this.parts.showSink || this.trial !== undefined || this.tappedPort !== undefined) throw new Error("the adapters' LOCAL devices show something else");
+    this.tappedPort = port;
+    this.changed();
+    try {
+      await this.settle();
+      return await body(adapterBridge(port.bridge));
+    } finally {
+      this.tappedPort = undefined;
+      this.changed();
+      await this.settle();
+    }
+  }
+
   /** Flow statistics of the shadow bridge of a live bridge. */
   async shadowFlowStats(bridge: string, cookie: bigint, cookieMask: bigint) {
     const connection = this.own.get(shadowBridge(bridge))?.session.connection;
@@ -329,13 +353,14 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     const sflow = new Map([...this.live.bridges.keys()].flatMap((name) => (this.parts.sflow === undefined ? [] : [[name, this.sflowOf(name, this.parts.sflow)] as const])));
     const desired: DesiredDatabase = { bridges: this.rows.bridges, livePorts: this.rows.livePorts, sflow };
     this.parts.database.setDesired(desired);
-    const { mirrorsChanged } = await this.parts.database.flush(async () => {
+    const { changes, mirrorsChanged } = await this.parts.database.flush(async () => {
       // The bridges that came first get their tables while the others are made.
       await this.syncSessions();
       this.setTables();
       for (const { writer } of this.own.values()) if (writer.dirty) void writer.flush().catch(() => this.changed());
       await this.criticalFirst();
     });
+    this.noteRestored(changes);
     await this.syncSessions();
     this.setTables();
     const writers = [...this.own.values()].map((own) => own.writer);
@@ -393,6 +418,15 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     if (failure !== undefined) throw failure.reason;
   }
 
+  /** A guard that is added to a port which stood before, and which was guarded before, had been deleted by somebody. */
+  private noteRestored(changes: readonly DatabaseChange[]): void {
+    const fresh = new Set(changes.flatMap((change) => (change.op === "add-port" ? [change.port.name] : [])));
+    const remade = new Set(changes.flatMap((change) => (change.op === "delete-guard" ? [change.name] : [])));
+    const restored = changes.flatMap((change) => (change.op === "add-guard" && !fresh.has(change.port) && !remade.has(change.name) && this.guarded.has(change.port) ? [change.port] : []));
+    if (restored.length > 0) this.parts.guardsRestored?.(restored);
+    this.guarded = new Set([...this.rows.livePorts.values()].flatMap((ports) => ports.flatMap((port) => (port.guard === undefined ? [] : [port.name]))));
+  }
+
   /** What the shadow stands for now. While it carries the traffic it stays as it is, whatever live does meanwhile. */
   private follow(): void {
     if (this.isPromoted) return;
@@ -447,7 +481,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     for (const name of this.source.network.bridges.keys()) {
       const own = this.own.get(shadowBridge(name));
       if (own !== undefined) this.setShadow(name, own, composed.get(name) ?? { flows: [], groups: [] });
-      const mode = { tap: this.isTapped || this.isAlwaysTapped, showSink: this.parts.showSink, promoted: this.isPromoted };
+      const tap = this.isTapped || this.isAlwaysTapped || (this.tappedPort?.bridge === name ? this.tappedPort.ofport : false);
+      const mode = { tap, showSink: this.parts.showSink, promoted: this.isPromoted };
       const adapter = this.own.get(adapterBridge(name));
       const edges = this.edges(name);
       const told = JSON.stringify([edges, mode]);

@@ -1,0 +1,106 @@
+/** What counter readings say about a port's copies. */
+import fc from "fast-check";
+import { PortAccounts, type CopyMode, type PortAccount } from "./account.js";
+
+const settleMs = 2_500;
+interface Step {
+  readonly tMs: number;
+  readonly received?: number;
+  readonly copied?: number;
+  readonly mode?: CopyMode;
+  readonly ratio?: number;
+  readonly lagMs?: number;
+}
+const bigint = (value: number | undefined): bigint | undefined => (value === undefined ? undefined : BigInt(value));
+
+function account(steps: readonly Step[]): PortAccount {
+  const accounts = new PortAccounts(settleMs);
+  for (const { tMs, received, copied, mode = "on", ratio, lagMs = 50 } of steps) {
+    accounts.take({ tMs, received: bigint(received), copied: bigint(copied), receiveDrops: 0n, lagMs, mode, ratio });
+  }
+  return accounts.account;
+}
+/** One reading a second. */
+const seconds = (count: number, step: (second: number) => Omit<Step, "tMs">): Step[] => Array.from({ length: count }, (_, i) => ({ tMs: i * 1_000, ...step(i) }));
+const sum = ({ copied, lost, off, shed, notChosen, unknown, underway, surplus }: PortAccount): number => copied + lost + off + shed + notChosen + unknown + underway - surplus;
+
+test("copies that are counted later are no loss, within the lag", () => {
+  expect(account(seconds(30, (i) => ({ received: i * 1_000, copied: Math.max(0, i * 1_000 - 40) })))).toMatchObject({ selected: 29_000, lost: 0, surplus: 0, ratio: 1 });
+  const slow = seconds(30, (i) => ({ received: i * 1_000, copied: Math.max(0, i - 1) * 1_000, lagMs: 1_000 }));
+  expect(account(slow)).toMatchObject({ selected: 29_000, copied: 28_000, underway: 1_000, lost: 0, surplus: 0, ratio: 1 });
+});
+
+test("a steady loss of 10 % is counted within seconds; a single lost packet when traffic pauses", () => {
+  const { lost, ratio } = account(seconds(11, (i) => ({ received: i * 1_000, copied: i * 900 })));
+  expect(lost).toBeGreaterThanOrEqual(600);
+  expect(lost).toBeLessThanOrEqual(1_000);
+  expect(ratio).toBeLessThan(0.95);
+  expect(account(seconds(11, (i) => ({ received: Math.min(i, 5) * 1_000, copied: Math.min(i, 5) * 1_000 - (i > 3 ? 1 : 0) })))).toMatchObject({ lost: 1, underway: 0 });
+});
+
+test("off and shed are not loss", () => {
+  for (const mode of ["off", "shed"] as const) {
+    const steps: Step[] = [
+      { tMs: 0, received: 0, copied: 0 },
+      { tMs: 1_000, received: 100, copied: 100 },
+      // switched within this second: 40 were copied before it took effect
+      { tMs: 2_000, received: 200, copied: 140, mode },
+      { tMs: 3_000, received: 300, copied: 140, mode },
+      { tMs: 4_000, received: 400, copied: 190, mode: "on" },
+      { tMs: 5_000, received: 500, copied: 290 },
+      { tMs: 9_000, received: 500, copied: 290 },
+    ];
+    expect(account(steps)).toMatchObject({ selected: 500, copied: 290, [mode]: 210, lost: 0, surplus: 0, underway: 0, ratio: 1 });
+  }
+});
+
+test("copies counted late when copying begins again are no surplus", () => {
+  const steps = seconds(12, (i) => (i < 4 ? { received: i * 1_000, copied: 0, mode: "off" } : { received: i * 1_000, copied: (i - 4) * 1_000 + (i === 4 ? 490 : 530) }));
+  expect(account(steps)).toMatchObject({ selected: 11_000, off: 3_470, lost: 0, surplus: 0, underway: 0 });
+});
+
+test("a fraction: the rest was not chosen", () => {
+  expect(account(seconds(10, (i) => ({ received: i * 100, copied: i * 10, ratio: 0.1 })))).toMatchObject({ lost: 0, surplus: 0, copied: 90, notChosen: 810 });
+});
+
+test("a restarted switch shows neither loss nor gain", () => {
+  const steps: Step[] = [
+    { tMs: 0, received: 0, copied: 0 },
+    { tMs: 1_000, received: 5_000, copied: 4_000 },
+    { tMs: 2_000, received: 10, copied: 0 },
+    { tMs: 3_000, received: 20, copied: 10 },
+    { tMs: 5_000, received: 20, copied: 10 },
+    { tMs: 9_000, received: 20, copied: 10 },
+  ];
+  expect(account(steps)).toMatchObject({ selected: 5_010, copied: 4_010, unknown: 1_000, resets: 1, lost: 0, surplus: 0, underway: 0 });
+});
+
+test("a bridge that is away for a while: what was not judged stays so, the next reading begins anew", () => {
+  const steps: Step[] = [{ tMs: 0, received: 0, copied: 0 }, { tMs: 1_000, received: 50, copied: 40 }, { tMs: 2_000, received: 60 }, { tMs: 3_000, received: 90, copied: 80 }, { tMs: 4_000, received: 91, copied: 81 }];
+  expect(account(steps)).toMatchObject({ selected: 51, copied: 41, unknown: 10, resets: 1, lost: 0 });
+});
+
+test("copies that come late after all take their loss back; more copies than packets are surplus", () => {
+  const late = seconds(6, (i) => ({ received: i === 0 ? 0 : 100, copied: 0 }));
+  expect(account(late)).toMatchObject({ lost: 100 });
+  const then = (copied: number): Step[] => [...late, ...[6, 7, 8, 9].map((second) => ({ tMs: second * 1_000, received: 100, copied }))];
+  expect(account(then(100))).toMatchObject({ lost: 0, surplus: 0, ratio: 1 });
+  expect(account(then(130))).toMatchObject({ lost: 0, surplus: 30 });
+});
+
+test("every packet ends in one column, whatever the readings", () => {
+  const step = fc.record({ received: fc.nat(1_000), copied: fc.nat(1_000), away: fc.boolean(), reset: fc.boolean(), mode: fc.constantFrom<CopyMode>("on", "off", "shed"), gapMs: fc.nat(4_000) });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), (raw) => {
+      let [received, copied, tMs] = [0, 0, 0];
+      const steps = raw.map((one): Step => {
+        tMs += one.gapMs;
+        [received, copied] = one.reset ? [0, 0] : [received + one.received, copied + one.copied];
+        return one.away ? { tMs, received, mode: one.mode } : { tMs, received, copied, mode: one.mode };
+      });
+      const result = account(steps);
+      expect(result.selected).toBe(sum(result));
+      expect(result.lost).toBeGreaterThanOrEqual(0);
+    }),
+  );
+});

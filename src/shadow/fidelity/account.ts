@@ -1,0 +1,157 @@
+/**
+ * The account of one edge port's copies: every packet that came in ends in one of the columns. Pure; it is given counter
+ * readings and says what they mean.
+ *
+ * The switch counts a packet into the shadow a little later than into the live port (see `Reading.lagMs`). So the shortfall of one
+ * reading says nothing yet; what stays short over `settleMs` is lost. While copying was off or shed it is off or shed instead.
+ */
+
+/** What was asked for the port's copies when a reading was taken. */
+export type CopyMode = "on" | "off" | "shed";
+
+/** One reading of the counters of a port, all taken at one moment. A counter that could not be read is undefined. */
+export interface Reading {
+  readonly tMs: number;
+  /** Packets the live port received, as the switch counts them. */
+  readonly received: bigint | undefined;
+  /** Packets that came into the shadow for this port. */
+  readonly copied: bigint | undefined;
+  /** Packets the live switch dropped at reception, before any copy could be made. */
+  readonly receiveDrops: bigint | undefined;
+  /** By how much `copied` may be older than `received`, in ms. */
+  readonly lagMs: number;
+  readonly mode: CopyMode;
+  /** The fraction of whole connections that is copied, 0 to 1; undefined: all. With a fraction a missing packet may be one not chosen. */
+  readonly ratio?: number | undefined;
+}
+
+/** Totals since the account was opened, in packets: selected = copied + lost + off + shed + notChosen + unknown + underway - surplus. */
+export interface PortAccount {
+  /** Came in by the live port. */
+  readonly selected: number;
+  readonly copied: number;
+  /** Should have been copied, and was not. */
+  readonly lost: number;
+  /** Not copied, because copying was switched off. */
+  readonly off: number;
+  /** Not copied, because the budget shed the copy. */
+  readonly shed: number;
+  /** Not copied, because their connections were not among the fraction chosen. */
+  readonly notChosen: number;
+  /** Came in, and not judged yet; below 0 when copies were counted first. */
+  readonly underway: number;
+  /** More copies than packets: duplicated on the way. */
+  readonly surplus: number;
+  /** Packets the live switch dropped at reception; they are not among the selected. */
+  readonly receiveDrops: number;
+  /** Times a counter began anew (a restarted switch, a port made again, a bridge away). */
+  readonly resets: number;
+  /** Packets not judged yet when a counter began anew: nobody counted their fate. */
+  readonly unknown: number;
+  /** Share of the packets to be copied that were: copied / (copied + lost); 1 when there were none. */
+  readonly ratio: number;
+}
+
+type Excuse = "off" | "shed" | "notChosen";
+
+interface Shortfall {
+  readonly tMs: number;
+  /** Missing packets that the lag of the counters can't explain, and all of them. */
+  readonly atLeast: number;
+  readonly atMost: number;
+}
+
+/** Shortfalls that are looked at, at most: one a reading. */
+const maxWindow = 64;
+/** One reading proves nothing, however much time lies between. */
+const minWindow = 3;
+
+export class PortAccounts {
+  private readonly settleMs: number;
+  private last: Reading | undefined;
+  private window: Shortfall[] = [];
+  /** Packets asked for minus copies, over everything. */
+  private short = 0;
+  /** Packets of the last excused reading whose copies may still be counted. */
+  private doubt: { readonly column: Excuse; packets: number } | undefined;
+  private readonly totals = { selected: 0, copied: 0, lost: 0, off: 0, shed: 0, notChosen: 0, surplus: 0, receiveDrops: 0, resets: 0, unknown: 0 };
+
+  /** `settleMs`: how long packets must stay missing to be lost. */
+  constructor(settleMs: number) {
+    this.settleMs = settleMs;
+  }
+
+  /** Takes a reading in. Readings come in the order of their time. */
+  take(reading: Reading): void {
+    const before = this.last;
+    if (reading.received === undefined || reading.copied === undefined) {
+      if (before !== undefined) this.beginAnew();
+      this.last = undefined;
+      return;
+    }
+    this.last = reading;
+    if (before?.received === undefined || before.copied === undefined) return;
+    if (reading.received < before.received || reading.copied < before.copied) {
+      this.beginAnew();
+      return;
+    }
+    const came = Number(reading.received - before.received);
+    const copies = Number(reading.copied - before.copied);
+    this.totals.receiveDrops += Math.max(0, Number((reading.receiveDrops ?? 0n) - (before.receiveDrops ?? 0n)));
+    this.totals.selected += came;
+    this.totals.copied += copies;
+    // A reading at either end of which copying was not on explains what is missing between them.
+    const mode = reading.mode === "on" ? before.mode : reading.mode;
+    const inLag = Math.min(came, Math.ceil((came * Math.max(reading.lagMs, before.lagMs)) / Math.max(1, reading.tMs - before.tMs)));
+    const column = mode !== "on" ? mode : Math.min(reading.ratio ?? 1, before.ratio ?? 1) < 1 ? "notChosen" : undefined;
+    if (column === undefined) this.short += came - copies;
+    else this.excuse(column, came - copies, inLag);
+    this.judge(reading.tMs, inLag);
+  }
+
+  /** The account as it stands. */
+  get account(): PortAccount {
+    const { copied, lost, surplus } = this.totals;
+    return { ...this.totals, underway: this.short - lost + surplus, ratio: copied + lost === 0 ? 1 : copied / (copied + lost) };
+  }
+
+  /** Missing packets with a reason, and those that were underway before. Up to `inLag` of them may have copies that are counted later. */
+  private excuse(column: Excuse, missing: number, inLag: number): void {
+    const { totals } = this;
+    const settled = totals.lost - totals.surplus;
+    const excused = Math.max(0, totals[column] + missing + this.short - settled);
+    this.short += totals[column] + missing - excused;
+    totals[column] = excused;
+    this.doubt = { column, packets: inLag };
+    this.window = [];
+  }
+
+  /** More copies than packets to be copied, soon after copying began again: they belong to packets that seemed not to be copied. */
+  private payBack(): void {
+    const most = Math.max(...this.window.map(({ atMost }) => atMost));
+    const pay = this.doubt === undefined ? 0 : Math.min(-most, this.doubt.packets, this.totals[this.doubt.column]);
+    if (this.doubt === undefined || pay <= 0) return;
+    this.totals[this.doubt.column] -= pay;
+    this.doubt.packets -= pay;
+    this.short += pay;
+    this.window = this.window.map(({ tMs, atLeast, atMost }) => ({ tMs, atLeast: atLeast + pay, atMost: atMost + pay }));
+  }
+
+  private judge(nowMs: number, inLag: number): void {
+    this.window.push({ tMs: nowMs, atLeast: this.short - inLag, atMost: this.short });
+    while (this.window.length > maxWindow || (this.window.length > minWindow && nowMs - (this.window[1]?.tMs ?? nowMs) >= this.settleMs)) this.window.shift();
+    const [oldest] = this.window;
+    if (oldest === undefined || this.window.length < minWindow || nowMs - oldest.tMs < this.settleMs) return;
+    this.payBack();
+    this.totals.lost = Math.max(0, Math.min(...this.window.map(({ atLeast }) => atLeast)));
+    this.totals.surplus = Math.max(0, -Math.max(...this.window.map(({ atMost }) => atMost)));
+  }
+
+  private beginAnew(): void {
+    const { totals } = this;
+    totals.resets++;
+    totals.unknown += this.short - totals.lost + totals.surplus;
+    this.short = totals.lost - totals.surplus;
+    this.window = [];
+  }
+}

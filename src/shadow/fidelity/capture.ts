@@ -1,0 +1,45 @@
+/** A short capture of raw packets from a device, bounded in packets and time. It changes nothing about the device. */
+import { createHash } from "node:crypto";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { PcapStream } from "sflow-collector";
+import type { Packet } from "./sample.js";
+
+const snapLength = 96;
+/** The kernel's buffer, KiB. */
+const bufferKiB = 4_096;
+
+export interface Captured {
+  readonly packets: readonly Packet[];
+  /** From when to when it listened, ms since the epoch. */
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/**
+ * Captures what comes in on `device`, at most `maxPackets` in `maxMs`; `listening` is called when it has begun. Rejects when
+ * tcpdump can't, with its words.
+ */
+export async function capture(device: string, maxPackets: number, maxMs: number, listening: () => void = () => {}): Promise<Captured> {
+  const args = ["-i", device, "-Q", "in", "-n", "-p", "-s", String(snapLength), "-B", String(bufferKiB), "-c", String(maxPackets), "--time-stamp-precision=nano", "--immediate-mode", "-U", "-w", "-"];
+  const child = spawn("tcpdump", args, { stdio: ["ignore", "pipe", "pipe"] });
+  const pcap = new PcapStream();
+  const packets: Packet[] = [];
+  let errors = "";
+  let fromMs: number | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  child.stdout.on("data", (chunk: Buffer) => {
+    for (const { tMs, bytes } of pcap.push(chunk)) packets.push({ tMs, digest: createHash("sha1").update(bytes).digest("base64") });
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    errors = (errors + chunk.toString()).slice(-1_024);
+    if (fromMs !== undefined || !errors.includes("listening on")) return;
+    fromMs = Date.now();
+    timer = setTimeout(() => child.kill("SIGINT"), maxMs);
+    listening();
+  });
+  await once(child, "close");
+  clearTimeout(timer);
+  if (fromMs === undefined) throw new Error(`tcpdump on ${device}: ${errors.trim()}`);
+  return { packets, fromMs, toMs: packets.length >= maxPackets ? (packets.at(-1)?.tMs ?? Date.now()) : Date.now() };
+}
