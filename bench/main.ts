@@ -7,8 +7,9 @@ import type { Bench, Figure } from "./bench.js";
 import { openflow } from "./openflow.bench.js";
 import { ovsdb } from "./ovsdb.bench.js";
 import { sflowBench } from "./sflow.bench.js";
+import { storeBench } from "./store.bench.js";
 
-const benches: readonly Bench[] = [openflow, ovsdb, sflowBench];
+const benches: readonly Bench[] = [openflow, ovsdb, sflowBench, storeBench];
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "string" } } });

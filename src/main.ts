@@ -18,7 +18,11 @@ import { cookie } from "./network/pipeline.js";
 import { AttackModel } from "./predict/attack-model.js";
 import { ModelError } from "./predict/manifest.js";
 import { Observer } from "./observer.js";
+import { processUnits, Recorder } from "./recorder.js";
 import { Defence } from "./respond/defence.js";
+import { openStore } from "./store/open.js";
+import type { TimeSeriesStore } from "./store/store.js";
+import { catalogue } from "./telemetry/features.js";
 
 /** How long after a push its effect is looked at. */
 const verifyAfterMs = 1_000;
@@ -30,6 +34,11 @@ function quantile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
+/** Units by "kind metric", as the exports name them. */
+function unitsOf(features: typeof catalogue): Record<string, string> {
+  return Object.fromEntries([...features.flatMap(({ name, unit, subjects }) => subjects.map((kind) => [`${kind} ${name}`, unit] as const)), ...Object.entries(processUnits)]);
+}
+
 class Daemon {
   private readonly config: Config;
   private readonly log: Logger;
@@ -38,6 +47,8 @@ class Daemon {
   private readonly changes: ChangeManager;
   private readonly sflow: SflowReceiver;
   private readonly observer: Observer;
+  private readonly store: TimeSeriesStore;
+  private readonly recorder: Recorder;
   private readonly defence: Defence | undefined;
   private readonly openflow: OpenFlowServer | undefined;
   private api: Api | undefined;
@@ -49,19 +60,23 @@ class Daemon {
     const model = config.model === undefined ? undefined : await AttackModel.load(config.model);
     const history = History.open(config.stateDir);
     if (history.cut > 0) log.warn({ records: history.cut }, "torn records at the end of the history were cut off");
+    const store = await openStore({ config: config.store, stateDir: config.stateDir, units: unitsOf(catalogue), sampling: { sflow: { samplingRate: config.sflow.samplingRate, pollingS: config.sflow.pollingS } }, nowMs: Date.now });
+    const { recovered } = await store.health();
+    if (recovered.length > 0) log.warn({ recovered }, "the store was damaged and has been mended");
     const sflow = await SflowReceiver.listen(config.sflow);
     const openflow = config.openflow.listen === undefined ? undefined : await OpenFlowServer.listen({ remote: config.openflow.listen });
     const controller = await Controller.create(config, log);
-    const daemon = new Daemon(config, log, controller, history, sflow, model, openflow);
+    const daemon = new Daemon(config, log, controller, history, store, sflow, model, openflow);
     await daemon.run();
     return daemon;
   }
 
-  private constructor(config: Config, log: Logger, controller: Controller, history: History, sflow: SflowReceiver, model: AttackModel | undefined, openflow: OpenFlowServer | undefined) {
+  private constructor(config: Config, log: Logger, controller: Controller, history: History, store: TimeSeriesStore, sflow: SflowReceiver, model: AttackModel | undefined, openflow: OpenFlowServer | undefined) {
     this.config = config;
     this.log = log;
     this.controller = controller;
     this.history = history;
+    this.store = store;
     this.sflow = sflow;
     this.openflow = openflow;
     const { attack } = config.policy;
@@ -83,7 +98,8 @@ class Daemon {
       dryRun: attack.dryRun,
     });
     this.defence = model === undefined ? undefined : new Defence({ model, manager: this.changes, policy: attack, log, nowMs: Date.now });
-    this.observer = new Observer({ controller, log, nowMs: Date.now });
+    this.recorder = new Recorder({ store, controller, changes: this.changes, defence: this.defence, log, nowMs: Date.now });
+    this.observer = new Observer({ controller, log, sink: store, nowMs: Date.now });
     controller.setOverlays((bridge) => this.changes.overlays(bridge));
   }
 
@@ -97,10 +113,11 @@ class Daemon {
     });
     this.openflow?.on("rejected", (reason) => log.info({ reason }, "an OpenFlow peer was turned away"));
     // Switches that dial in are served by their management sockets; the connection itself is kept for the operator's convenience.
+    await this.recorder.start();
     controller.start();
     this.observer.start();
     defence?.start();
-    this.api = await startApi({ listen: this.config.api.listen, control: this.surface(), observation: this.observer, log });
+    this.api = await startApi({ listen: this.config.api.listen, control: this.surface(), observation: this.observer, store: this.store, log });
     log.info({ api: this.api.port, sflow: this.sflow.port, openflow: this.openflow?.port }, "ovs-shadowd is up");
   }
 
@@ -122,6 +139,8 @@ class Daemon {
     await this.sflow.close();
     await this.openflow?.close();
     await this.controller.stop();
+    await this.recorder.stop();
+    await this.store.close();
     this.history.close();
     await this.api?.close();
   }

@@ -12,6 +12,8 @@ import { SflowFeed } from "./telemetry/sflow-feed.js";
 export interface ObserverParts {
   readonly controller: Pick<Controller, "portReadings" | "discovery" | "on">;
   readonly log: Logger;
+  /** Where every fact goes besides, as to a store. */
+  readonly sink: ObservationSink;
   /** ms since the epoch. */
   readonly nowMs: () => number;
 }
@@ -50,9 +52,11 @@ export class Observer implements ObservationSink {
 
   observe(observation: Observation): void {
     this.learned.observation(observation);
+    this.parts.sink.observe(observation);
   }
 
   happened(event: NetworkEvent): void {
     this.parts.log.info({ event }, "observed");
+    this.parts.sink.happened(event);
   }
 }

@@ -11,8 +11,11 @@ import type { PromotionStep } from "../shadow/promotion.js";
 import { changeMessage, predictionMessage, readRules, topologyMessage } from "./convert.js";
 import { ShadowServiceService, type GetStatusResponse, type ShadowServiceServer, type WatchChangesRequest, type WatchChangesResponse } from "./generated/ovsshadow/v1/shadow.js";
 import { ObservationServiceService } from "./generated/ovsshadow/v1/observation.js";
+import { HistoryServiceService } from "./generated/ovsshadow/v1/history.js";
+import { historyHandlers } from "./history-service.js";
 import { observationHandlers, type ObservationSurface } from "./observation-service.js";
 import { reflectionServices } from "./reflection.js";
+import type { TimeSeriesStore } from "../store/store.js";
 import { unary } from "./unary.js";
 
 /** What the API needs of the controller. */
@@ -33,6 +36,7 @@ export interface ApiOptions {
   readonly listen: string;
   readonly control: ControlSurface;
   readonly observation: ObservationSurface;
+  readonly store: TimeSeriesStore;
   readonly log: Logger;
 }
 
@@ -108,7 +112,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const server = new Server();
   server.addService(ShadowServiceService, handlers(options));
   server.addService(ObservationServiceService, observationHandlers(options.observation));
-  const health = new HealthImplementation({ "": "SERVING", "ovsshadow.v1.ShadowService": "SERVING", "ovsshadow.v1.ObservationService": "SERVING" });
+  server.addService(HistoryServiceService, historyHandlers(options.store));
+  const health = new HealthImplementation({ "": "SERVING", "ovsshadow.v1.ShadowService": "SERVING", "ovsshadow.v1.ObservationService": "SERVING", "ovsshadow.v1.HistoryService": "SERVING" });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);
   const port = await new Promise<number>((resolve, reject) =>

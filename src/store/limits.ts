@@ -26,7 +26,7 @@ export function refusalOfTime(tMs: number, nowMs: number, keepMs: number): Refus
 
 /** Whether an observation's subject and window can be kept. Its values are checked one by one. */
 export function isWellFormed({ subject, windowMs }: Observation): boolean {
-  return subject.name.length > 0 && subject.name.length <= maxName && Number.isInteger(windowMs) && windowMs >= 0 && windowMs <= 86_400_000;
+  return /^[^\u0000-\u001f\u007f]+$/.test(subject.name) && subject.name.length <= maxName && Number.isInteger(windowMs) && windowMs >= 0 && windowMs <= 86_400_000;
 }
 
 export const isMetric = (name: string): boolean => metricName.test(name);

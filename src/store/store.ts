@@ -190,7 +190,7 @@ export interface TimeSeriesStore extends ObservationSink {
 }
 
 /** A question the store can't answer: wrong in itself, or nothing this backend can do. */
-export class StoreError extends Error {
+export class StoreError extends RangeError {
   override readonly name = "StoreError";
 }
 

@@ -7,8 +7,8 @@ import { StoreError, type Retention, type TimeSeriesStore } from "../../src/stor
 
 export const hour = 3_600_000;
 export const retention: Retention = { raw: hour, "1s": 4 * hour, "1m": 48 * hour, "1h": 400 * hour, events: 48 * hour };
-/** On the hour, so that buckets are easy to see. */
-export const start = Date.UTC(2026, 0, 5, 12);
+/** On the hour, so that buckets are easy to see; not yet past, because a server goes by its own clock what it keeps no longer. */
+export const start = (Math.floor(Date.now() / hour) + 1) * hour;
 
 export class Clock {
   nowMs = start;
@@ -26,6 +26,8 @@ export interface Backend {
   reopen(store: TimeSeriesStore, clock: Clock): Promise<TimeSeriesStore>;
   /** False where text is not kept. */
   readonly keepsEvents: boolean;
+  /** False where others export. */
+  readonly exports?: boolean;
   /** False where nothing is rolled up. */
   readonly rollsUp: boolean;
 }
@@ -236,7 +238,7 @@ export function storeContract(backend: Backend): void {
     if (backend.name === "DuckDB") expect(await at(start + 59 * hour)).toMatchObject({ "topology bridge l1": detail(3) });
   });
 
-  test("exports Parquet with a manifest, and overwrites nothing", async () => {
+  (backend.exports === false ? test.skip : test)("exports Parquet with a manifest, and overwrites nothing", async () => {
     await fresh();
     await fill(store, clock, 50);
     if (backend.keepsEvents) store.happened(event(start, "alert", "x", { a: 1 }));

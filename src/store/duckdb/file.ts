@@ -50,7 +50,7 @@ export class DuckFile {
 
   /** Asks on the writing connection, which sees what its open transaction has done. */
   async written(sql: string, values: readonly DuckDBValue[] = []): Promise<Row[]> {
-    return (await this.writer.runAndReadAll(sql, [...values])).getRowObjectsJS() as Row[];
+    return (await this.writer.runAndReadAll(sql, [...values])).getRowObjectsJS();
   }
 
   /** Runs `body` as one transaction; rejects, with nothing of it done, when anything in it fails. */

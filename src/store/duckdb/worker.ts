@@ -120,7 +120,7 @@ class Thread {
 
   private async load(): Promise<void> {
     this.catalogue = await Catalogue.load(this.file);
-    this.writer = new BatchWriter(this.file, this.catalogue, this.writer as BatchWriter | undefined);
+    this.writer = new BatchWriter(this.file, this.catalogue, this.writer);
     this.keeper = new Keeper(this.file, this.catalogue);
     this.reader = new StoreReader(this.file, this.catalogue, this.setup.retention);
   }
