@@ -14,12 +14,14 @@ import { ConfigError, loadConfig } from "./config/load.js";
 import type { Config } from "./config/schema.js";
 import { Controller, type PortFidelity } from "./controller.js";
 import { inTime } from "./base/in-time.js";
+import type { ObservationSink } from "./base/observation.js";
 import { cookie } from "./network/pipeline.js";
 import { AttackModel } from "./predict/attack-model.js";
 import { ModelError } from "./predict/manifest.js";
 import { Observer } from "./observer.js";
 import { processUnits, Recorder } from "./recorder.js";
 import { Defence } from "./respond/defence.js";
+import { HotRing } from "./store/hot-ring.js";
 import { openStore } from "./store/open.js";
 import type { TimeSeriesStore } from "./store/store.js";
 import { catalogue } from "./telemetry/features.js";
@@ -49,6 +51,8 @@ class Daemon {
   private readonly observer: Observer;
   private readonly store: TimeSeriesStore;
   private readonly recorder: Recorder;
+  /** The last minutes, for those who can't wait for the store. */
+  readonly hot: HotRing;
   private readonly defence: Defence | undefined;
   private readonly openflow: OpenFlowServer | undefined;
   private api: Api | undefined;
@@ -99,7 +103,15 @@ class Daemon {
     });
     this.defence = model === undefined ? undefined : new Defence({ model, manager: this.changes, policy: attack, log, nowMs: Date.now });
     this.recorder = new Recorder({ store, controller, changes: this.changes, defence: this.defence, log, nowMs: Date.now });
-    this.observer = new Observer({ controller, log, sink: store, nowMs: Date.now });
+    this.hot = new HotRing({ length: config.store.hotS, maxBytes: config.store.hotMb * 1_000_000 });
+    const sink: ObservationSink = {
+      observe: (observation) => {
+        this.hot.observe(observation);
+        store.observe(observation);
+      },
+      happened: (event) => store.happened(event),
+    };
+    this.observer = new Observer({ controller, log, sink, nowMs: Date.now });
     controller.setOverlays((bridge) => this.changes.overlays(bridge));
   }
 

@@ -98,7 +98,9 @@ test("the network as it was at several moments, over a crash of the daemon; valu
   const downMs = Date.now() + 2_000;
   await waitFor(() => Date.now() > downMs + 1_000, "it was away for a while");
   stage.startDaemon();
-  await stage.inStep(4);
+  await stage.inStep(4, 60_000).catch((error: unknown) => {
+    throw new Error(`${String(error)}\n${stage.daemonLog.slice(-20).join("\n")}`);
+  });
 
   for (const { atMs, ...moment } of [first, second, third]) {
     const { state, ...told } = await historyAt(stage, atMs);
