@@ -9,8 +9,9 @@ import { openflow } from "./openflow.bench.js";
 import { ovsdb } from "./ovsdb.bench.js";
 import { sflowBench } from "./sflow.bench.js";
 import { shadowBench } from "./shadow.bench.js";
+import { storeBench } from "./store.bench.js";
 
-const benches: readonly Bench[] = [openflow, ovsdb, sflowBench, observation, shadowBench];
+const benches: readonly Bench[] = [openflow, ovsdb, sflowBench, observation, shadowBench, storeBench];
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "string" } } });

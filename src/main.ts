@@ -16,11 +16,17 @@ import type { Config } from "./config/schema.js";
 import { Controller } from "./controller.js";
 import { Copies } from "./copies.js";
 import { Interception } from "./interception.js";
+import type { ObservationSink } from "./base/observation.js";
 import { cookie } from "./network/pipeline.js";
 import { AttackModel } from "./predict/attack-model.js";
 import { ModelError } from "./predict/manifest.js";
 import { Observer } from "./observer.js";
+import { processUnits, Recorder } from "./recorder.js";
 import { Defence } from "./respond/defence.js";
+import { HotRing } from "./store/hot-ring.js";
+import { openStore } from "./store/open.js";
+import type { TimeSeriesStore } from "./store/store.js";
+import { catalogue } from "./telemetry/features.js";
 
 /** How long after a push its effect is looked at. */
 const verifyAfterMs = 1_000;
@@ -28,6 +34,24 @@ const verifyAfterMs = 1_000;
 function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((x, y) => x - y);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}
+
+/** Units by "kind metric", as the exports name them. */
+function unitsOf(features: typeof catalogue): Record<string, string> {
+  return Object.fromEntries([...features.flatMap(({ name, unit, subjects }) => subjects.map((kind) => [`${kind} ${name}`, unit] as const)), ...Object.entries(processUnits)]);
+}
+
+/** What must be there before the daemon is put together: files read, sockets open, the database connected. */
+interface DaemonParts {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly controller: Controller;
+  readonly history: History;
+  readonly store: TimeSeriesStore;
+  readonly sflow: SflowReceiver;
+  readonly model: AttackModel | undefined;
+  readonly openflow: OpenFlowServer | undefined;
+  readonly interception: Interception;
 }
 
 class Daemon {
@@ -39,6 +63,10 @@ class Daemon {
   private readonly sflow: SflowReceiver;
   private readonly observer: Observer;
   private readonly copies: Copies;
+  private readonly store: TimeSeriesStore;
+  private readonly recorder: Recorder;
+  /** The last minutes, for those who can't wait for the store. */
+  readonly hot: HotRing;
   private readonly defence: Defence | undefined;
   private readonly openflow: OpenFlowServer | undefined;
   private readonly interception: Interception;
@@ -50,20 +78,24 @@ class Daemon {
     const model = config.model === undefined ? undefined : await AttackModel.load(config.model);
     const history = History.open(config.stateDir);
     if (history.cut > 0) log.warn({ records: history.cut }, "torn records at the end of the history were cut off");
+    const store = await openStore({ config: config.store, stateDir: config.stateDir, units: unitsOf(catalogue), sampling: { sflow: { samplingRate: config.sflow.samplingRate, pollingS: config.sflow.pollingS } }, nowMs: Date.now });
+    const { recovered } = await store.health();
+    if (recovered.length > 0) log.warn({ recovered }, "the store was damaged and has been mended");
     const sflow = await SflowReceiver.listen(config.sflow);
     const openflow = config.openflow.listen === undefined ? undefined : await OpenFlowServer.listen({ remote: config.openflow.listen });
     const controller = await Controller.create(config, log);
-    const interception = await Interception.start(config, controller, log);
-    const daemon = new Daemon(config, log, controller, history, sflow, model, openflow, interception);
+    const interception = await Interception.start(config, controller, log, store);
+    const daemon = new Daemon({ config, log, controller, history, store, sflow, model, openflow, interception });
     await daemon.run();
     return daemon;
   }
 
-  private constructor(config: Config, log: Logger, controller: Controller, history: History, sflow: SflowReceiver, model: AttackModel | undefined, openflow: OpenFlowServer | undefined, interception: Interception) {
+  private constructor({ config, log, controller, history, store, sflow, model, openflow, interception }: DaemonParts) {
     this.config = config;
     this.log = log;
     this.controller = controller;
     this.history = history;
+    this.store = store;
     this.sflow = sflow;
     this.openflow = openflow;
     this.interception = interception;
@@ -86,7 +118,16 @@ class Daemon {
       dryRun: attack.dryRun,
     });
     this.defence = model === undefined ? undefined : new Defence({ model, manager: this.changes, policy: attack, log, nowMs: Date.now });
-    this.observer = new Observer({ controller, sflow: config.sflow, stateDir: config.stateDir, log, nowMs: Date.now });
+    this.recorder = new Recorder({ store, controller, changes: this.changes, defence: this.defence, log, nowMs: Date.now });
+    this.hot = new HotRing({ length: config.store.hotS, maxBytes: config.store.hotMb * 1_000_000 });
+    const sink: ObservationSink = {
+      observe: (observation) => {
+        this.hot.observe(observation);
+        store.observe(observation);
+      },
+      happened: (event) => store.happened(event),
+    };
+    this.observer = new Observer({ controller, sflow: config.sflow, stateDir: config.stateDir, log, sink, nowMs: Date.now });
     this.copies = new Copies({ controller, config, sink: this.observer, log, nowMs: () => performance.now(), epochMs: Date.now });
     this.defence?.on("prediction", ({ subject }) => this.observer.suspect(subject));
     controller.setOverlays((bridge) => this.changes.overlays(bridge));
@@ -102,11 +143,20 @@ class Daemon {
     });
     this.openflow?.on("rejected", (reason) => log.info({ reason }, "an OpenFlow peer was turned away"));
     // Switches that dial in are served by their management sockets; the connection itself is kept for the operator's convenience.
+    await this.recorder.start();
     controller.start();
     this.observer.start();
     this.copies.start();
     defence?.start();
-    this.api = await startApi({ listen: this.config.api.listen, control: this.surface(), observation: this.observer, routing: this.interception.surface(), fidelity: this.fidelitySurface(), log });
+    this.api = await startApi({
+      listen: this.config.api.listen,
+      control: this.surface(),
+      observation: this.observer,
+      routing: this.interception.surface(),
+      fidelity: this.fidelitySurface(),
+      store: this.store,
+      log,
+    });
     log.info({ api: this.api.port, sflow: this.sflow.port, openflow: this.openflow?.port }, "ovs-shadowd is up");
   }
 
@@ -130,6 +180,8 @@ class Daemon {
     await this.openflow?.close();
     await this.controller.stop();
     await this.interception[Symbol.asyncDispose]();
+    await this.recorder.stop();
+    await this.store.close();
     this.history.close();
     await this.api?.close();
   }

@@ -22,6 +22,8 @@ export interface ObserverParts {
   /** Where the profile is kept. */
   readonly stateDir: string;
   readonly log: Logger;
+  /** Where every fact goes besides, as to a store. */
+  readonly sink: ObservationSink;
   /** ms since the epoch. */
   readonly nowMs: () => number;
 }
@@ -100,6 +102,7 @@ export class Observer implements ObservationSink {
 
   observe(observation: Observation): void {
     this.learned.observation(observation);
+    this.parts.sink.observe(observation);
     for (const event of this.anomalies.take(observation)) {
       if (observation.subject.kind === "host") this.suspect(observation.subject.name);
       this.happened(event);
@@ -108,6 +111,7 @@ export class Observer implements ObservationSink {
 
   happened(event: NetworkEvent): void {
     this.parts.log.info({ event }, "observed");
+    this.parts.sink.happened(event);
   }
 
   private considerPlan(): void {

@@ -11,12 +11,15 @@ import type { PromotionStep } from "../shadow/promotion.js";
 import { changeMessage, predictionMessage, readRules, topologyMessage } from "./convert.js";
 import { ShadowServiceService, type GetStatusResponse, type ShadowServiceServer, type WatchChangesRequest, type WatchChangesResponse } from "./generated/ovsshadow/v1/shadow.js";
 import { ObservationServiceService } from "./generated/ovsshadow/v1/observation.js";
-import { RoutingServiceService } from "./generated/ovsshadow/v1/routing.js";
 import { FidelityServiceService } from "./generated/ovsshadow/v1/fidelity.js";
+import { HistoryServiceService } from "./generated/ovsshadow/v1/history.js";
+import { RoutingServiceService } from "./generated/ovsshadow/v1/routing.js";
 import { fidelityHandlers, type FidelitySurface } from "./fidelity-service.js";
+import { historyHandlers } from "./history-service.js";
 import { observationHandlers, type ObservationSurface } from "./observation-service.js";
 import { reflectionServices } from "./reflection.js";
 import { routingHandlers, type RoutingSurface } from "./routing-service.js";
+import type { TimeSeriesStore } from "../store/store.js";
 import { unary } from "./unary.js";
 
 /** What the API needs of the controller. */
@@ -39,6 +42,7 @@ export interface ApiOptions {
   readonly routing: RoutingSurface;
   readonly observation: ObservationSurface;
   readonly fidelity: FidelitySurface;
+  readonly store: TimeSeriesStore;
   readonly log: Logger;
 }
 
@@ -116,7 +120,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   server.addService(ObservationServiceService, observationHandlers(options.observation));
   server.addService(RoutingServiceService, routingHandlers(options.routing));
   server.addService(FidelityServiceService, fidelityHandlers(options.fidelity));
-  const names = ["ShadowService", "ObservationService", "RoutingService", "FidelityService"];
+  server.addService(HistoryServiceService, historyHandlers(options.store));
+  const names = ["ShadowService", "ObservationService", "RoutingService", "FidelityService", "HistoryService"];
   const health = new HealthImplementation({ "": "SERVING", ...Object.fromEntries(names.map((name) => [`ovsshadow.v1.${name}`, "SERVING" as const])) });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { CallError, type GlobalOptions } from "./client.js";
 import type { EventOptions } from "./edits.js";
 import type { FeaturesOptions } from "./features.js";
+import type { HistoryOptions } from "./history.js";
 import type { ProposeOptions } from "./propose.js";
 
 const number = (text: string): number => {
@@ -63,6 +64,16 @@ verb("features", "what is measured of both networks, or in a capture", async (op
   .option("--out <file>", "FILE.parquet or FILE.csv; without: JSON lines");
 verb("deviations", "what the shadow does otherwise than live, with mirror loss kept apart", async (options: GlobalOptions) => (await import("./deviations.js")).deviations(options));
 verb("profile", "the behavioural profile: who uses what, when, how much, and what needs what", async (options: GlobalOptions) => (await import("./profile.js")).profile(options)).option("-w, --watch", "then each change, one line each");
+verb("history", "the past: the network as it was, what happened, how a metric went, what is still kept", async (options: HistoryOptions) => (await import("./history.js")).history(options))
+  .option("--at <time>", "topology, tables' digests, predictions, changes and promotion at that moment")
+  .option("--from <time>", "events, or a metric's values, from then on: a date, ms since the epoch, or -10m, -2h, -1d")
+  .option("--to <time>", "until then; default: now")
+  .option("--subject <subject>", "of this subject; with --metric as KIND:NAME, as port:l1:1")
+  .option("--metric <name>", "values of this metric instead of events")
+  .addOption(new Option("--side <side>", "of which network").choices(["live", "shadow"]).default("live"))
+  .addOption(new Option("--bucket <ms>", "values by buckets of this length").argParser(number))
+  .option("--aggregate <what>", "mean, sum, min, max, count, p50, p95 or p99 of a bucket", "mean")
+  .option("--parquet <dir>", "export the range into this empty directory of the daemon's host, with a manifest");
 for (const direction of ["promote", "demote"] as const) {
   verb(direction, direction === "promote" ? "the shadow takes over" : "live takes back over", async (options: GlobalOptions & { why: string }) => (await import("./promotion.js")).promotion(options, direction)).option(
     "--why <text>",

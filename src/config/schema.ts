@@ -147,6 +147,37 @@ const plainSchema = z.strictObject({
     })
     .prefault({}),
   api: z.strictObject({ listen: z.string().regex(/^.+:\d+$/, "expected HOST:PORT").default("127.0.0.1:50051") }).prefault({}),
+  /** Where observations and events are kept. */
+  store: z
+    .strictObject({
+      kind: z.enum(["duckdb", "influxdb", "victoriametrics", "none"]).default("duckdb"),
+      /** duckdb: the file; default is store.duckdb in stateDir. */
+      path: z.string().min(1).optional(),
+      /** influxdb, victoriametrics: where it listens, and the name of the database. */
+      url: z.url({ protocol: /^https?$/ }).default("http://127.0.0.1:8086"),
+      database: z.string().regex(/^[A-Za-z0-9_]+$/, "expected letters, digits and _").default("ovs_shadow"),
+      /** How long each tier is kept, in hours. */
+      keepH: z
+        .strictObject({
+          raw: z.number().min(0.1).default(6),
+          second: z.number().min(1).default(72),
+          minute: z.number().min(1).default(24 * 60),
+          hour: z.number().min(1).default(24 * 730),
+          events: z.number().min(1).default(24 * 60),
+        })
+        .refine(({ raw, second }) => second >= raw + 1, { path: ["second"], error: "must be kept an hour longer than raw, from which late rows are rolled up again" })
+        .prefault({}),
+      /** duckdb: beyond this size the oldest goes before its time. */
+      maxMb: z.number().int().min(16).default(8_192),
+      /** Memory for the file's buffers. */
+      memoryMb: z.number().int().min(64).default(512),
+      /** Rows that may wait to be written. */
+      maxWaiting: z.number().int().min(1_000).default(200_000),
+      /** The last seconds of each subject in memory, and how much memory in all. */
+      hotS: z.number().int().min(10).default(300),
+      hotMb: z.number().int().min(1).default(64),
+    })
+    .prefault({}),
   stateDir: z.string().min(1).default("/var/lib/ovs-shadow"),
   log: z.strictObject({ level: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info") }).prefault({}),
 });
