@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { Random } from "../support/random.js";
 import type { SwitchPort } from "../../src/network/flow-table.js";
-import { macs, randomFlows, randomGroups, randomPacket } from "../support/random-tables.js";
+import { macs, randomFlows, randomGroups, packetsFor } from "../support/random-tables.js";
 import { minimise, TraceWorld, type Tables } from "../support/trace-world.js";
 
 const seed = Number(process.env["SEED"] ?? 1);
@@ -22,26 +22,28 @@ ifRoot("the software switch says what ofproto/trace says", () => {
   afterAll(async () => world?.[Symbol.asyncDispose]());
 
   const campaign = async (name: string, options: { readonly tracking: boolean; readonly normal: boolean }, minDecided: number): Promise<void> => {
-    let [asked, decided, refused, reaching] = [0, 0, 0, 0];
+    let [asked, decided, refused, reaching, later] = [0, 0, 0, 0, 0];
     const why = new Map<string, number>();
     for (let round = 0; asked < packets; round++) {
       const random = new Random(seed * 10_007 + round * 31 + name.length);
       const tables: Tables = { flows: randomFlows(random, flowsPerTables, { ...options, version: 5 }), groups: randomGroups(random) };
       const second = randomFlows(random, flowsPerTables / 3, { ...options, version: 5 }).map((flow) => ({ ...flow, instructions: flow.instructions.filter(({ type }) => type !== "meter") }));
       refused += await world.install(tables, second);
-      const asks = Array.from({ length: packetsPerTables }, () => randomPacket(random));
+      const asks = packetsFor(random, tables.flows, packetsPerTables);
       const answers = await Promise.all(asks.map((fields) => world.compare(fields)));
       for (const [i, { difference, isDecided, undecided, answer }] of answers.entries()) {
         asked++;
         if (isDecided) decided++;
         if (answer.outputs.length > 0) reaching++;
+        if (answer.outputs.some(({ stage }) => stage > 0)) later++;
         for (const one of undecided) why.set(one, (why.get(one) ?? 0) + 1);
         if (difference !== undefined) throw new Error(`seed ${seed}, tables ${round}, packet ${i}:\n${await minimise(world, tables, second, asks[i] ?? [])}`);
       }
     }
-    if (process.env["PACKETS"] !== undefined) process.stdout.write(`${name}: ${asked} packets, ${decided} decided, ${reaching} leave, ${refused} flows refused; ${JSON.stringify([...why])}\n`);
+    if (process.env["PACKETS"] !== undefined) process.stdout.write(`${name}: ${asked} packets, ${decided} decided, ${reaching} leave, ${later} tracked, ${refused} flows refused; ${JSON.stringify([...why])}\n`);
     expect(decided / asked).toBeGreaterThanOrEqual(minDecided);
     expect(reaching / asked).toBeGreaterThan(0.1); // else it was all drops, and nothing shown
+    if (options.tracking) expect(later / asked).toBeGreaterThan(0.003);
   };
 
   it("headers, registers, groups, meters, resubmits, clones, learning, patch ports", () => campaign("plain", { tracking: false, normal: false }, 0.98), 540_000);

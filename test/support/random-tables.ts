@@ -57,15 +57,70 @@ const maskable = new Set<FieldName>(["ethSrc", "ethDst", "ipv4Src", "ipv4Dst", "
 const widths: { readonly [K in FieldName]?: number } = { ethSrc: 48, ethDst: 48, ipv4Src: 32, ipv4Dst: 32, arpSpa: 32, ipv6Src: 128, ipv6Dst: 128, tcpFlags: 12 };
 
 /** A packet: a kind, a port, maybe a tag. */
-export function randomPacket(random: Random, ports: readonly number[] = portNumbers): readonly KnownField[] {
-  const kind = random.pick(kinds);
+export function randomPacket(random: Random, ports: readonly number[] = portNumbers, kind: Kind = random.pick(kinds)): readonly KnownField[] {
   const tag: KnownField[] = random.chance(0.3) ? [is("vlanTci", 0x1000 | random.pick(vlans) | (random.pick([0, 5]) << 13))] : [];
   const type: KnownField[] = kind === "other" ? [is("ethType", 0x88b5)] : [];
   const proto: KnownField[] = kind === "ip" || kind === "ipv6" ? [is("ipProto", 47)] : [];
-  return [is("inPort", random.pick(ports)), ...tag, ...based[kind], ...type, ...proto, ...drawn(kind, random).map(([name, value]) => field(name, value))];
+  const fragment = isV4(kind) && random.chance(0.1) ? random.pick([1, 3]) : 0;
+  // A later fragment has no transport header.
+  const fields = drawn(kind, random).filter(([name]) => fragment !== 3 || !/^(tcp|udp|sctp|icmp)/.test(name));
+  return [is("inPort", random.pick(ports)), ...tag, ...based[kind], ...type, ...proto, ...(fragment === 0 ? [] : [is("ipFrag", fragment)]), ...fields.map(([name, value]) => field(name, value))];
 }
 
-function randomMatch(random: Random, kind: Kind): KnownField[] {
+/** Fields of the packet's way that a packet begins without. */
+const begunWithout = /^(reg\d+|metadata|pktMark|ctState|ctZone|ctMark|conjId)$/;
+
+/** A packet that hits the flow, if it comes to its table with the registers it wants. */
+export function packetFor(random: Random, flow: FlowEntry): readonly KnownField[] {
+  const wanted = flow.match.filter((item): item is KnownField => item.name !== "unknown" && !begunWithout.test(item.name));
+  const valueOf = (name: FieldName): bigint | undefined => wanted.find((item) => item.name === name)?.value;
+  const kind = kinds.find((one) => based[one].length > 0 && based[one].every(({ name, value }) => valueOf(name) === value) && (one !== "ip" || valueOf("ipProto") === undefined) && (one !== "ipv6" || valueOf("ipProto") === undefined)) ?? random.pick(kinds);
+  const fields = new Map(randomPacket(random, portNumbers, kind).map((item) => [item.name, item]));
+  for (const { name, value, mask } of wanted) {
+    if (name === "vlanVid" || name === "vlanPcp") {
+      const tci = fields.get("vlanTci")?.value ?? 0n;
+      fields.set("vlanTci", { name: "vlanTci", value: name === "vlanPcp" ? (tci & 0x1fffn) | 0x1000n | (value << 13n) : value === 0n ? 0n : (tci & 0xe000n & ~(mask ?? 0x1fffn)) | (mask === undefined ? value : (tci & ~mask & 0xfffn) | value) });
+    } else {
+      const old = fields.get(name)?.value ?? 0n;
+      fields.set(name, { name, value: mask === undefined ? value : (old & ~mask) | value });
+    }
+  }
+  if (fields.get("vlanTci")?.value === 0n) fields.delete("vlanTci");
+  const isLater = ((fields.get("ipFrag")?.value ?? 0n) & 2n) !== 0n;
+  return [...fields.values()].filter(({ name }) => !isLater || !/^(tcp|udp|sctp|icmp)/.test(name));
+}
+
+/** The packet with one bit of a field changed that the flow looks at: it just misses. Undefined when the flow looks at none it could be. */
+export function nearMiss(random: Random, flow: FlowEntry): readonly KnownField[] | undefined {
+  const packet = packetFor(random, flow);
+  const free = new Set<FieldName>(["ethSrc", "ethDst", "ipv4Src", "ipv4Dst", "ipv6Src", "ipv6Dst", "tcpSrc", "tcpDst", "udpSrc", "udpDst", "ipTtl", "arpSpa", "arpTpa"]);
+  const looked = flow.match.filter((item): item is KnownField => item.name !== "unknown" && free.has(item.name) && packet.some(({ name }) => name === item.name));
+  if (looked.length === 0) return undefined;
+  const { name, mask } = random.pick(looked);
+  const bits = widths[name] ?? (name === "ipTtl" ? 8 : name === "arpTpa" ? 32 : 16);
+  const candidates = Array.from({ length: bits }, (_, i) => 1n << BigInt(i)).filter((bit) => mask === undefined || (mask & bit) !== 0n);
+  const bit = random.pick(candidates);
+  return packet.map((item) => (item.name === name ? { ...item, value: item.value ^ bit } : item));
+}
+
+/** Packets for a set of flows: hits, near misses, and any. */
+export function packetsFor(random: Random, flows: readonly FlowEntry[], count: number): (readonly KnownField[])[] {
+  const first = flows.filter(({ tableId }) => tableId === 0);
+  return Array.from({ length: count }, () => {
+    const way = random.next();
+    const flow = random.pick(random.chance(0.8) && first.length > 0 ? first : flows);
+    return way < 0.6 ? packetFor(random, flow) : way < 0.8 ? (nearMiss(random, flow) ?? randomPacket(random)) : randomPacket(random);
+  });
+}
+
+const trackedStates: readonly KnownField[] = [
+  { name: "ctState", value: 0x20n, mask: 0x20n },
+  { name: "ctState", value: 0x21n, mask: 0x21n },
+  { name: "ctState", value: 0n, mask: 0x20n },
+  { name: "ctState", value: 0x20n, mask: 0x21n },
+];
+
+function randomMatch(random: Random, kind: Kind, options: TableOptions): KnownField[] {
   const own = random.some(drawn(kind, random), 0.25).map(([name, value]) => {
     const exact = field(name, value);
     const bits = widths[name] ?? 16;
@@ -79,6 +134,8 @@ function randomMatch(random: Random, kind: Kind): KnownField[] {
     ...(random.chance(0.15) ? [{ name: `reg${random.below(4)}` as FieldName, value: BigInt(random.below(4)), mask: 3n }] : []),
     ...(random.chance(0.05) ? [{ name: "metadata" as const, value: BigInt(random.below(4)), mask: 3n }] : []),
     ...(random.chance(0.05) ? [is("pktMark", random.below(3))] : []),
+    ...(options.tracking && random.chance(0.2) ? [random.pick(trackedStates), ...(random.chance(0.3) ? [is("ctZone", random.below(4))] : []), ...(random.chance(0.3) ? [is("ctMark", random.below(3))] : [])] : []),
+    ...(isV4(kind) && random.chance(0.08) ? [random.pick<KnownField>([is("ipFrag", 0), { name: "ipFrag", value: 1n, mask: 1n }, { name: "ipFrag", value: 1n, mask: 3n }])] : []),
     ...(random.chance(0.08) ? [is("vlanVid", 0)] : random.chance(0.15) ? [is("vlanVid", 0x1000 | random.pick(vlans))] : random.chance(0.08) ? [{ name: "vlanVid" as const, value: 0x1000n, mask: 0x1000n }, is("vlanPcp", random.pick([0, 5]))] : []),
   ];
   return [...way, ...based[kind], ...own];
@@ -132,11 +189,30 @@ function randomAction(random: Random, kind: Kind, tableId: number, options: Tabl
     ...(proto === undefined ? [] : [() => action.setField(`${proto}Dst`, random.pick(transport)), () => action.setField(`${proto}Src`, random.pick(transport))]),
     ...(kind === "arp" ? [() => action.setField("arpOp", 2), () => action.setField("arpSpa", random.pick(ipv4)), () => action.setField("arpTha", random.pick(macs))] : []),
     ...(kind === "mpls" ? [() => action.setField("mplsLabel", random.below(9)), (): Action => ({ type: "decMplsTtl" })] : []),
-    ...(options.tracking && ip ? [() => action.ct({ zone: random.below(4), recircTable: random.chance(0.7) ? Math.min(tableCount - 1, tableId + 1) : 0xff, flags: random.below(2) })] : []),
+    ...(options.tracking && ip ? [1, 2, 3, 4, 5].map(() => () => action.ct({ zone: random.below(4), recircTable: random.chance(0.7) ? Math.min(tableCount - 1, tableId + 1) : 0xff, ...tracked(random) })) : []),
+    ...(kind === "mpls" ? [() => action.popMpls(random.pick([0x8847, 0x800]))] : options.tracking ? [] : [() => action.pushMpls()]), // ovs-vswitchd 3.1 aborts where a packet with a label comes to a ct action
     ...(nested === 0 ? [() => action.clone(...actionList(random, kind, tableId, options, 1))] : []),
     ...(options.version === 6 ? [(): Action => ({ type: "meter", meterId: 1 + random.below(2) })] : []),
   ];
   return special.length > 0 && random.chance(0.35) ? random.pick(special)() : random.pick(plain)();
+}
+
+/** Not committed, or committed, maybe with a mark. */
+function tracked(random: Random): { readonly flags: number; readonly actions: readonly Action[] } {
+  if (random.chance(0.5)) return { flags: 0, actions: [] };
+  return { flags: 1, actions: random.chance(0.5) ? [action.setField("ctMark", random.below(3))] : [] };
+}
+
+/** A conjunctive match of two clauses: of some addresses and some ports, one each. */
+function conjunction(random: Random, tableId: number, priority: number, id: number, options: TableOptions): FlowEntry[] {
+  const flow = (match: readonly KnownField[], actions: readonly Action[]): FlowEntry => ({ tableId, priority, match, cookie: 0x1000n + BigInt(id), instructions: [instruction.apply(...actions)], idleTimeout: 0, hardTimeout: 0, flags: 0 });
+  const part = (clause: number, match: readonly KnownField[]): FlowEntry => flow(match, [{ type: "conjunction", id, clause, clauses: 2 }]);
+  const tcp = based.tcp;
+  return [
+    ...random.some(ipv4, 0.6).map((address) => part(0, [...tcp, field("ipv4Src", address)])),
+    ...random.some(transport, 0.6).map((to) => part(1, [...tcp, field("tcpDst", to)])),
+    { ...flow([...tcp, is("conjId", id)], actionList(random, "tcp", tableId, options)), priority: random.chance(0.8) ? priority : Math.max(1, priority - 5) },
+  ];
 }
 
 function learn(random: Random, tableId: number): Action {
@@ -173,14 +249,20 @@ function randomInstructions(random: Random, kind: Kind, tableId: number, options
 /** Flows of the bridge's tables, no two of a table with one priority; the first table takes most packets. */
 export function randomFlows(random: Random, count: number, options: TableOptions): FlowEntry[] {
   const used = new Set<string>();
-  return Array.from({ length: count }, (_, i) => {
+  const conjunctions = [1, 2].flatMap((id) => {
+    const [tableId, priority] = [random.below(2), 2_000 - 500 * random.below(4) + 10 * id];
+    return conjunction(random, tableId, priority, id, options);
+  });
+  for (const { tableId, priority } of conjunctions) used.add(`${tableId}/${priority}`);
+  const plain = Array.from({ length: count }, (_, i): FlowEntry => {
     const tableId = random.chance(0.4) ? 0 : random.below(tableCount);
     let priority = 1 + random.below(1_000);
     while (used.has(`${tableId}/${priority}`)) priority = 1 + random.below(1_000);
     used.add(`${tableId}/${priority}`);
     const kind = random.pick(kinds);
-    return { tableId, priority, match: randomMatch(random, kind), cookie: BigInt(i + 1), instructions: randomInstructions(random, kind, tableId, options), idleTimeout: 0, hardTimeout: 0, flags: 0 };
+    return { tableId, priority, match: randomMatch(random, kind, options), cookie: BigInt(i + 1), instructions: randomInstructions(random, kind, tableId, options), idleTimeout: 0, hardTimeout: 0, flags: 0 };
   });
+  return [...plain, ...conjunctions];
 }
 
 /** Groups 1 to 5: two of all, indirect, fast failover, and a select group of one bucket or more. */

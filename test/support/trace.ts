@@ -86,8 +86,8 @@ class Replay {
   readonly outputs: TracedOutput[] = [];
   readonly meters: number[] = [];
   readonly unread: string[] = [];
-  /** Packets that wait for their next pass. */
-  readonly waiting = new Map<string, Words>();
+  /** Packets that wait for their next pass; several may wait under one number. */
+  readonly waiting = new Map<string, Words[]>();
   private packet: Words;
   private inner: Words | undefined;
 
@@ -143,7 +143,7 @@ class Replay {
         this.meters.push(Number(inside));
         return;
       case "recirc":
-        this.waiting.set(inside, packet.slice());
+        this.waiting.set(inside, [...(this.waiting.get(inside) ?? []), packet.slice()]);
         return;
       case "ct":
       case "trunc":
@@ -179,7 +179,7 @@ export function replay(stages: readonly TraceStage[], packet: Words): Traced {
   const run = new Replay(packet.slice());
   for (const { recircId, actions, isFailed } of stages) {
     if (recircId !== undefined) {
-      const from = run.waiting.get(recircId);
+      const from = run.waiting.get(recircId)?.shift();
       if (from === undefined) continue; // nothing leads there
       run.start(from);
     }
