@@ -18,6 +18,7 @@ import { unixctl, vswitchdSocket } from "./network/unixctl.js";
 import { DatabaseWriter } from "./reconcile/database-writer.js";
 import { LiveSwitches } from "./reconcile/live-switches.js";
 import type { SwitchState } from "./reconcile/switch-writer.js";
+import { Explainer } from "./shadow/explainer.js";
 import { Promotion, type PromotionStep } from "./shadow/promotion.js";
 import { ResubmitWatch, resubmitCounter } from "./shadow/resubmit-watch.js";
 import { Shadow } from "./shadow/shadow.js";
@@ -53,6 +54,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly promotion: Promotion;
   readonly live: LiveSwitches;
   readonly database: DatabaseWriter;
+  readonly explainer: Explainer;
   readonly resubmits: ResubmitWatch;
   /** Why copying was switched off by ourselves; undefined while it was not. */
   stoppedCopying: string | undefined;
@@ -88,6 +90,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.replica = replica;
     const dial = (bridge: string): Dial => managementSocket(config.openflow.runDir, bridge);
     this.database = new DatabaseWriter(client, replica);
+    this.explainer = new Explainer({ tables: replica, dial, control: async (method, params) => unixctl(await vswitchdSocket(config.openflow.runDir), method, params) });
     this.discovery = new Discovery({ tables: replica, dial, bridges: config.bridges, lldpKey: randomBytes(32), log, nowMs });
     this.live = new LiveSwitches({ desired: (bridge) => this.desiredLive(bridge), log });
     const { sflow } = config;

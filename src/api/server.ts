@@ -10,6 +10,8 @@ import type { Prediction } from "../predict/onset.js";
 import type { PromotionStep } from "../shadow/promotion.js";
 import { changeMessage, predictionMessage, readRules, topologyMessage } from "./convert.js";
 import { ShadowServiceService, type GetStatusResponse, type ShadowServiceServer, type WatchChangesRequest, type WatchChangesResponse } from "./generated/ovsshadow/v1/shadow.js";
+import { ExplainServiceService } from "./generated/ovsshadow/v1/explain.js";
+import { explainHandlers, type ExplainSurface } from "./explain-service.js";
 import { ObservationServiceService } from "./generated/ovsshadow/v1/observation.js";
 import { observationHandlers, type ObservationSurface } from "./observation-service.js";
 import { reflectionServices } from "./reflection.js";
@@ -33,6 +35,7 @@ export interface ApiOptions {
   readonly listen: string;
   readonly control: ControlSurface;
   readonly observation: ObservationSurface;
+  readonly explain: ExplainSurface;
   readonly log: Logger;
 }
 
@@ -108,7 +111,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const server = new Server();
   server.addService(ShadowServiceService, handlers(options));
   server.addService(ObservationServiceService, observationHandlers(options.observation));
-  const health = new HealthImplementation({ "": "SERVING", "ovsshadow.v1.ShadowService": "SERVING", "ovsshadow.v1.ObservationService": "SERVING" });
+  server.addService(ExplainServiceService, explainHandlers(options.explain));
+  const health = new HealthImplementation({ "": "SERVING", "ovsshadow.v1.ShadowService": "SERVING", "ovsshadow.v1.ObservationService": "SERVING", "ovsshadow.v1.ExplainService": "SERVING" });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);
   const port = await new Promise<number>((resolve, reject) =>

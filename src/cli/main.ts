@@ -3,6 +3,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { CallError, type GlobalOptions } from "./client.js";
 import type { FeaturesOptions } from "./features.js";
+import type { ExplainOptions } from "./explain.js";
 import type { ProposeOptions } from "./propose.js";
 
 const number = (text: string): number => {
@@ -62,6 +63,9 @@ verb("features", "what is measured of both networks, or in a capture", async (op
   .option("--out <file>", "FILE.parquet or FILE.csv; without: JSON lines");
 verb("deviations", "what the shadow does otherwise than live, with mirror loss kept apart", async (options: GlobalOptions) => (await import("./deviations.js")).deviations(options));
 verb("profile", "the behavioural profile: who uses what, when, how much, and what needs what", async (options: GlobalOptions) => (await import("./profile.js")).profile(options)).option("-w, --watch", "then each change, one line each");
+verb("explain", "what a packet does on live and on the shadow, and which flow is the reason", async (options: ExplainOptions) => (await import("./explain.js")).explain(options))
+  .requiredOption("--bridge <name>", "live bridge")
+  .requiredOption("--packet <fields>", 'as ofproto/trace takes it: "in_port=1,tcp,nw_dst=10.0.0.1,tp_dst=80"');
 for (const direction of ["promote", "demote"] as const) {
   verb(direction, direction === "promote" ? "the shadow takes over" : "live takes back over", async (options: GlobalOptions & { why: string }) => (await import("./promotion.js")).promotion(options, direction)).option(
     "--why <text>",

@@ -31,6 +31,8 @@ export interface PortRow {
   readonly up: boolean;
   readonly tag: number | undefined;
   readonly vlanMode: string | undefined;
+  /** VLANs a trunk carries; empty: all. */
+  readonly trunks: readonly number[];
   /** Our role mark, undefined for a port that is not ours. */
   readonly role: string | undefined;
   readonly error: string | undefined;
@@ -56,6 +58,11 @@ export const text = (row: Row | undefined, column: string): string | undefined =
 export const integer = (row: Row | undefined, column: string): number | undefined => {
   const value = row?.[column];
   return typeof value === "number" ? value : undefined;
+};
+const integers = (row: Row | undefined, column: string): readonly number[] => {
+  const value = row?.[column];
+  if (typeof value === "number") return [value];
+  return Array.isArray(value) ? value.filter((item): item is number => typeof item === "number") : [];
 };
 export const uuids = (row: Row | undefined, column: string): readonly string[] => {
   const value = row?.[column];
@@ -88,6 +95,7 @@ function readPort(tables: Tables, uuid: string): PortRow | undefined {
     up: text(device, "admin_state") !== "down" && text(device, "link_state") !== "down",
     tag: integer(port, "tag"),
     vlanMode: text(port, "vlan_mode"),
+    trunks: integers(port, "trunks"),
     role: entries(port, "external_ids").get(mark.role),
     error: text(device, "error"),
   };

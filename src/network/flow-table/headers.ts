@@ -51,7 +51,7 @@ export function pushMpls(words: Words, ethType: number): Words | false {
   return inner;
 }
 
-/** Takes the outer label off. "inner": it was the last, and what is below is seen now. */
+/** Takes the outer label off. "inner": it was the last. */
 export function popMpls(words: Words, ethType: number): "inner" | "done" | "nothing" {
   const count = labelCount(words);
   if (count === 0) return "nothing";
@@ -59,5 +59,5 @@ export function popMpls(words: Words, ethType: number): "inner" | "done" | "noth
   words[at.mpls1] = get(words, at.mpls2);
   words[at.mpls2] = 0;
   words[at.ethType] = ethType;
-  return count === 1 && !isMpls(ethType) ? "inner" : "done";
+  return count === 1 ? "inner" : "done";
 }

@@ -222,7 +222,7 @@ export class Walk {
     if (this.exits || this.actionSet.length === 0) return;
     const ordered = orderedActionSet(this.actionSet);
     this.actionSet = [];
-    this.say(`action set: ${ordered.length === 0 ? "leads nowhere" : printActions(ordered)}`);
+    if (this.explains) this.say(`action set: ${ordered.length === 0 ? "leads nowhere" : printActions(ordered)}`);
     this.actions(ordered);
   }
 
@@ -361,13 +361,17 @@ export class Walk {
         return true;
       case "pushMpls": {
         const inner = pushMpls(packet, one.ethType);
-        if (inner === false) throw new Dropped("no room for another label");
+        if (inner === false) {
+          this.say("no room for another label: the packet goes no further");
+          this.exits = true;
+          return false;
+        }
         if (inner.length > 0) this.inner = inner;
         return true;
       }
       case "popMpls": {
         if (popMpls(packet, one.ethType) !== "inner") return true;
-        if (this.inner !== undefined) packet.set(this.inner, firstHiddenByMpls);
+        if (this.inner !== undefined && !isMpls(one.ethType)) packet.set(this.inner, firstHiddenByMpls);
         else this.doubt("what is below the label");
         this.inner = undefined;
         return true;
@@ -439,6 +443,7 @@ export class Walk {
   }
 
   private toController(maxLen: number): void {
+    if (this.explains) this.say("to the controller");
     this.outputs.push({ bridge: this.bridge.state.name, port: port.controller, packet: this.packet.slice(), maxLen, queueId: 0, stage: this.stage });
   }
 
@@ -447,6 +452,7 @@ export class Walk {
     if (to === undefined) return this.say(`there is no port ${number}`);
     if (to.noForward === true) return this.say(`port ${to.name} takes nothing out (no-forward)`);
     if (to.peer !== undefined) return this.crossPatch(to.peer);
+    if (this.explains) this.say(`leaves by port ${to.name}`);
     this.outputs.push({ bridge: this.bridge.state.name, port: number, packet: this.packet.slice(), maxLen, queueId: this.queueId, stage: this.stage });
     this.mirror(to, "selectDestination");
   }
@@ -512,7 +518,7 @@ export class Walk {
     const group = this.bridge.groups.get(groupId);
     if (group === undefined) return this.say(`there is no group ${groupId}`);
     for (const [bucket, number] of this.buckets(group)) {
-      this.say(`group ${groupId}, bucket ${bucket.bucketId ?? number}`);
+      if (this.explains) this.say(`group ${groupId}, bucket ${bucket.bucketId ?? number}: ${printActions(bucket.actions)}`);
       const exits = this.exits;
       this.depth++;
       this.onCopy(() => this.actions(orderedActionSet(bucket.actions)));
