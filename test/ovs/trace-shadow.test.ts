@@ -8,6 +8,7 @@ import { connect, flowMod, type FlowMod, type FlowStats, type KnownField, type O
 import { Stage } from "../../lab/demo/stage.js";
 import { waitFor } from "../../lab/wait.js";
 import type { ExplainPacketResponse } from "../../src/api/generated/ovsshadow/v1/explain.js";
+import { flowKey } from "../../src/network/flow-entry.js";
 import { packetOf } from "../../src/network/flow-table.js";
 import { isOurs, maxReplicatedPort } from "../../src/network/pipeline.js";
 import { UnixctlConnection, vswitchdSocket } from "../../src/network/unixctl.js";
@@ -47,6 +48,18 @@ ifRoot("live = shadow by ofproto/trace", () => {
   beforeAll(async () => {
     stage = await Stage.build({ say: () => undefined });
     stage.startDaemon();
+    await stage.everyHostReachesEveryOther();
+    // At rest: every host is learned, and the shadow has the same flows of ours for it.
+    const ours = async (bridge: string): Promise<string> =>
+      (await (await open(bridge)).flowStats()).filter(({ cookie, tableId }) => isOurs(cookie) && tableId > 0).map((flow) => flowKey(flow)).sort().join();
+    await waitFor(
+      async () => {
+        const keys = await Promise.all(bridges.map(async (bridge) => [await ours(bridge), await ours(shadowBridge(bridge)).catch(() => "")] as const));
+        return keys.every(([live, twin]) => live === twin && Object.values(stage.live.built.hosts).every(({ mac }) => live.includes(BigInt(`0x${mac.replaceAll(":", "")}`).toString(16))));
+      },
+      "every host is known on live and on the shadow",
+      60_000,
+    );
     await stage.inStep(bridges.length, 60_000);
     const name = (await vswitchdSocket(stage.live.ovs.runDir)).split("/").at(-1) ?? "";
     control = await UnixctlConnection.open(stage.live.ovs.capsule.path(`/run/openvswitch/${name}`));
