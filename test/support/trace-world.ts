@@ -180,13 +180,8 @@ export async function minimise(world: TraceWorld, tables: Tables, second: readon
     return (await world.compare(fields)).difference !== undefined;
   };
   if (await fails(kept, [])) other = [];
-  for (let size = Math.ceil(kept.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    for (let i = 0; i < kept.length; ) {
-      const fewer = [...kept.slice(0, i), ...kept.slice(i + size)];
-      if (await fails(fewer, other)) kept = fewer;
-      else i += size;
-    }
-  }
+  kept = await fewest(kept, (flows) => fails(flows, other));
+  other = await fewest(other, (flows) => fails(kept, flows));
   // Then actions, one at a time.
   for (let i = 0; i < kept.length; i++) {
     for (let again = true; again; ) {
@@ -206,6 +201,19 @@ export async function minimise(world: TraceWorld, tables: Tables, second: readon
   await world.install({ ...tables, flows: kept }, other);
   const { difference: found, text } = await world.compare(fields);
   return [...kept.map((flow) => printFlow(flowMod({ ...flow }))), ...other.map((flow) => `br2 ${printFlow(flowMod({ ...flow }))}`), printPacket(packetOf(fields)), found, text.length > maxShown ? `${text.slice(0, maxShown / 2)}\n…\n${text.slice(-maxShown / 2)}` : text].join("\n");
+}
+
+/** Takes ever smaller parts out while it still fails. */
+async function fewest(flows: readonly FlowEntry[], fails: (flows: readonly FlowEntry[]) => Promise<boolean>): Promise<readonly FlowEntry[]> {
+  let kept = flows;
+  for (let size = Math.ceil(kept.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+    for (let i = 0; i < kept.length; ) {
+      const fewer = [...kept.slice(0, i), ...kept.slice(i + size)];
+      if (await fails(fewer)) kept = fewer;
+      else i += size;
+    }
+  }
+  return kept;
 }
 
 function* simpler(flow: FlowEntry): Generator<FlowEntry> {

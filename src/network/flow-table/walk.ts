@@ -66,6 +66,8 @@ export class Walk {
   private stack: bigint[] = [];
   private actionSet: Action[] = [];
   private exits = false;
+  /** An exit was met in this stage, if only behind a patch port or in a group. */
+  private hasExited = false;
   private mirrored = new Set<string>();
 
   constructor(bridges: ReadonlyMap<string, BridgeTables>, bridge: BridgeTables, packet: Words, options: ProcessOptions) {
@@ -95,7 +97,7 @@ export class Walk {
       this.inner = inner;
       this.actionSet = [...actionSet];
       this.stack = [...stack];
-      [this.depth, this.resubmits, this.exits] = [0, 0, false];
+      [this.depth, this.resubmits, this.exits, this.hasExited] = [0, 0, false, false];
       error = this.pass(() => {
         this.say("goes on after connection tracking");
         this.table(tableId, this.packet[at.inPort] as number);
@@ -281,6 +283,7 @@ export class Walk {
         return true;
       case "exit":
         this.exits = true;
+        this.hasExited = true;
         return false;
       case "meter":
         this.meters.push({ bridge: this.bridge.state.name, meterId: one.meterId });
@@ -575,6 +578,8 @@ export class Walk {
     }
     if (one.actions.some((inner) => inner.type === "nat" && inner.flags !== 0)) this.doubt("what address translation makes of the packet");
     if (one.recircTable !== noRecirculation) {
+      // Seen on Open vSwitch 3.1: the actions behind the exit are executed when the tracked packet goes on.
+      if (this.hasExited) this.doubt("what an exit behind a patch port leaves to a packet that is tracked later");
       const copy = packet.slice();
       const known = this.options.track?.(copy, zone) ?? { state: trackedNew };
       copy[at.ctState] = known.state;
