@@ -185,6 +185,8 @@ export function replay(stages: readonly TraceStage[], packet: Words): Traced {
     }
     if (!isFailed) run.run(actions);
   }
+  // What the answer does not follow: a packet looked into anew below its label, a hash.
+  if ([...run.waiting.values()].some((packets) => packets.length > 0)) run.unread.push("recirc");
   const registers = new Map<string, string>();
   const first = stages[0];
   for (const item of split(first?.final === "unchanged" ? "" : (first?.final ?? ""))) {

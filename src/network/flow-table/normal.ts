@@ -27,8 +27,10 @@ export function tagFor(port: SwitchPort, vlan: number, packet: Words): void {
   const isUntagged = mode === "access" || (mode === "native-untagged" && vlan === tag);
   const vid = isUntagged ? 0 : vlan;
   const tci = packet[at.vlanTci] as number;
-  packet[at.vlanTci] = vid === 0 ? 0 : (vid | 0x1000 | (tci & 0xe000)) >>> 0;
-  if (tci === 0 && vid !== 0) packet[at.vlanTpids] = 0x81000000;
+  // A trunk keeps the priority of a frame of VLAN 0; where the tag is taken off it is gone.
+  const kept = isUntagged ? 0 : vid | (tci & 0xe000);
+  packet[at.vlanTci] = kept === 0 ? 0 : kept | 0x1000;
+  if (tci === 0 && kept !== 0) packet[at.vlanTpids] = 0x81000000;
 }
 
 const mac = (words: Words, word: number): string => {

@@ -365,9 +365,9 @@ export class Walk {
       case "pushMpls": {
         const inner = pushMpls(packet, one.ethType);
         if (inner === false) {
-          this.say("no room for another label: the packet goes no further");
-          this.exits = true;
-          return false;
+          // Open vSwitch 3.1 was seen to drop such a packet as a whole, and not to.
+          this.doubt("what becomes of a packet with more than three labels");
+          throw new Dropped("no room for another label");
         }
         if (inner.length > 0) this.inner = inner;
         return true;
@@ -488,6 +488,7 @@ export class Walk {
     const { state, ports } = this.bridge;
     const way = normalWay(state, ports, this.packet);
     if ("drop" in way) return this.say(`NORMAL drops it: ${way.drop}`);
+    if ((this.packet[at.vlanTci1] as number) !== 0) this.doubt("what NORMAL makes of a second tag");
     const input = this.packet[at.inPort] as number;
     if (!isGroupAddress(this.packet, at.ethSrc)) this.macs.push({ bridge: state.name, key: macKey(way.vlan, this.packet, at.ethSrc), port: input });
     this.say(`NORMAL: ${way.why}`);
@@ -511,6 +512,7 @@ export class Walk {
       if (vlan === undefined || (one.selectVlans.length > 0 && !one.selectVlans.includes(vlan))) continue;
       this.mirrored.add(one.name);
       if (one.outputVlan !== undefined) this.doubt(`where mirror ${one.name} sends its copies: it fills a VLAN`);
+      if ((this.packet[at.vlanTci1] as number) !== 0) this.doubt("what a mirror makes of a second tag");
       const to = one.outputPort === undefined ? undefined : ports.get(one.outputPort);
       if (to !== undefined && carries(to, vlan)) this.outTagged(to, vlan);
     }
