@@ -65,7 +65,7 @@ function split(text: string): string[] {
 }
 const call = (item: string): readonly [name: string, inside: string | undefined] => {
   const found = /^([a-z_0-9]+)\((.*)\)$/s.exec(item);
-  return found === null ? [item, undefined] : [found[1] as string, found[2] as string];
+  return found === null ? [item, undefined] : [found[1] as string, found[2]];
 };
 
 /** Fields of set(…), by header. */

@@ -364,11 +364,7 @@ export class Walk {
         return true;
       case "pushMpls": {
         const inner = pushMpls(packet, one.ethType);
-        if (inner === false) {
-          // Open vSwitch 3.1 was seen to drop such a packet as a whole, and not to.
-          this.doubt("what becomes of a packet with more than three labels");
-          throw new Dropped("no room for another label");
-        }
+        if (inner === false) throw new Dropped("no room for another label");
         if (inner.length > 0) this.inner = inner;
         return true;
       }
@@ -418,8 +414,11 @@ export class Walk {
     this.packet = packet.slice();
     this.stack = [...stack];
     this.actionSet = [...actionSet];
-    work();
-    [this.packet, this.inner, this.stack, this.actionSet, this.queueId] = [packet, inner, stack, actionSet, queueId];
+    try {
+      work();
+    } finally {
+      [this.packet, this.inner, this.stack, this.actionSet, this.queueId] = [packet, inner, stack, actionSet, queueId];
+    }
   }
 
   private output(to: number, maxLen: number): void {
@@ -460,14 +459,17 @@ export class Walk {
     this.mirror(to, "selectDestination");
   }
 
-  /** Into the bridge at the other end. Registers, metadata and the tunnel stay behind; the mark of the packet goes along. */
+  /**
+   * Into the bridge at the other end. Registers, metadata and the tunnel stay behind; the mark of the packet goes along. What makes
+   * that bridge give up (too many resubmits) ends its part alone, and what it has sent is sent.
+   */
   private crossPatch({ bridge: name, port: number }: { readonly bridge: string; readonly port: number }): void {
     const peer = this.bridges.get(name);
     const input = peer?.ports.get(number);
     if (peer === undefined || input === undefined) return this.doubt(`bridge ${name}, at the other end of a patch port, is not known`);
     if (input.noReceive === true) return;
-    const [bridge, tableId, mirrored, exits] = [this.bridge, this.tableId, this.mirrored, this.exits];
-    this.onCopy(() => {
+    const [bridge, tableId, mirrored, exits, depth] = [this.bridge, this.tableId, this.mirrored, this.exits, this.depth];
+    const work = (): void => {
       this.bridge = peer;
       this.tableId = 0;
       this.mirrored = new Set();
@@ -480,8 +482,14 @@ export class Walk {
       this.mirror(input, "selectSource");
       this.table(0, number);
       this.executeActionSet();
-    });
-    [this.bridge, this.tableId, this.mirrored, this.exits] = [bridge, tableId, mirrored, exits];
+    };
+    try {
+      this.onCopy(work);
+    } catch (error) {
+      if (!(error instanceof Dropped)) throw error;
+      this.say(`bridge ${name} gives up: ${error.message}`);
+    }
+    [this.bridge, this.tableId, this.mirrored, this.exits, this.depth] = [bridge, tableId, mirrored, exits, depth];
   }
 
   private normal(): void {
