@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { Random } from "../support/random.js";
 import type { SwitchPort } from "../../src/network/flow-table.js";
-import { macs, randomFlows, randomGroups, packetsFor } from "../support/random-tables.js";
+import { macs, randomFlows, randomGroups, packetsFor, type TableOptions } from "../support/random-tables.js";
 import { minimise, TraceWorld, type Tables } from "../support/trace-world.js";
 
 const seed = Number(process.env["SEED"] ?? 1);
@@ -21,7 +21,7 @@ ifRoot("the software switch says what ofproto/trace says", () => {
   });
   afterAll(async () => world?.[Symbol.asyncDispose]());
 
-  const campaign = async (name: string, options: { readonly tracking: boolean; readonly normal: boolean }, minDecided: number): Promise<void> => {
+  const campaign = async (name: string, options: Omit<TableOptions, "version">, minDecided: number): Promise<void> => {
     let [asked, decided, refused, reaching, later] = [0, 0, 0, 0, 0];
     const why = new Map<string, number>();
     for (let round = 0; asked < packets; round++) {
@@ -83,7 +83,8 @@ ifRoot("the software switch says what ofproto/trace says", () => {
         "--", "--id=@m", "create", "mirror", "name=both", "select_src_port=@p1", "select_dst_port=@p2", "output_port=@p4", "--", "set", "bridge", "br", "mirrors=@m",
       );
       world.mirrors = [{ name: "both", selectAll: false, selectSource: [1], selectDestination: [2], selectVlans: [], outputPort: 4 }];
-      await campaign("mirrors", { tracking: false, normal: true }, 0.97);
+      // Without labels: ovs-vswitchd 3.1 was seen to abort over a trace with both.
+      await campaign("mirrors", { tracking: false, normal: true, labels: false }, 0.97);
     }, 540_000);
   });
 });

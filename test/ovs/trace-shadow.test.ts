@@ -63,7 +63,10 @@ ifRoot("live = shadow by ofproto/trace", () => {
     await stage.inStep(bridges.length, 60_000);
     const name = (await vswitchdSocket(stage.live.ovs.runDir)).split("/").at(-1) ?? "";
     control = await UnixctlConnection.open(stage.live.ovs.capsule.path(`/run/openvswitch/${name}`));
-  }, 120_000);
+    // A new port counts as live a moment later, and fast failover goes by it: a few packets tell when all has come to rest.
+    const differing = async (bridge: string): Promise<number> => (await compare(bridge, await asksOf(bridge, new Random(99), 100))).differences.length;
+    await waitFor(async () => (await Promise.all(bridges.map(differing))).every((count) => count === 0), "live and shadow have come to rest", 60_000);
+  }, 240_000);
   afterAll(async () => {
     control?.close();
     for (const one of connections.values()) await one.close();

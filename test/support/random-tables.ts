@@ -145,6 +145,8 @@ export interface TableOptions {
   /** Kinds of actions beside the plain ones. */
   readonly tracking: boolean;
   readonly normal: boolean;
+  /** Whether labels are pushed and popped; default, true. */
+  readonly labels?: boolean;
   readonly version: 5 | 6;
 }
 
@@ -191,7 +193,7 @@ function randomAction(random: Random, kind: Kind, tableId: number, options: Tabl
     ...(kind === "mpls" ? [() => action.setField("mplsLabel", random.below(9)), (): Action => ({ type: "decMplsTtl" })] : []),
     // To a later table only: ofproto/trace follows a packet that is tracked in a loop for ever.
     ...(options.tracking && ip && tableId + 1 < tableCount ? [1, 2, 3, 4, 5].map(() => () => action.ct({ zone: random.below(4), recircTable: random.chance(0.7) ? Math.min(tableCount - 1, tableId + 1) : 0xff, ...tracked(random) })) : []),
-    ...(kind === "mpls" ? [() => action.popMpls(random.pick([0x8847, 0x800]))] : options.tracking ? [] : [() => action.pushMpls()]), // ovs-vswitchd 3.1 aborts where a packet with a label comes to a ct action
+    ...(options.labels === false ? [] : kind === "mpls" ? [() => action.popMpls(random.pick([0x8847, 0x800]))] : options.tracking ? [] : [() => action.pushMpls()]), // ovs-vswitchd 3.1 aborts where a packet with a label comes to a ct action
     ...(nested === 0 && !options.tracking ? [() => action.clone(...actionList(random, kind, tableId, options, 1))] : []),
     ...(options.version === 6 ? [(): Action => ({ type: "meter", meterId: 1 + random.below(2) })] : []),
   ];
