@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import { allMeters } from "node-openflow";
 import { OvsdbClient, type Replica } from "ovsdb-client";
 import type { Logger } from "pino";
+import { databaseOptions } from "./config/database.js";
 import type { Config } from "./config/schema.js";
 import { attachFlows, desiredForwarding } from "./forward/forwarding.js";
 import { managementSocket, type Dial } from "./network/bridge-session.js";
@@ -78,7 +79,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** Connects to the database and builds the parts; nothing is changed before `start`. */
   static async create(config: Config, log: Logger, nowMs: () => number = () => performance.now(), signal?: AbortSignal): Promise<Controller> {
-    const client = await OvsdbClient.connect({ remote: config.ovsdb, backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
+    const client = await OvsdbClient.connect({ ...databaseOptions(config), backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
     const replica = await client.replica("Open_vSwitch", monitoredTables);
     return new Controller(config, log, nowMs, client, replica);
   }
