@@ -21,6 +21,7 @@ import { unixctl, vswitchdSocket } from "./network/unixctl.js";
 import { DatabaseWriter } from "./reconcile/database-writer.js";
 import { LiveSwitches } from "./reconcile/live-switches.js";
 import type { SwitchState } from "./reconcile/switch-writer.js";
+import { Explainer } from "./shadow/explainer.js";
 import type { CopyMode } from "./shadow/fidelity/account.js";
 import { foreignClaims, type ConflictKind } from "./shadow/fidelity/conflicts.js";
 import type { Counters } from "./shadow/fidelity/meter.js";
@@ -69,6 +70,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly promotion: Promotion;
   readonly live: LiveSwitches;
   readonly database: DatabaseWriter;
+  readonly explainer: Explainer;
   readonly resubmits: ResubmitWatch;
   /** Why copying was switched off by ourselves; undefined while it was not. */
   stoppedCopying: string | undefined;
@@ -120,6 +122,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       taken: (bridge, flow) => this.emit("conflict", bridge, "our flow deleted", `table ${flow.tableId}, priority ${flow.priority}`, 1),
       differed: (bridge, differences) => this.emit("conflict", bridge, "our tables changed", "what we put there was changed or deleted", differences),
     });
+    this.explainer = new Explainer({ tables: replica, dial, control: async (method, params) => unixctl(await vswitchdSocket(config.openflow.runDir), method, params) });
     const { sflow } = config;
     this.shadow = new Shadow({
       database: this.database,

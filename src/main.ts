@@ -155,6 +155,7 @@ class Daemon {
       routing: this.interception.surface(),
       fidelity: this.fidelitySurface(),
       store: this.store,
+      explain: controller.explainer,
       log,
     });
     log.info({ api: this.api.port, sflow: this.sflow.port, openflow: this.openflow?.port }, "ovs-shadowd is up");

@@ -10,6 +10,8 @@ import type { Prediction } from "../predict/onset.js";
 import type { PromotionStep } from "../shadow/promotion.js";
 import { changeMessage, predictionMessage, readRules, topologyMessage } from "./convert.js";
 import { ShadowServiceService, type GetStatusResponse, type ShadowServiceServer, type WatchChangesRequest, type WatchChangesResponse } from "./generated/ovsshadow/v1/shadow.js";
+import { ExplainServiceService } from "./generated/ovsshadow/v1/explain.js";
+import { explainHandlers, type ExplainSurface } from "./explain-service.js";
 import { ObservationServiceService } from "./generated/ovsshadow/v1/observation.js";
 import { FidelityServiceService } from "./generated/ovsshadow/v1/fidelity.js";
 import { HistoryServiceService } from "./generated/ovsshadow/v1/history.js";
@@ -43,6 +45,7 @@ export interface ApiOptions {
   readonly observation: ObservationSurface;
   readonly fidelity: FidelitySurface;
   readonly store: TimeSeriesStore;
+  readonly explain: ExplainSurface;
   readonly log: Logger;
 }
 
@@ -121,7 +124,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   server.addService(RoutingServiceService, routingHandlers(options.routing));
   server.addService(FidelityServiceService, fidelityHandlers(options.fidelity));
   server.addService(HistoryServiceService, historyHandlers(options.store));
-  const names = ["ShadowService", "ObservationService", "RoutingService", "FidelityService", "HistoryService"];
+  server.addService(ExplainServiceService, explainHandlers(options.explain));
+  const names = ["ShadowService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService"];
   const health = new HealthImplementation({ "": "SERVING", ...Object.fromEntries(names.map((name) => [`ovsshadow.v1.${name}`, "SERVING" as const])) });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);

@@ -5,6 +5,7 @@ import { CallError, type GlobalOptions } from "./client.js";
 import type { EventOptions } from "./edits.js";
 import type { FeaturesOptions } from "./features.js";
 import type { HistoryOptions } from "./history.js";
+import type { ExplainOptions } from "./explain.js";
 import type { ProposeOptions } from "./propose.js";
 
 const number = (text: string): number => {
@@ -74,6 +75,9 @@ verb("history", "the past: the network as it was, what happened, how a metric we
   .addOption(new Option("--bucket <ms>", "values by buckets of this length").argParser(number))
   .option("--aggregate <what>", "mean, sum, min, max, count, p50, p95 or p99 of a bucket", "mean")
   .option("--parquet <dir>", "export the range into this empty directory of the daemon's host, with a manifest");
+verb("explain", "what a packet does on live and on the shadow, and which flow is the reason", async (options: ExplainOptions) => (await import("./explain.js")).explain(options))
+  .requiredOption("--bridge <name>", "live bridge")
+  .requiredOption("--packet <fields>", 'as ofproto/trace takes it: "in_port=1,tcp,nw_dst=10.0.0.1,tp_dst=80"');
 for (const direction of ["promote", "demote"] as const) {
   verb(direction, direction === "promote" ? "the shadow takes over" : "live takes back over", async (options: GlobalOptions & { why: string }) => (await import("./promotion.js")).promotion(options, direction)).option(
     "--why <text>",

@@ -33,6 +33,8 @@ export interface PortRow {
   readonly vlanMode: string | undefined;
   /** Interfaces: more than one for a bond. */
   readonly members: number;
+  /** VLANs a trunk carries; empty: all. */
+  readonly trunks: readonly number[];
   /** Our role mark, undefined for a port that is not ours. */
   readonly role: string | undefined;
   /** What a port of ours stands for: "bridge:ofport" of a live port. */
@@ -60,6 +62,11 @@ export const text = (row: Row | undefined, column: string): string | undefined =
 export const integer = (row: Row | undefined, column: string): number | undefined => {
   const value = row?.[column];
   return typeof value === "number" ? value : undefined;
+};
+const integers = (row: Row | undefined, column: string): readonly number[] => {
+  const value = row?.[column];
+  if (typeof value === "number") return [value];
+  return Array.isArray(value) ? value.filter((item): item is number => typeof item === "number") : [];
 };
 export const uuids = (row: Row | undefined, column: string): readonly string[] => {
   const value = row?.[column];
@@ -93,6 +100,7 @@ function readPort(tables: Tables, uuid: string): PortRow | undefined {
     tag: integer(port, "tag"),
     vlanMode: text(port, "vlan_mode"),
     members: uuids(port, "interfaces").length,
+    trunks: integers(port, "trunks"),
     role: entries(port, "external_ids").get(mark.role),
     live: entries(port, "external_ids").get(mark.live),
     error: text(device, "error"),

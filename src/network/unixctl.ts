@@ -38,3 +38,108 @@ export function unixctl(socket: string, method: string, params: readonly string[
     });
   });
 }
+
+/** Questions that may wait for their answers on one connection; beyond, `ask` rejects. */
+const maxWaiting = 1_024;
+
+interface Waiting {
+  readonly method: string;
+  readonly resolve: (text: string) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * A connection for many questions: they may be asked without waiting, and are answered in order. It ends with the first fault; what
+ * waits is then rejected, and so is what is asked later.
+ */
+export class UnixctlConnection {
+  private readonly socket: net.Socket;
+  private readonly waiting: Waiting[] = [];
+  private readonly scanner = new ObjectScanner();
+  private ended: Error | undefined;
+
+  private constructor(socket: net.Socket) {
+    this.socket = socket;
+    socket.on("data", (chunk: Buffer) => this.received(chunk));
+    socket.on("error", (error) => this.end(error));
+    socket.on("close", () => this.end(new Error("the control connection was closed")));
+  }
+
+  static async open(path: string): Promise<UnixctlConnection> {
+    const socket = net.connect({ path });
+    await new Promise<void>((resolve, reject) => {
+      socket.once("connect", resolve);
+      socket.once("error", reject);
+    });
+    return new UnixctlConnection(socket);
+  }
+
+  /** Resolves with the answer; rejects with the daemon's words. */
+  ask(method: string, params: readonly string[]): Promise<string> {
+    if (this.ended !== undefined) return Promise.reject(this.ended);
+    if (this.waiting.length >= maxWaiting) return Promise.reject(new Error(`${method}: ${maxWaiting} questions wait already`));
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ method, resolve, reject });
+      this.socket.write(JSON.stringify({ method, params, id: 0 }));
+    });
+  }
+
+  close(): void {
+    this.end(new Error("the control connection was closed here"));
+  }
+
+  private received(chunk: Buffer): void {
+    try {
+      for (const text of this.scanner.push(chunk)) {
+        const { result, error } = JSON.parse(text) as { readonly result?: unknown; readonly error?: unknown };
+        const asked = this.waiting.shift();
+        if (typeof result === "string") asked?.resolve(result);
+        else asked?.reject(new Error(`${asked.method}: ${String(error).trim()}`));
+      }
+    } catch (error) {
+      this.end(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  private end(error: Error): void {
+    if (this.ended !== undefined) return;
+    this.ended = error;
+    this.socket.destroy();
+    for (const { reject } of this.waiting.splice(0)) reject(error);
+  }
+}
+
+const [openBrace, closeBrace, quote, backslash] = [0x7b, 0x7d, 0x22, 0x5c];
+
+/** Cuts a stream of JSON objects that follow one another without anything between. */
+class ObjectScanner {
+  private kept: Buffer[] = [];
+  private keptLength = 0;
+  private depth = 0;
+  private inString = false;
+  private escaped = false;
+
+  push(chunk: Buffer): string[] {
+    const found: string[] = [];
+    let start = 0;
+    for (let i = 0; i < chunk.length; i++) {
+      const byte = chunk[i];
+      if (this.inString) {
+        if (this.escaped) this.escaped = false;
+        else if (byte === backslash) this.escaped = true;
+        else if (byte === quote) this.inString = false;
+      } else if (byte === quote) this.inString = true;
+      else if (byte === openBrace) this.depth++;
+      else if (byte === closeBrace && --this.depth === 0) {
+        found.push(Buffer.concat([...this.kept, chunk.subarray(start, i + 1)]).toString("utf8"));
+        this.kept = [];
+        this.keptLength = 0;
+        start = i + 1;
+      }
+    }
+    this.keptLength += chunk.length - start;
+    if (this.keptLength > maxAnswer) throw new Error("the answer is too long");
+    if (start < chunk.length) this.kept.push(chunk.subarray(start));
+    return found;
+  }
+}

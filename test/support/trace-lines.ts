@@ -1,0 +1,43 @@
+/** What one bridge does in a trace, line by line: without the bridges behind its patch ports, ports by number, so that live and shadow can be compared. */
+
+/** Names of ports to numbers, for one bridge. */
+export type PortNames = ReadonlyMap<string, number>;
+
+const indentOf = (line: string): number => line.length - line.trimStart().length;
+
+/**
+ * The lines about `bridge` in an answer of ofproto/trace, and its final flow. Left out: blocks of other bridges, numbers of
+ * recirculations, and outputs to ports that `leavesOut` names.
+ */
+export function traceLines(text: string, bridge: string, names: PortNames, leavesOut: (port: number) => boolean): string[] {
+  const found: string[] = [];
+  /** Indents at which blocks of other bridges began; the innermost last. */
+  let otherFrom: number | undefined;
+  const lines = text.split("\n");
+  for (const [i, line] of lines.entries()) {
+    if (line.trim() === "" || /^\s*-+$/.test(line) || /^=+$/.test(line)) continue;
+    const indent = indentOf(line);
+    const header = /^\s*bridge\("([^"]+)"\)$/.exec(line)?.[1];
+    if (header !== undefined && /^\s*-+$/.test(lines[i + 1] ?? "")) {
+      if (otherFrom !== undefined && indent > otherFrom) continue;
+      otherFrom = header === bridge ? undefined : indent;
+      continue;
+    }
+    // Numbers of tables are written in two places: from 100 on a table begins where its bridge does.
+    if (otherFrom !== undefined && (indent > otherFrom || (indent === otherFrom && /^\s*\d{3}\. /.test(line)))) continue;
+    otherFrom = undefined;
+    if (/^(Flow|Megaflow|Datapath actions):/.test(line)) continue; // the question; what was looked at; both sides of the copy
+    found.push(line.trimEnd());
+  }
+  return found.map((line) => numbered(line, names)).filter((line) => !/^\s*output:(\d+)$/.test(line) || !leavesOut(Number(line.split(":")[1])));
+}
+
+/** Ports in matches and actions by number. */
+function numbered(line: string, names: PortNames): string {
+  return line
+    .replace(/recirc(_id=|\()0x[0-9a-f]+/g, "recirc$1N")
+    .replace(/"([^"]+)"|\b([A-Za-z][\w.-]*)\b/g, (whole, quoted: string | undefined, plain: string | undefined) => {
+      const number = names.get(quoted ?? plain ?? "");
+      return number === undefined ? whole : String(number);
+    });
+}
