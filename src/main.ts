@@ -83,7 +83,7 @@ class Daemon {
       dryRun: attack.dryRun,
     });
     this.defence = model === undefined ? undefined : new Defence({ model, manager: this.changes, policy: attack, log, nowMs: Date.now });
-    this.observer = new Observer({ controller, log, nowMs: Date.now });
+    this.observer = new Observer({ controller, log, nowMs: Date.now, tcpConnections: config.telemetry.tcp.enabled ? config.telemetry.tcp.maxConnections : undefined });
     controller.setOverlays((bridge) => this.changes.overlays(bridge));
   }
 
@@ -100,7 +100,7 @@ class Daemon {
     controller.start();
     this.observer.start();
     defence?.start();
-    this.api = await startApi({ listen: this.config.api.listen, control: this.surface(), observation: this.observer, log });
+    this.api = await startApi({ listen: this.config.api.listen, control: this.surface(), observation: this.observer, telemetry: this.observer, log });
     log.info({ api: this.api.port, sflow: this.sflow.port, openflow: this.openflow?.port }, "ovs-shadowd is up");
   }
 

@@ -8,9 +8,12 @@ import type { Controller } from "./controller.js";
 import { Observatory } from "./telemetry/observatory.js";
 import type { ObservedPacket } from "./telemetry/observed-packet.js";
 import { SflowFeed } from "./telemetry/sflow-feed.js";
+import { TcpMonitor } from "./telemetry/tcp/monitor.js";
 
 export interface ObserverParts {
-  readonly controller: Pick<Controller, "portReadings" | "discovery" | "on">;
+  readonly controller: Pick<Controller, "portReadings" | "discovery" | "on" | "shadow">;
+  /** Capture TCP connections, so many at once; undefined: don't. */
+  readonly tcpConnections: number | undefined;
   readonly log: Logger;
   /** ms since the epoch. */
   readonly nowMs: () => number;
@@ -19,14 +22,19 @@ export interface ObserverParts {
 export class Observer implements ObservationSink {
   readonly feed = new SflowFeed();
   readonly observatory: Observatory;
+  readonly tcp: TcpMonitor | undefined;
   private readonly parts: ObserverParts;
   private readonly learned: Profile;
 
   constructor(parts: ObserverParts) {
     this.parts = parts;
-    const { controller, nowMs } = parts;
+    const { controller, log, nowMs, tcpConnections } = parts;
     this.learned = new Profile({ happened: (event) => this.happened(event) });
     this.observatory = new Observatory({ sink: this, readPorts: (side) => controller.portReadings(side), network: () => controller.discovery.current, nowMs });
+    this.tcp = tcpConnections === undefined ? undefined : new TcpMonitor(tcpConnections);
+    this.tcp?.on("second", (observations) => observations.forEach((observation) => this.observe(observation)));
+    this.tcp?.on("failure", (device, why) => log.warn({ device, why }, "a capture ended; trying again"));
+    controller.on("converged", () => this.tcp?.setDevices(controller.shadow.taps));
     controller.on("network", (network) => this.feed.update(network));
   }
 
@@ -34,8 +42,9 @@ export class Observer implements ObservationSink {
     this.observatory.start();
   }
 
-  stop(): Promise<void> {
-    return this.observatory.stop();
+  async stop(): Promise<void> {
+    await this.tcp?.close();
+    await this.observatory.stop();
   }
 
   /** The packets that a datagram tells of; they have been taken in. */

@@ -11,8 +11,10 @@ import type { PromotionStep } from "../shadow/promotion.js";
 import { changeMessage, predictionMessage, readRules, topologyMessage } from "./convert.js";
 import { ShadowServiceService, type GetStatusResponse, type ShadowServiceServer, type WatchChangesRequest, type WatchChangesResponse } from "./generated/ovsshadow/v1/shadow.js";
 import { ObservationServiceService } from "./generated/ovsshadow/v1/observation.js";
+import { TelemetryServiceService } from "./generated/ovsshadow/v1/telemetry.js";
 import { observationHandlers, type ObservationSurface } from "./observation-service.js";
 import { reflectionServices } from "./reflection.js";
+import { telemetryHandlers, type TelemetrySurface } from "./telemetry-service.js";
 import { unary } from "./unary.js";
 
 /** What the API needs of the controller. */
@@ -33,6 +35,7 @@ export interface ApiOptions {
   readonly listen: string;
   readonly control: ControlSurface;
   readonly observation: ObservationSurface;
+  readonly telemetry: TelemetrySurface;
   readonly log: Logger;
 }
 
@@ -108,7 +111,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const server = new Server();
   server.addService(ShadowServiceService, handlers(options));
   server.addService(ObservationServiceService, observationHandlers(options.observation));
-  const health = new HealthImplementation({ "": "SERVING", "ovsshadow.v1.ShadowService": "SERVING", "ovsshadow.v1.ObservationService": "SERVING" });
+  server.addService(TelemetryServiceService, telemetryHandlers(options.telemetry));
+  const health = new HealthImplementation({ "": "SERVING", "ovsshadow.v1.ShadowService": "SERVING", "ovsshadow.v1.ObservationService": "SERVING", "ovsshadow.v1.TelemetryService": "SERVING" });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);
   const port = await new Promise<number>((resolve, reject) =>

@@ -37,6 +37,8 @@ export interface ShadowParts {
   readonly holdMs: number;
   readonly replicate: boolean;
   readonly showSink: boolean;
+  /** Copies are always shown on the adapters' LOCAL devices, not only during a trial. */
+  readonly tap: boolean;
   readonly sflow: DesiredSflow | undefined;
   /** A flow went away on a live bridge, by time-out or by anyone's hand. */
   readonly liveFlowRemoved: (bridge: string, flow: FlowEntry) => void;
@@ -144,6 +146,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return replicatedEdges(this.rows, bridge);
   }
 
+  /** Devices on which copies are shown as they enter the shadow, while tapped. */
+  get taps(): string[] {
+    return [...this.source.network.bridges.keys()].filter((name) => this.edges(name).length > 0).map(adapterBridge);
+  }
+
   /** Live tables as followed: for the guest's view of foreign flows. */
   follower(bridge: string): TableFollower | undefined {
     return this.followers.get(bridge);
@@ -184,8 +191,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.changed();
     try {
       await this.settle();
-      const ingress = [...this.source.network.bridges.keys()].filter((name) => this.edges(name).length > 0).map(adapterBridge);
-      return await body({ ingress, matched: [...flows.keys()].map(shadowBridge) });
+      return await body({ ingress: this.taps, matched: [...flows.keys()].map(shadowBridge) });
     } finally {
       this.trial = undefined;
       this.isTapped = false;
@@ -343,7 +349,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
         groups: [...foreignGroups, ...ours.groups],
       });
       this.own.get(adapterBridge(name))?.writer.setDesired({
-        flows: adapterFlows(this.edges(name), { tap: this.isTapped, showSink: this.parts.showSink, promoted: this.isPromoted }),
+        flows: adapterFlows(this.edges(name), { tap: this.isTapped || this.parts.tap, showSink: this.parts.showSink, promoted: this.isPromoted }),
         groups: [],
       });
     }
