@@ -73,7 +73,10 @@ export async function compareTransfer(stage: Stage, from: string, to: string, tc
     if (last === undefined) throw new Error(`ss does not know ${name}`);
     let found: Connection | undefined;
     // ss counts the SYN as a byte acknowledged, we count the stream's bytes.
-    await waitFor(async () => ((found = await ours())?.client?.appBytes ?? 0) >= last.bytesAcked - 1 && found?.client?.inFlight === 0, "all of the stream was captured");
+    const isWhole = async (): Promise<boolean> => ((found = await ours())?.client?.appBytes ?? 0) >= last.bytesAcked - 1 && found?.client?.inFlight === 0;
+    await waitFor(isWhole, "all of the stream was captured").catch((error: unknown) => {
+      throw new Error(`${name}: ss has ${JSON.stringify(last)}, we have ${JSON.stringify(found?.client)}`, { cause: error });
+    });
     if (found === undefined) throw new Error("not reached");
     return { kernelRttMs: median(kernelRtts), ourRttMs: median(ourRtts), readings: Math.min(kernelRtts.length, ourRtts.length), kernel: last, ours: found };
   } finally {

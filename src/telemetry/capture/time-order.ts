@@ -29,7 +29,7 @@ export class TimeOrder {
   private readonly slots: number;
   private readonly queues = new Map<string, Queue>();
 
-  constructor(deliver: Deliver, holdMs = 50, slots = 16_384) {
+  constructor(deliver: Deliver, holdMs = 250, slots = 32_768) {
     this.deliver = deliver;
     this.holdMs = holdMs;
     this.slots = slots;

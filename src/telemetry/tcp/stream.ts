@@ -96,7 +96,7 @@ function advance(table: ConnectionTable, at: number, m: number, length: number, 
   if (flight > get(words, at + word.maxFlight)) words[at + word.maxFlight] = flight;
   remember(words, at, end, ipId);
   const bits = get(words, at + word.bits);
-  if (payload === 0 || ((bits & bit.recovering) !== 0 && (bits & bit.sack) === 0)) return;
+  if (payload === 0 || flight <= 0 || ((bits & bit.recovering) !== 0 && (bits & bit.sack) === 0)) return;
   const waiting = get(words, at + word.timedCount);
   if (waiting >= timed) return;
   const to = (get(words, at + word.timedHead) + waiting) % timed;
@@ -203,14 +203,9 @@ export function addAck(table: ConnectionTable, slot: number, side: number, segme
   if (isDsack) count(table, slot, 1 - side, "dsacks");
   const firstBlock = isDsack ? 1 : 0;
   if (segment.sackBlocks > firstBlock) sacked(table, slot, 1 - side, segment, firstBlock, tMs);
-  if (ahead(ack, acked) > 0) {
-    cumulative(table, slot, 1 - side, segment, tMs);
-    // Acknowledged and never seen: sent before or beside the capture.
-    if (ahead(ack, next) > 0) {
-      words[at + word.next] = ack;
-      count(table, slot, 1 - side, "unseen");
-    }
-  } else if (isSame && segment.payload === 0 && (flags & (flag.syn | flag.fin)) === 0 && ahead(next, acked) > 0 && ack === acked) {
+  // Acknowledged before it was seen: the capture of the other edge is behind, or missed it. If so, a gap will show that.
+  if (ahead(ack, acked) > 0) cumulative(table, slot, 1 - side, segment, tMs);
+  else if (isSame && segment.payload === 0 && (flags & (flag.syn | flag.fin)) === 0 && ahead(next, acked) > 0 && ack === acked) {
     count(table, slot, side, "duplicateAcks");
     if (segment.sackBlocks === 0) {
       dropTimed(words, at);
