@@ -48,10 +48,9 @@ function write(file: string): void {
 
 async function run(file: string, mode: "count" | "state"): Promise<{ readonly ran: Ran; readonly rate: number }> {
   const startedMs = performance.now();
-  const tcpdump = spawn("tcpdump", ["-r", file, "-w", "-"], { stdio: ["ignore", "pipe", "ignore"] });
-  const child = spawn(process.execPath, [program, mode], { stdio: [tcpdump.stdout, "pipe", "inherit"] });
+  const child = spawn("sh", ["-c", 'tcpdump -r - -w - <"$1" 2>/dev/null | "$2" "$3" "$4"', "sh", file, process.execPath, program, mode], { stdio: ["ignore", "pipe", "inherit"] });
   let output = "";
-  child.stdout?.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   const [code] = (await once(child, "close")) as [number | null];
   if (code !== 0) throw new Error(`the reader ended with status ${code}`);
   const ran = JSON.parse(output) as Ran;
