@@ -26,6 +26,8 @@ function write(file: string): void {
   const fd = openSync(file, "w");
   const header = Buffer.alloc(24);
   header.writeUInt32LE(0xa1b2c3d4, 0);
+  header.writeUInt16LE(2, 4); // version 2.4
+  header.writeUInt16LE(4, 6);
   header.writeUInt32LE(128, 16);
   header.writeUInt32LE(1, 20);
   writeSync(fd, header);
