@@ -137,6 +137,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       holdMs: config.shadow.holdMs,
       replicate: config.shadow.replicate,
       showSink: config.shadow.showSink,
+      tap: config.telemetry.tcp.enabled,
       sflow: { target: `${sflow.host}:${sflow.port}`, sampling: sflow.samplingRate, pollingS: sflow.pollingS, agent: sflow.agent },
       liveFlowRemoved: (bridge, flow) => this.live.removed(bridge, flow),
       following: (follower) => this.emit("following", follower),

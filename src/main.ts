@@ -127,7 +127,15 @@ class Daemon {
       },
       happened: (event) => store.happened(event),
     };
-    this.observer = new Observer({ controller, sflow: config.sflow, stateDir: config.stateDir, log, sink, nowMs: Date.now });
+    this.observer = new Observer({
+      controller,
+      sflow: config.sflow,
+      stateDir: config.stateDir,
+      log,
+      sink,
+      nowMs: Date.now,
+      tcpConnections: config.telemetry.tcp.enabled ? config.telemetry.tcp.maxConnections : undefined,
+    });
     this.copies = new Copies({ controller, config, sink: this.observer, log, nowMs: () => performance.now(), epochMs: Date.now });
     this.defence?.on("prediction", ({ subject }) => this.observer.suspect(subject));
     controller.setOverlays((bridge) => this.changes.overlays(bridge));
@@ -155,6 +163,7 @@ class Daemon {
       routing: this.interception.surface(),
       fidelity: this.fidelitySurface(),
       store: this.store,
+      telemetry: this.observer,
       explain: controller.explainer,
       log,
     });

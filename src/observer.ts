@@ -15,12 +15,15 @@ import { Observatory } from "./telemetry/observatory.js";
 import type { ObservedPacket } from "./telemetry/observed-packet.js";
 import { planSampling, type BridgeTraffic } from "./telemetry/sampling-plan.js";
 import { SflowFeed } from "./telemetry/sflow-feed.js";
+import { TcpMonitor } from "./telemetry/tcp/monitor.js";
 
 export interface ObserverParts {
-  readonly controller: Pick<Controller, "portReadings" | "switchReadings" | "setSampling" | "discovery" | "on">;
+  readonly controller: Pick<Controller, "portReadings" | "switchReadings" | "setSampling" | "discovery" | "on" | "shadow">;
   readonly sflow: Config["sflow"];
   /** Where the profile is kept. */
   readonly stateDir: string;
+  /** Capture TCP connections, so many at once; undefined: don't. */
+  readonly tcpConnections: number | undefined;
   readonly log: Logger;
   /** Where every fact goes besides, as to a store. */
   readonly sink: ObservationSink;
@@ -40,6 +43,7 @@ const maxRate = 4_096;
 export class Observer implements ObservationSink {
   readonly feed = new SflowFeed();
   readonly observatory: Observatory;
+  readonly tcp: TcpMonitor | undefined;
   readonly anomalies = new Anomalies();
   /** Why the profile can't be kept; undefined while it can. */
   failure: string | undefined;
@@ -54,7 +58,7 @@ export class Observer implements ObservationSink {
 
   constructor(parts: ObserverParts) {
     this.parts = parts;
-    const { controller, nowMs } = parts;
+    const { controller, log, nowMs, tcpConnections } = parts;
     this.cpuAtMs = nowMs();
     this.learned = new Profile({ happened: (event) => this.happened(event) });
     this.observatory = new Observatory({
@@ -64,6 +68,10 @@ export class Observer implements ObservationSink {
       network: () => controller.discovery.current,
       nowMs,
     });
+    this.tcp = tcpConnections === undefined ? undefined : new TcpMonitor(tcpConnections);
+    this.tcp?.on("second", (observations) => observations.forEach((observation) => this.observe(observation)));
+    this.tcp?.on("failure", (device, why) => log.warn({ device, why }, "a capture ended; trying again"));
+    controller.on("converged", () => this.tcp?.setDevices(controller.shadow.taps));
     controller.on("network", (network) => this.feed.update(network));
   }
 
@@ -80,6 +88,7 @@ export class Observer implements ObservationSink {
 
   async stop(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
+    await this.tcp?.close();
     await this.observatory.stop();
     this.keep();
   }

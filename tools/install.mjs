@@ -27,6 +27,7 @@ const packages = [
   { name: "tcpdump", program: "/usr/bin/tcpdump", alternative: "/usr/sbin/tcpdump", why: "headers of the shadow's copies, for trials" },
   { name: "util-linux", program: "/usr/bin/setpriv", why: "namespaces that end with the program" },
   { name: "procps", program: "/usr/bin/ps", alternative: "/bin/ps", why: "Mininet" },
+  { name: "nftables", program: "/usr/sbin/nft", why: "random loss at a host", only: "test" },
   { name: "tshark", program: "/usr/bin/tshark", why: "a second opinion on our frames", only: "test" },
   { name: "frr", unit: "frr", program: "/usr/lib/frr/bgpd", why: "a router whose routes we listen to", only: "test" },
   { name: "bird2", unit: "bird", program: "/usr/sbin/bird", why: "its neighbour, by another hand", only: "test" },

@@ -13,6 +13,7 @@ import { ShadowServiceService, type GetStatusResponse, type ShadowServiceServer,
 import { ExplainServiceService } from "./generated/ovsshadow/v1/explain.js";
 import { explainHandlers, type ExplainSurface } from "./explain-service.js";
 import { ObservationServiceService } from "./generated/ovsshadow/v1/observation.js";
+import { TelemetryServiceService } from "./generated/ovsshadow/v1/telemetry.js";
 import { FidelityServiceService } from "./generated/ovsshadow/v1/fidelity.js";
 import { HistoryServiceService } from "./generated/ovsshadow/v1/history.js";
 import { RoutingServiceService } from "./generated/ovsshadow/v1/routing.js";
@@ -22,6 +23,7 @@ import { observationHandlers, type ObservationSurface } from "./observation-serv
 import { reflectionServices } from "./reflection.js";
 import { routingHandlers, type RoutingSurface } from "./routing-service.js";
 import type { TimeSeriesStore } from "../store/store.js";
+import { telemetryHandlers, type TelemetrySurface } from "./telemetry-service.js";
 import { unary } from "./unary.js";
 
 /** What the API needs of the controller. */
@@ -46,6 +48,7 @@ export interface ApiOptions {
   readonly fidelity: FidelitySurface;
   readonly store: TimeSeriesStore;
   readonly explain: ExplainSurface;
+  readonly telemetry: TelemetrySurface;
   readonly log: Logger;
 }
 
@@ -125,7 +128,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   server.addService(FidelityServiceService, fidelityHandlers(options.fidelity));
   server.addService(HistoryServiceService, historyHandlers(options.store));
   server.addService(ExplainServiceService, explainHandlers(options.explain));
-  const names = ["ShadowService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService"];
+  server.addService(TelemetryServiceService, telemetryHandlers(options.telemetry));
+  const names = ["ShadowService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService"];
   const health = new HealthImplementation({ "": "SERVING", ...Object.fromEntries(names.map((name) => [`ovsshadow.v1.${name}`, "SERVING" as const])) });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);

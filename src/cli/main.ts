@@ -2,6 +2,7 @@
 /** ovs-shadowctl: the command line over gRPC. Exit status 0: done; 1: refused or failed; 2: wrong use. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { CallError, type GlobalOptions } from "./client.js";
+import type { ConnectionsOptions } from "./connections.js";
 import type { EventOptions } from "./edits.js";
 import type { FeaturesOptions } from "./features.js";
 import type { HistoryOptions } from "./history.js";
@@ -63,6 +64,10 @@ verb("features", "what is measured of both networks, or in a capture", async (op
   .addOption(new Option("--sampling <n>", "take one packet in n of a capture").default(1).argParser(number))
   .addOption(new Option("--seed <n>", "of the sampling").default(1).argParser(number))
   .option("--out <file>", "FILE.parquet or FILE.csv; without: JSON lines");
+verb("connections", "TCP connections, from the copies", async (options: ConnectionsOptions) => (await import("./connections.js")).connections(options))
+  .option("--address <address>", "only of this host")
+  .addOption(new Option("-n, --limit <count>", "at most this many").default(100).argParser(number))
+  .option("-w, --watch", "go on, once a second");
 verb("deviations", "what the shadow does otherwise than live, with mirror loss kept apart", async (options: GlobalOptions) => (await import("./deviations.js")).deviations(options));
 verb("profile", "the behavioural profile: who uses what, when, how much, and what needs what", async (options: GlobalOptions) => (await import("./profile.js")).profile(options)).option("-w, --watch", "then each change, one line each");
 verb("history", "the past: the network as it was, what happened, how a metric went, what is still kept", async (options: HistoryOptions) => (await import("./history.js")).history(options))

@@ -78,6 +78,18 @@ const plainSchema = z.strictObject({
       agent: z.string().default("lo"),
     })
     .prefault({}),
+  telemetry: z
+    .strictObject({
+      tcp: z
+        .strictObject({
+          /** Capture the copies on the adapters' LOCAL devices and keep the state of every TCP connection. Takes the place of shadow.showSink. */
+          enabled: z.boolean().default(false),
+          /** Connections known at once; about 1.1 kB each. */
+          maxConnections: z.number().int().min(1).max(4_000_000).default(65_536),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
   /** Folder of the attack model; none: no predictions. */
   model: z.string().optional(),
   policy: z

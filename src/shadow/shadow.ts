@@ -45,6 +45,8 @@ export interface ShadowParts {
   readonly holdMs: number;
   readonly replicate: boolean;
   readonly showSink: boolean;
+  /** Copies are always shown on the adapters' LOCAL devices, not only during a trial. */
+  readonly tap: boolean;
   readonly sflow: DesiredSflow | undefined;
   /** A flow went away on a live bridge, by time-out or by anyone's hand. */
   readonly liveFlowRemoved: (bridge: string, flow: FlowEntry) => void;
@@ -189,6 +191,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return this.edgesOf.get(bridge) ?? [];
   }
 
+  /** Devices on which copies are shown as they enter the shadow, while tapped. */
+  get taps(): string[] {
+    return [...this.source.network.bridges.keys()].filter((name) => this.edges(name).length > 0).map(adapterBridge);
+  }
+
   /** Live tables as followed: for the guest's view of foreign flows. */
   follower(bridge: string): TableFollower | undefined {
     return this.followers.get(bridge);
@@ -230,8 +237,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.changed();
     try {
       await this.settle();
-      const ingress = [...this.source.network.bridges.keys()].filter((name) => this.edges(name).length > 0).map(adapterBridge);
-      return await body({ ingress, matched: [...flows.keys()].map(shadowBridge) });
+      return await body({ ingress: this.taps, matched: [...flows.keys()].map(shadowBridge) });
     } finally {
       this.trial = undefined;
       this.isTapped = false;
@@ -481,7 +487,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     for (const name of this.source.network.bridges.keys()) {
       const own = this.own.get(shadowBridge(name));
       if (own !== undefined) this.setShadow(name, own, composed.get(name) ?? { flows: [], groups: [] });
-      const tap = this.isTapped || this.isAlwaysTapped || (this.tappedPort?.bridge === name ? this.tappedPort.ofport : false);
+      const tap = this.isTapped || this.isAlwaysTapped || this.parts.tap || (this.tappedPort?.bridge === name ? this.tappedPort.ofport : false);
       const mode = { tap, showSink: this.parts.showSink, promoted: this.isPromoted };
       const adapter = this.own.get(adapterBridge(name));
       const edges = this.edges(name);

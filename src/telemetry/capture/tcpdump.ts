@@ -1,0 +1,78 @@
+/** The one way to capture: tcpdump on a device, `-w -`, headers only. Ends by signal to its own child. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+
+/** Enough for Ethernet, two VLAN tags, IPv6 and all TCP options. */
+export const snapLength = 128;
+/** Kernel buffer in KiB: half a second at 200,000 packets/s. */
+const bufferKiB = 16_384;
+
+export interface TcpdumpOptions {
+  /** A pcap filter; none: all. */
+  readonly filter?: string;
+  readonly onChunk: (chunk: Buffer) => void;
+  /** It ended without having been asked to. */
+  readonly onEnd?: (why: string) => void;
+}
+
+export class Tcpdump {
+  readonly device: string;
+  /** Packets for which the kernel had no room, as of the last `look`, or the end. */
+  kernelDropped = 0;
+  private readonly child: ChildProcess;
+  private readonly exited: Promise<unknown>;
+  private errors = "";
+  private isEnding = false;
+
+  private constructor(device: string, child: ChildProcess, options: TcpdumpOptions) {
+    this.device = device;
+    this.child = child;
+    this.exited = once(child, "close").catch(() => undefined);
+    child.stdout?.on("data", options.onChunk);
+    child.stderr?.on("data", (chunk: Buffer) => {
+      this.errors = (this.errors + chunk.toString()).slice(-4_096);
+      const told = [...this.errors.matchAll(/(\d+) packets? dropped by kernel/g)].at(-1)?.[1];
+      if (told !== undefined) this.kernelDropped = Number(told);
+    });
+    child.once("close", () => {
+      if (!this.isEnding) options.onEnd?.(this.errors.trim().split("\n").at(-1) ?? "");
+    });
+  }
+
+  /** Starts capturing what comes in on `device`; resolves when tcpdump listens. Rejects when it can't. */
+  static async start(device: string, options: TcpdumpOptions): Promise<Tcpdump> {
+    // Up, and without an address: the kernel shall send nothing of its own into the bridge behind it.
+    await run("ip", ["link", "set", "dev", device, "addrgenmode", "none"]);
+    await run("ip", ["link", "set", "dev", device, "up"]);
+    const args = ["-i", device, "-Q", "in", "-n", "-p", "-s", String(snapLength), "-B", String(bufferKiB), "--immediate-mode", "-U", "-w", "-"];
+    const child = spawn("tcpdump", options.filter === undefined ? args : [...args, options.filter], { stdio: ["ignore", "pipe", "pipe"] });
+    const capture = new Tcpdump(device, child, options);
+    await new Promise<void>((resolve, reject) => {
+      child.stderr?.on("data", () => {
+        if (capture.errors.includes("listening on")) resolve();
+      });
+      child.once("error", reject);
+      child.once("exit", () => reject(new Error(`tcpdump on ${device}: ${capture.errors.trim()}`)));
+    });
+    return capture;
+  }
+
+  /** Asks for the kernel's count of drops; `kernelDropped` has it a moment later. */
+  look(): void {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill("SIGUSR1");
+  }
+
+  async stop(): Promise<void> {
+    this.isEnding = true;
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill("SIGINT");
+    await this.exited;
+  }
+}
+
+async function run(command: string, args: readonly string[]): Promise<void> {
+  const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"] });
+  let errors = "";
+  child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
+  const [code] = (await once(child, "close")) as [number];
+  if (code !== 0) throw new Error(`${command} ${args.join(" ")}: ${errors.trim()}`);
+}

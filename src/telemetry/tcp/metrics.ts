@@ -1,0 +1,37 @@
+/** What is measured of TCP each second: names, units, definitions, and the range in which a value is possible. */
+
+export interface Metric {
+  readonly name: string;
+  readonly unit: string;
+  readonly definition: string;
+  readonly min: number;
+  /** Above, the measurement is broken. */
+  readonly max: number;
+  /** How values of several connections become one. */
+  readonly together: "sum" | "mean" | "max";
+}
+
+const count = (name: string, definition: string, unit = "segments"): Metric => ({ name, unit, definition, min: 0, max: 2 ** 32, together: "sum" });
+const duration = (name: string, definition: string): Metric => ({ name, unit: "ms", definition, min: 0, max: 600_000, together: "mean" });
+
+/** A subject's values are of what it sends; for a connection, of what its client sends, and with "server" in front of what its server sends. */
+export const tcpMetrics = [
+  count("tcpConnections", "connections heard of", "connections"),
+  count("tcpOpened", "connections first heard of in this second", "connections"),
+  count("tcpUnanswered", "connections whose opening got no answer so far, or a refusal", "connections"),
+  count("tcpSegments", "segments sent"),
+  count("tcpBytes", "payload sent, that sent again included", "bytes"),
+  count("tcpRetransmissions", "segments whose bytes were sent before, or that fill a hole which showed more than 3 ms ago; a SYN and a FIN count"),
+  count("tcpSpurious", "retransmissions that D-SACK or the timestamps show to have been in vain; a lower bound"),
+  count("tcpOutOfOrder", "segments that were overtaken before they entered the network"),
+  count("tcpDuplicates", "segments seen twice with the same IPv4 identification: the network doubled them"),
+  count("tcpZeroWindows", "times a side closed its window"),
+  count("tcpWindowProbes", "probes of a closed window"),
+  count("tcpDuplicateAcks", "acknowledgements that repeat the last one while data is on its way"),
+  count("tcpSackHoles", "distinct holes told by SACK"),
+  duration("tcpRttMs", "smoothed round trip (RFC 6298): data to acknowledgement, and the least of the way back within 16 samples"),
+  duration("tcpPathMs", "the half of it from where data enters the network to where its acknowledgement does"),
+  { name: "tcpInFlight", unit: "bytes", definition: "sent and not yet acknowledged, at the second's end", min: 0, max: 2 ** 31, together: "sum" },
+] as const satisfies readonly Metric[];
+
+export type TcpValues = Readonly<Record<string, number>>;

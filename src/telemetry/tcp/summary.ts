@@ -1,0 +1,129 @@
+/** A connection as people and programs read it: made from the table's arrays when somebody asks. */
+import { ipv4Text, ipv6Text } from "sflow-collector";
+import type { ConnectionTable } from "./connection-table.js";
+import { bit, counterNames, handshakes, measure, small, states, time, word, type CounterName, type Handshake, type State } from "./layout.js";
+
+/** What one side sends, and how that fares. Times in ms, sizes in bytes; what was not measured is undefined. */
+export interface SideSummary extends Readonly<Record<CounterName, number>> {
+  readonly address: string;
+  readonly port: number;
+  /** Outer and inner VLAN id as they entered; 0: none. */
+  readonly vlan: number;
+  readonly innerVlan: number;
+  /** Bytes of the stream, each counted once. */
+  readonly appBytes: number;
+  /** Segments lost in the network: sent again, less those sent again in vain. */
+  readonly lost: number;
+  /** Sent again in vain, as D-SACK or the timestamps show. A lower bound. */
+  readonly spurious: number;
+  readonly inFlight: number;
+  readonly maxInFlight: number;
+  /** What this side lets the other send; undefined while its scale is not known. */
+  readonly windowBytes: number | undefined;
+  /** Smoothed round trip of what this side sends, as its own kernel would have it. */
+  readonly rttMs: number | undefined;
+  /** Its half from this side's edge to the answer at the other's edge, and the least of it. */
+  readonly pathMs: number | undefined;
+  readonly minPathMs: number | undefined;
+  readonly pathDeviationMs: number | undefined;
+  /** Its other half: from the answer at the other's edge to what that makes this side send. */
+  readonly returnMs: number | undefined;
+  /** The path's half by timestamps alone. */
+  readonly stampMs: number | undefined;
+  readonly handshakeMs: number | undefined;
+  readonly rttSamples: number;
+  readonly mss: number | undefined;
+  readonly hasSack: boolean;
+  readonly hasTimestamps: boolean;
+  readonly finished: boolean;
+}
+
+export interface ConnectionSummary {
+  /** "opener:port>other:port" */
+  readonly name: string;
+  readonly state: State;
+  readonly handshake: Handshake;
+  /** Captured from its first SYN on. */
+  readonly whole: boolean;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  /** Which side sent a RST. */
+  readonly resetBy: "client" | "server" | undefined;
+  /** Who opened it, as far as that is known. */
+  readonly client: SideSummary;
+  readonly server: SideSummary;
+}
+
+const bytes = new Uint8Array(16);
+
+function addressText(table: ConnectionTable, slot: number, side: number): string {
+  const at = slot * 10 + side * 4;
+  for (let i = 0; i < 16; i++) bytes[i] = ((table.keys[at + (i >> 2)] ?? 0) >>> (24 - (i & 3) * 8)) & 0xff;
+  return table.keys[at] === 0 && table.keys[at + 1] === 0 && table.keys[at + 2] === 0xffff ? ipv4Text(bytes, 12) : ipv6Text(bytes, 0);
+}
+
+/** `since`: "start" counts all, "second" what came since the last second ended. */
+export function summarize(table: ConnectionTable, slot: number, since: "start" | "second" = "start"): ConnectionSummary {
+  const smalls = slot * small.size;
+  const opener = table.smalls[smalls + small.opener] ?? 0;
+  const client = sideSummary(table, slot, opener, since);
+  const server = sideSummary(table, slot, 1 - opener, since);
+  const reset = table.smalls[smalls + small.reset] ?? 0;
+  const shown = ({ address, port }: SideSummary): string => (address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`);
+  return {
+    name: `${shown(client)}>${shown(server)}`,
+    state: states[table.smalls[smalls + small.state] ?? 0] ?? "opening",
+    handshake: handshakes[table.smalls[smalls + small.handshake] ?? 0] ?? "unseen",
+    whole: table.smalls[smalls + small.whole] === 1,
+    firstMs: table.times[slot * time.size + time.first] ?? 0,
+    lastMs: table.times[slot * time.size + time.last] ?? 0,
+    resetBy: reset === 0 ? undefined : reset - 1 === opener ? "client" : "server",
+    client,
+    server,
+  };
+}
+
+function sideSummary(table: ConnectionTable, slot: number, side: number, since: "start" | "second"): SideSummary {
+  const { words, measures } = table;
+  const w = (name: Exclude<keyof typeof word, "size">): number => words[(slot * 2 + side) * word.size + word[name]] ?? 0;
+  const peer = (name: Exclude<keyof typeof word, "size">): number => words[(slot * 2 + 1 - side) * word.size + word[name]] ?? 0;
+  const m = (name: Exclude<keyof typeof measure, "size">, of = side): number => measures[(slot * 2 + of) * measure.size + measure[name]] ?? 0;
+  const from = (slot * 2 + side) * counterNames.length;
+  const counts = Object.fromEntries(counterNames.map((name, i) => [name, ((table.counts[from + i] ?? 0) - (since === "second" ? (table.countsBefore[from + i] ?? 0) : 0)) >>> 0])) as Record<CounterName, number>;
+  const bits = w("bits");
+  const ifAny = (samples: number, value: number): number | undefined => (samples > 0 ? value : undefined);
+  const number = (value: number): number | undefined => (Number.isNaN(value) ? undefined : value);
+  const pathMs = ifAny(w("samples"), m("ackHalf")) ?? ifAny(w("stampSamples"), m("stampHalf")) ?? number(m("handshakeHalf"));
+  // The way back is taken at its least: what the answer makes a side send may also have waited for data.
+  const returnMs = ifAny(peer("stampSamples"), Math.min(m("stampLeast", 1 - side), m("stampLeastBefore", 1 - side))) ?? number(m("handshakeHalf", 1 - side));
+  const spurious = Math.min(counts.retransmissions, Math.max(counts.dsacks, counts.earlyAnswers));
+  // The window of a SYN is never scaled, and scaling takes both (RFC 7323, 2.2); without the SYNs the scale is not known.
+  const isScaled = w("scale") > 0 && peer("scale") > 0;
+  const knowsScale = (bits & bit.syn) !== 0 && (peer("bits") & bit.syn) !== 0;
+  const ports = table.keys[slot * 10 + 8] ?? 0;
+  return {
+    ...counts,
+    address: addressText(table, slot, side),
+    port: side === 0 ? ports >>> 16 : ports & 0xffff,
+    vlan: w("vlans") >>> 16,
+    innerVlan: w("vlans") & 0xffff,
+    appBytes: m("appBytes"),
+    spurious,
+    lost: counts.retransmissions - spurious,
+    inFlight: Math.max(0, (w("next") - w("acked")) | 0),
+    maxInFlight: w("maxFlight"),
+    windowBytes: knowsScale && (bits & bit.ackSent) !== 0 ? w("window") * (isScaled ? 2 ** (w("scale") - 1) : 1) : undefined,
+    rttMs: pathMs === undefined || returnMs === undefined ? undefined : pathMs + returnMs,
+    pathMs,
+    minPathMs: ifAny(w("samples"), m("ackLeast")),
+    pathDeviationMs: ifAny(w("samples"), m("ackDeviation")),
+    returnMs,
+    stampMs: ifAny(w("stampSamples"), m("stampHalf")),
+    handshakeMs: number(m("handshakeHalf")),
+    rttSamples: w("samples"),
+    mss: w("mss") || undefined,
+    hasSack: (bits & peer("bits") & bit.sack) !== 0,
+    hasTimestamps: (bits & peer("bits") & bit.stamps) !== 0,
+    finished: (bits & bit.finAcked) !== 0,
+  };
+}
