@@ -9,16 +9,18 @@ import type { Logger } from "pino";
 import type { Config } from "./config/schema.js";
 import { attachFlows, desiredForwarding } from "./forward/forwarding.js";
 import { managementSocket, type Dial } from "./network/bridge-session.js";
-import { monitoredTables, readBridges } from "./network/database-view.js";
+import { entries, monitoredTables, readBridges } from "./network/database-view.js";
 import { Discovery } from "./network/discovery.js";
 import type { FlowEntry } from "./network/flow-entry.js";
 import { connected, graphOf } from "./network/graph.js";
 import { portKey, type Network } from "./network/model.js";
+import { mark } from "./network/pipeline.js";
 import { unixctl, vswitchdSocket } from "./network/unixctl.js";
 import { DatabaseWriter } from "./reconcile/database-writer.js";
 import { LiveSwitches } from "./reconcile/live-switches.js";
 import type { SwitchState } from "./reconcile/switch-writer.js";
 import { Promotion, type PromotionStep } from "./shadow/promotion.js";
+import { SessionStore } from "./shadow/replication/session-store.js";
 import { ResubmitWatch, resubmitCounter } from "./shadow/resubmit-watch.js";
 import { Shadow } from "./shadow/shadow.js";
 
@@ -53,6 +55,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly live: LiveSwitches;
   readonly database: DatabaseWriter;
   readonly resubmits: ResubmitWatch;
+  readonly sessions: SessionStore;
   /** Why copying was switched off by ourselves; undefined while it was not. */
   stoppedCopying: string | undefined;
   /** Convergence times of the shadow in ms, latest last. */
@@ -81,6 +84,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   private constructor(config: Config, log: Logger, nowMs: () => number, client: OvsdbClient, replica: Replica) {
     super();
     this.config = config;
+    this.sessions = SessionStore.open(config.stateDir, config.shadow.sessions);
     this.log = log;
     this.nowMs = nowMs;
     this.client = client;
@@ -100,6 +104,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
       nowMs,
       holdMs: config.shadow.holdMs,
       replicate: config.shadow.replicate,
+      sessions: () => this.sessions.current,
+      isOurMirror: (uuid) => entries(replica.table("Mirror").get(uuid), "external_ids").has(mark.role),
       showSink: config.shadow.showSink,
       sflow: { target: `${sflow.host}:${sflow.port}`, sampling: sflow.samplingRate, pollingS: sflow.pollingS, agent: sflow.agent },
       liveFlowRemoved: (bridge, flow) => this.live.removed(bridge, flow),
@@ -131,6 +137,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       this.live.changed();
       this.emit("converged", lagMs);
     });
+    this.shadow.on("plan", () => this.live.changed());
     this.discovery.start();
     this.audit = setInterval(() => void this.auditAll(), auditIntervalMs);
   }
@@ -230,7 +237,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       return this.discovery.inherited(bridge) ? undefined : attachFlows(network).get(bridge);
     }
     const state = this.compose(network).get(bridge);
-    return state === undefined ? undefined : { flows: [...state.flows, ...this.promotion.flows(bridge)], groups: state.groups };
+    return state === undefined ? undefined : { flows: [...state.flows, ...this.promotion.flows(bridge), ...this.shadow.copyFlows(bridge)], groups: state.groups };
   }
 
   private networkChanged(network: Network): void {

@@ -17,6 +17,7 @@ import { inTime } from "./base/in-time.js";
 import { cookie } from "./network/pipeline.js";
 import { AttackModel } from "./predict/attack-model.js";
 import { ModelError } from "./predict/manifest.js";
+import { SessionError } from "./shadow/replication/selector.js";
 import { Defence } from "./respond/defence.js";
 
 /** How long after a push its effect is looked at. */
@@ -224,7 +225,7 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  const isOurs = error instanceof ConfigError || error instanceof ModelError;
+  const isOurs = error instanceof ConfigError || error instanceof ModelError || error instanceof SessionError;
   process.stderr.write(`${isOurs ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  process.exit(error instanceof ConfigError || error instanceof ModelError ? 2 : 1);
+  process.exit(isOurs ? 2 : 1);
 });

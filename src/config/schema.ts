@@ -1,5 +1,6 @@
 /** The configuration: one schema for types, checks and defaults. Units are in the names. docs/configuration.md explains it. */
 import { z } from "zod";
+import { sessionsSchema } from "./session-schema.js";
 
 const remote = z.string().regex(/^(unix:.+|tcp:(\[[^\]]+\]|[^:]+):\d+)$/, "expected unix:PATH or tcp:HOST:PORT");
 const ratio = z.number().min(0).max(1);
@@ -27,6 +28,8 @@ export const configSchema = z.strictObject({
       showSink: z.boolean().default(false),
       /** How long the shadow keeps what vanished from live. */
       holdMs: milliseconds.default(60_000),
+      /** What is copied; without it everything that comes in by any edge port. */
+      sessions: sessionsSchema.default([{ name: "all", origins: [{}], percent: 100, direction: "both" }]),
     })
     .prefault({}),
   sflow: z

@@ -31,6 +31,10 @@ export interface PortRow {
   readonly up: boolean;
   readonly tag: number | undefined;
   readonly vlanMode: string | undefined;
+  /** VLANs the port carries; none: all. */
+  readonly trunks: readonly number[];
+  /** OpenFlow ports of all its interfaces: more than one for a bond. */
+  readonly members: readonly number[];
   /** Our role mark, undefined for a port that is not ours. */
   readonly role: string | undefined;
   readonly error: string | undefined;
@@ -62,6 +66,11 @@ export const uuids = (row: Row | undefined, column: string): readonly string[] =
   if (typeof value === "string") return [value];
   return Array.isArray(value) ? value.filter((item): item is string => typeof item === "string") : [];
 };
+const integers = (row: Row | undefined, column: string): readonly number[] => {
+  const value = row?.[column];
+  if (typeof value === "number") return [value];
+  return Array.isArray(value) ? value.filter((item): item is number => typeof item === "number") : [];
+};
 export const entries = (row: Row | undefined, column: string): ReadonlyMap<string, string> => {
   const value = row?.[column];
   return value instanceof Map ? (value as ReadonlyMap<string, string>) : new Map<string, string>();
@@ -88,6 +97,11 @@ function readPort(tables: Tables, uuid: string): PortRow | undefined {
     up: text(device, "admin_state") !== "down" && text(device, "link_state") !== "down",
     tag: integer(port, "tag"),
     vlanMode: text(port, "vlan_mode"),
+    trunks: integers(port, "trunks"),
+    members: uuids(port, "interfaces").flatMap((one) => {
+      const number = integer(tables.table("Interface").get(one), "ofport");
+      return number === undefined || number < 1 || number === ovsdbLocal ? [] : [number];
+    }),
     role: entries(port, "external_ids").get(mark.role),
     error: text(device, "error"),
   };

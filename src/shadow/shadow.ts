@@ -10,6 +10,7 @@ import type { Logger } from "pino";
 import type { FlowEntry, GroupEntry } from "../network/flow-entry.js";
 import { BridgeSession, type Dial } from "../network/bridge-session.js";
 import type { BridgeRow } from "../network/database-view.js";
+import type { Session } from "../config/session-schema.js";
 import { emptyNetwork, portKey, type Network } from "../network/model.js";
 import { isOurGroup, isOurs, replicaPort } from "../network/pipeline.js";
 import { Converger } from "../reconcile/converger.js";
@@ -17,9 +18,12 @@ import type { DesiredDatabase, DesiredSflow } from "../reconcile/database-state.
 import type { DatabaseWriter } from "../reconcile/database-writer.js";
 import { ownsAll, SwitchWriter, type SwitchState } from "../reconcile/switch-writer.js";
 import { tableDifferences } from "./compare.js";
-import { adapterFlows, desiredShadow, replicatedEdges, type DesiredShadow } from "./desired-shadow.js";
+import { adapterFlows, desiredShadow, replicatedEdges, type DesiredShadow, type Wiring } from "./desired-shadow.js";
 import { hold, type Held, type ShadowSource } from "./hold.js";
 import { adapterBridge, shadowBridge } from "./names.js";
+import { replicationFlows, ownExit, patchExit } from "./replication/flows.js";
+import { planReplication, type ReplicationPlan } from "./replication/plan.js";
+import { foreignMirrors, portVlans } from "./replication/rows.js";
 import { TableFollower } from "./table-follower.js";
 
 /** Our own flows and groups for each bridge of a network: forwarding, and the changes in force. */
@@ -30,12 +34,16 @@ export interface ShadowParts {
   readonly readBridges: () => readonly BridgeRow[];
   readonly dial: (bridge: string) => Dial;
   readonly compose: Compose;
+  /** Whether a Mirror row, by uuid, carries our mark. */
+  readonly isOurMirror: (uuid: string) => boolean;
   /** Makes vswitchd revalidate its cached flows; called after a Mirror row changed. */
   readonly poke: () => Promise<void>;
   readonly log: Logger;
   readonly nowMs: () => number;
   readonly holdMs: number;
   readonly replicate: boolean;
+  /** What is to be copied, now. */
+  readonly sessions: () => readonly Session[];
   readonly showSink: boolean;
   readonly sflow: DesiredSflow | undefined;
   /** A flow went away on a live bridge, by time-out or by anyone's hand. */
@@ -57,6 +65,8 @@ export interface ShadowBridgeStatus {
 export interface ShadowEvents {
   /** A pass ended with everything in place; `lagMs` since the oldest change it took in. */
   converged: [lagMs: number];
+  /** A pass ended and not all is in place; `copyFlows` may give other flows all the same. */
+  plan: [];
 }
 
 /** A shadow or adapter bridge with its session and its tables. */
@@ -82,6 +92,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private live: Network = emptyNetwork;
   private source: ShadowSource = { network: emptyNetwork, held: [] };
   private rows: DesiredShadow = { bridges: [], livePorts: new Map(), left: [] };
+  private plan: ReplicationPlan = { bridges: new Map(), problems: new Map(), left: [] };
   private changedAtMs: number | undefined;
   private releaseTimer: NodeJS.Timeout | undefined;
   private trial: ReadonlyMap<string, readonly FlowEntry[]> | undefined;
@@ -144,6 +155,26 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return replicatedEdges(this.rows, bridge);
   }
 
+  /** How what is to be copied is copied. */
+  get replication(): ReplicationPlan {
+    return this.plan;
+  }
+
+  get replicating(): boolean {
+    return this.isReplicating && this.isGuarded;
+  }
+
+  wiring(bridge: string): Wiring {
+    return this.plan.bridges.get(bridge)?.wiring === "common" ? "commonPatch" : "each";
+  }
+
+  /** Flows on a live bridge that copy what no Mirror row copies. */
+  copyFlows(bridge: string): FlowEntry[] {
+    const plan = this.plan.bridges.get(bridge);
+    if (plan === undefined || !this.replicating) return [];
+    return replicationFlows(plan, this.wiring(bridge) === "each" ? ownExit : patchExit);
+  }
+
   /** Live tables as followed: for the guest's view of foreign flows. */
   follower(bridge: string): TableFollower | undefined {
     return this.followers.get(bridge);
@@ -164,8 +195,12 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       const edges = this.edges(bridge);
       const connection = this.own.get(adapterBridge(bridge))?.session.connection;
       if (connection === undefined || edges.length === 0) continue;
-      const received = new Map((await connection.portStats()).map((stats) => [stats.portNo, stats.rxPackets]));
-      for (const n of edges) counters.set(portKey({ bridge, ofport: n }), { copied: received.get(n) ?? 0n, delivered: received.get(replicaPort(n)) ?? 0n });
+      const stats = new Map((await connection.portStats()).map((one) => [one.portNo, one]));
+      for (const n of edges) {
+        // What went on to the shadow's port: the same whether it came through a replica port of its own or the common one.
+        const egress = stats.get(replicaPort(n));
+        counters.set(portKey({ bridge, ofport: n }), { copied: egress?.txPackets ?? 0n, delivered: egress?.rxPackets ?? 0n });
+      }
     }
     return counters;
   }
@@ -264,12 +299,14 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.follow();
     this.scheduleRelease();
     const bridges = this.parts.readBridges();
-    this.rows = desiredShadow(this.source.network, this.live, {
-      replicate: this.isReplicating,
-      guarded: this.isGuarded,
-      tags: accessTags(bridges),
-      foreignMirrors: new Map(bridges.map((row) => [row.name, row.mirrors.length - ourGuards(row, this.rows)])),
+    this.plan = planReplication({
+      network: this.source.network,
+      sessions: this.parts.sessions(),
+      vlans: portVlans(bridges),
+      foreignMirrors: foreignMirrors(bridges, this.parts.isOurMirror),
+      tunnelled: false,
     });
+    this.rows = desiredShadow(this.source.network, this.live, { plan: this.plan, replicate: this.isReplicating, guarded: this.isGuarded });
     const sflow = new Map([...this.live.bridges.keys()].flatMap((name) => (this.parts.sflow === undefined ? [] : [[name, this.parts.sflow] as const])));
     const desired: DesiredDatabase = { bridges: this.rows.bridges, livePorts: this.rows.livePorts, sflow };
     this.parts.database.setDesired(desired);
@@ -284,6 +321,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       if (since !== undefined) this.emit("converged", this.parts.nowMs() - since);
     } else {
       this.changedAtMs ??= since;
+      this.emit("plan");
     }
   }
 
@@ -338,26 +376,9 @@ export class Shadow extends EventEmitter<ShadowEvents> {
         groups: [...foreignGroups, ...ours.groups],
       });
       this.own.get(adapterBridge(name))?.writer.setDesired({
-        flows: adapterFlows(this.edges(name), { tap: this.isTapped, showSink: this.parts.showSink, promoted: this.isPromoted }),
+        flows: adapterFlows(this.edges(name), { tap: this.isTapped, showSink: this.parts.showSink, promoted: this.isPromoted }, this.wiring(name)),
         groups: [],
       });
     }
   }
 }
-
-function accessTags(bridges: readonly BridgeRow[]): Map<string, number> {
-  return new Map(
-    bridges.flatMap((bridge) =>
-      bridge.ports.flatMap((port) =>
-        port.tag === undefined || port.ofport === undefined || port.role !== undefined
-          ? []
-          : [[portKey({ bridge: bridge.name, ofport: port.ofport }), port.tag] as const],
-      ),
-    ),
-  );
-}
-
-function ourGuards(bridge: BridgeRow, rows: DesiredShadow): number {
-  return Math.min(bridge.mirrors.length, rows.livePorts.get(bridge.name)?.filter((port) => port.guard !== undefined).length ?? 0);
-}
-
