@@ -101,6 +101,18 @@ export async function webLoad(network: Network, from: string, to: string, rate: 
   return JSON.parse(stdout) as WebResult;
 }
 
+/** One of the servers of a chain of services: `role` with its arguments as lab/tools/chain.py has them. */
+export function startChainServer(network: Network, host: string, role: "names" | "auth" | "app", ...args: readonly string[]): Promise<Asked<never>> {
+  return Asked.start<never>(network.spawn(host, python, [tool("chain"), role, ...args], pipes));
+}
+
+/** A client of the chain that uses it `count` times, `gapS` apart on average; resolves with how it went. */
+export async function useChain(network: Network, from: string, dns: string, app: string, port: number, count: number, gapS: number): Promise<{ readonly done: number; readonly failed: number }> {
+  const args = [tool("chain"), "client", network.host(dns).ip, network.host(app).ip, String(port), String(count), String(gapS), "7"];
+  const { stdout } = await network.exec(from, python, args, { timeoutMs: (count * gapS * 3 + 30) * 1_000 });
+  return JSON.parse(stdout) as { done: number; failed: number };
+}
+
 /** A SYN flood with random sources (hping3), `packets` of them at `rate`/s; resolves with how many were sent. */
 export async function synFlood(network: Network, from: string, victim: string, rate: number, packets: number): Promise<number> {
   const args = ["-S", "-p", "80", "--rand-source", "-i", `u${Math.max(1, Math.round(1e6 / rate))}`, "-c", String(packets), "-q", network.host(victim).ip];

@@ -23,6 +23,7 @@ import { Promotion, type PromotionStep } from "./shadow/promotion.js";
 import { SessionStore } from "./shadow/replication/session-store.js";
 import { ResubmitWatch, resubmitCounter } from "./shadow/resubmit-watch.js";
 import { Shadow } from "./shadow/shadow.js";
+import type { PortReading } from "./telemetry/counter-windows.js";
 
 /** Flows of changes in force on a bridge at this moment, each with its remaining time. */
 export type Overlays = (bridge: string) => readonly FlowEntry[];
@@ -179,6 +180,16 @@ export class Controller extends EventEmitter<ControllerEvents> {
       }
     }
     return ports;
+  }
+
+  /** Port counters of every bridge that is connected, on live or in the shadow; the shadow's under the names of live. */
+  async portReadings(side: "live" | "shadow"): Promise<PortReading[]> {
+    const bridges = [...this.discovery.current.bridges.keys()];
+    const read = async (bridge: string): Promise<PortReading[]> => {
+      const stats = await (side === "live" ? this.discovery.connection(bridge)?.portStats() : this.shadow.portStats(bridge));
+      return (stats ?? []).map(({ portNo, ...counters }) => ({ port: { bridge, ofport: portNo }, ...counters }));
+    };
+    return (await Promise.all(bridges.map(read))).flat();
   }
 
   /** Takes over from live with the shadow. */

@@ -18,6 +18,7 @@ import { cookie } from "./network/pipeline.js";
 import { AttackModel } from "./predict/attack-model.js";
 import { ModelError } from "./predict/manifest.js";
 import { SessionError } from "./shadow/replication/selector.js";
+import { Observer } from "./observer.js";
 import { Defence } from "./respond/defence.js";
 
 /** How long after a push its effect is looked at. */
@@ -37,6 +38,7 @@ class Daemon {
   private readonly history: History;
   private readonly changes: ChangeManager;
   private readonly sflow: SflowReceiver;
+  private readonly observer: Observer;
   private readonly defence: Defence | undefined;
   private readonly openflow: OpenFlowServer | undefined;
   private api: Api | undefined;
@@ -82,20 +84,24 @@ class Daemon {
       dryRun: attack.dryRun,
     });
     this.defence = model === undefined ? undefined : new Defence({ model, manager: this.changes, policy: attack, log, nowMs: Date.now });
+    this.observer = new Observer({ controller, log, nowMs: Date.now });
     controller.setOverlays((bridge) => this.changes.overlays(bridge));
   }
 
   private async run(): Promise<void> {
     const { controller, defence, log } = this;
-    controller.on("network", (network) => defence?.networkChanged(network));
     this.changes.on("change", (change) => log.info({ id: change.id, state: change.state, why: change.timeline.at(-1)?.why }, "change"));
     this.sflow.on("error", (error) => log.error({ err: error }, "the sFlow socket failed"));
-    if (defence !== undefined) this.sflow.on("datagram", (datagram) => defence.datagram(datagram));
+    this.sflow.on("datagram", (datagram) => {
+      const packets = this.observer.datagram(datagram);
+      defence?.packets(packets);
+    });
     this.openflow?.on("rejected", (reason) => log.info({ reason }, "an OpenFlow peer was turned away"));
     // Switches that dial in are served by their management sockets; the connection itself is kept for the operator's convenience.
     controller.start();
+    this.observer.start();
     defence?.start();
-    this.api = await startApi({ listen: this.config.api.listen, control: this.surface(), log });
+    this.api = await startApi({ listen: this.config.api.listen, control: this.surface(), observation: this.observer, log });
     log.info({ api: this.api.port, sflow: this.sflow.port, openflow: this.openflow?.port }, "ovs-shadowd is up");
   }
 
@@ -113,6 +119,7 @@ class Daemon {
   private async shutDown(): Promise<void> {
     this.changes.stop();
     await this.defence?.stop();
+    await this.observer.stop();
     await this.sflow.close();
     await this.openflow?.close();
     await this.controller.stop();
@@ -158,7 +165,7 @@ class Daemon {
   private async status(): Promise<GetStatusResponse> {
     const { controller } = this;
     const counters = controller.live.counters();
-    const { sflow, defence } = this;
+    const { sflow, observer } = this;
     const problems = [...controller.database.problems()].map(([name, error]) => `${name}: ${error}`);
     if (controller.stoppedCopying !== undefined) problems.push(`copying is off: ${controller.stoppedCopying}`);
     if (controller.resubmits.failure !== undefined) problems.push(`the resubmit budget can't be watched: ${controller.resubmits.failure}`);
@@ -180,9 +187,9 @@ class Daemon {
       convergence: { count: controller.lags.length, p50Ms: quantile(controller.lags, 0.5), p99Ms: quantile(controller.lags, 0.99) },
       sflow: {
         datagrams: sflow.counters.datagrams,
-        packets: defence?.feed.counters.packets ?? 0,
-        inside: defence?.feed.counters.inside ?? 0,
-        unmapped: defence?.feed.counters.unmapped ?? 0,
+        packets: observer.feed.counters.packets,
+        inside: observer.feed.counters.inside,
+        unmapped: observer.feed.counters.unmapped,
         malformed: Object.values(sflow.counters.malformed).reduce((sum, count) => sum + count, 0),
         lost: sflow.counters.lost,
       },

@@ -23,12 +23,14 @@ export interface StageOptions {
   /** Folder of the model; default is the project's. */
   readonly model?: string;
   readonly say: (line: string) => void;
+  /** Sample one packet in this many; default 8. */
+  readonly samplingRate?: number;
   /** Lines to add to the daemon's configuration. */
   readonly config?: string;
 }
 
 /** Sample one packet in this many: enough to see a flood within a second at the lab's rates. */
-const samplingRate = 8;
+const defaultSamplingRate = 8;
 const leaseS = 12;
 const keptLog = 200;
 
@@ -94,7 +96,7 @@ export class Stage implements AsyncDisposable {
   startDaemon(): void {
     const config = [
       "shadow: { showSink: true }",
-      `sflow: { samplingRate: ${samplingRate} }`,
+      `sflow: { samplingRate: ${this.options.samplingRate ?? defaultSamplingRate} }`,
       `model: ${this.options.model ?? `${projectDir}/models/attack-v1`}`,
       `policy: { attack: { leaseS: ${leaseS} }, promotion: { holdDownMs: 1500 } }`,
       "stateDir: /run/lab/state",

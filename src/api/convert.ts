@@ -57,7 +57,7 @@ export function topologyMessage(network: Network): proto.GetTopologyResponse {
     bridges: [...network.bridges.values()].map((bridge) => ({
       name: bridge.name,
       datapathId: bridge.datapathId.toString(16).padStart(16, "0"),
-      ports: [...bridge.ports.values()].map(({ ofport, name, role, up }) => ({ ofport, name, role, up })),
+      ports: [...bridge.ports.values()].map(({ ofport, name, role, up, ifindex }) => ({ ofport, name, role, up, ifindex })),
       shadow: shadowBridge(bridge.name),
     })),
     links: network.links.map((link) => ({ a: portKey(link.a), b: portKey(link.b), up: link.up })),

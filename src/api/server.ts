@@ -1,6 +1,6 @@
 /** The gRPC server: the service, health and reflection on one port. */
 import { readFileSync } from "node:fs";
-import { Server, ServerCredentials, status, type sendUnaryData, type ServerUnaryCall, type ServerWritableStream } from "@grpc/grpc-js";
+import { Server, ServerCredentials, type ServerWritableStream } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import type { Logger } from "pino";
 import type { Change } from "../change/change.js";
@@ -8,9 +8,12 @@ import type { ChangeManager, Proposal } from "../change/change-manager.js";
 import type { Network } from "../network/model.js";
 import type { Prediction } from "../predict/onset.js";
 import type { PromotionStep } from "../shadow/promotion.js";
-import { changeMessage, InvalidArgument, predictionMessage, readRules, topologyMessage } from "./convert.js";
+import { changeMessage, predictionMessage, readRules, topologyMessage } from "./convert.js";
 import { ShadowServiceService, type GetStatusResponse, type ShadowServiceServer, type WatchChangesRequest, type WatchChangesResponse } from "./generated/ovsshadow/v1/shadow.js";
+import { ObservationServiceService } from "./generated/ovsshadow/v1/observation.js";
+import { observationHandlers, type ObservationSurface } from "./observation-service.js";
 import { reflectionServices } from "./reflection.js";
+import { unary } from "./unary.js";
 
 /** What the API needs of the controller. */
 export interface ControlSurface {
@@ -29,6 +32,7 @@ export interface ApiOptions {
   /** HOST:PORT; port 0 takes a free one. */
   readonly listen: string;
   readonly control: ControlSurface;
+  readonly observation: ObservationSurface;
   readonly log: Logger;
 }
 
@@ -39,21 +43,6 @@ export interface Api {
 
 /** Updates that may wait for a slow consumer of a watch; beyond, they are left out and counted. */
 const maxWatchQueue = 256;
-
-/** A unary handler from a function: what it throws becomes the call's status. */
-function unary<Request, Response>(work: (request: Request) => Response | Promise<Response>) {
-  return (call: ServerUnaryCall<Request, Response>, reply: sendUnaryData<Response>): void => {
-    Promise.resolve()
-      .then(() => work(call.request))
-      .then(
-        (response) => reply(null, response),
-        (error: unknown) => {
-          const isBad = error instanceof InvalidArgument || error instanceof RangeError;
-          reply({ code: isBad ? status.INVALID_ARGUMENT : status.INTERNAL, details: error instanceof Error ? error.message : String(error) });
-        },
-      );
-  };
-}
 
 function watchChanges(changes: ControlSurface["changes"]) {
   return (call: ServerWritableStream<WatchChangesRequest, WatchChangesResponse>): void => {
@@ -118,7 +107,8 @@ function handlers({ control }: ApiOptions): ShadowServiceServer {
 export async function startApi(options: ApiOptions): Promise<Api> {
   const server = new Server();
   server.addService(ShadowServiceService, handlers(options));
-  const health = new HealthImplementation({ "": "SERVING", "ovsshadow.v1.ShadowService": "SERVING" });
+  server.addService(ObservationServiceService, observationHandlers(options.observation));
+  const health = new HealthImplementation({ "": "SERVING", "ovsshadow.v1.ShadowService": "SERVING", "ovsshadow.v1.ObservationService": "SERVING" });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);
   const port = await new Promise<number>((resolve, reject) =>

@@ -2,6 +2,7 @@
 /** ovs-shadowctl: the command line over gRPC. Exit status 0: done; 1: refused or failed; 2: wrong use. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { CallError, type GlobalOptions } from "./client.js";
+import type { FeaturesOptions } from "./features.js";
 import type { ProposeOptions } from "./propose.js";
 
 const number = (text: string): number => {
@@ -46,6 +47,21 @@ verb("propose", "propose a block; it is tried on the shadow first", async (optio
   .option("--reason <text>", "why; recorded", "operator")
   .option("--override <text>", "push whatever the trial says; the text is recorded")
   .option("--what-if", "stop after the trial");
+verb("features", "what is measured of both networks, or in a capture", async (options: FeaturesOptions) => (await import("./features.js")).features(options))
+  .option("--list", "the catalogue: names, units, definitions")
+  .option("--subject <name>", "of one subject")
+  .addOption(new Option("--kind <kind>", "of one kind of subjects").choices(["host", "bridge", "pair", "port", "link"]))
+  .addOption(new Option("--window <seconds>", "length of the window; 0: all").default(5).argParser(number))
+  .option("-w, --watch", "go on, one line an observation")
+  .option("--pcap <file>", "of a capture instead: pcap or pcapng, also gzipped")
+  .option("--sflow", "the capture holds sFlow datagrams")
+  .option("--topology <file>", "whose interfaces they name: the output of topology --output json")
+  .addOption(new Option("--of <vector>", "which vectors of a capture").choices(["traffic", "attack"]).default("traffic"))
+  .addOption(new Option("--sampling <n>", "take one packet in n of a capture").default(1).argParser(number))
+  .addOption(new Option("--seed <n>", "of the sampling").default(1).argParser(number))
+  .option("--out <file>", "FILE.parquet or FILE.csv; without: JSON lines");
+verb("deviations", "what the shadow does otherwise than live, with mirror loss kept apart", async (options: GlobalOptions) => (await import("./deviations.js")).deviations(options));
+verb("profile", "the behavioural profile: who uses what, when, how much, and what needs what", async (options: GlobalOptions) => (await import("./profile.js")).profile(options)).option("-w, --watch", "then each change, one line each");
 for (const direction of ["promote", "demote"] as const) {
   verb(direction, direction === "promote" ? "the shadow takes over" : "live takes back over", async (options: GlobalOptions & { why: string }) => (await import("./promotion.js")).promotion(options, direction)).option(
     "--why <text>",
@@ -54,6 +70,9 @@ for (const direction of ["promote", "demote"] as const) {
   );
 }
 verb("detach", "leave the live bridges as they were found, and end", async (options: GlobalOptions) => (await import("./detach.js")).detach(options));
+
+// Whoever reads our output may have seen enough.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`ovs-shadowctl: ${error instanceof Error ? error.message : String(error)}\n`);

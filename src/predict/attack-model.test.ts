@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { featureNames, type DestinationVector } from "../telemetry/features.js";
+import type { DestinationVector } from "../telemetry/destination-windows.js";
+import { featureNames } from "../telemetry/features.js";
 import { AttackModel } from "./attack-model.js";
 
 interface Recorded {

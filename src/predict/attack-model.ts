@@ -1,6 +1,7 @@
 /** The attack model: vectors in, calibrated answers out. It only answers; what to do about it is decided elsewhere. */
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { featureNames, type DestinationVector, type IngressEvidence } from "../telemetry/features.js";
+import type { DestinationVector, IngressEvidence } from "../telemetry/destination-windows.js";
+import { featureNames } from "../telemetry/features.js";
 import { readModel, type Manifest } from "./manifest.js";
 
 export interface FeatureEvidence {

@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { featureNames, hopMs, windowMs } from "../telemetry/features.js";
+import { hopMs, windowMs } from "../telemetry/destination-windows.js";
+import { featureNames } from "../telemetry/features.js";
 
 const manifestSchema = z.object({
   name: z.string(),

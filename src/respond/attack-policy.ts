@@ -4,7 +4,7 @@
  */
 import type { BlockRule } from "../change/block-rule.js";
 import type { Prediction } from "../predict/onset.js";
-import type { IngressEvidence } from "../telemetry/features.js";
+import type { IngressEvidence } from "../telemetry/destination-windows.js";
 
 /** A candidate takes the strongest ports of a class until they carry this share of it; the wider one this. */
 const mostShare = 0.8;

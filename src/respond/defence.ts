@@ -3,16 +3,14 @@
  * it proposes, and the change manager does the rest.
  */
 import { EventEmitter } from "node:events";
-import type { Datagram } from "sflow-collector";
 import type { Logger } from "pino";
 import type { Change } from "../change/change.js";
 import type { ChangeManager } from "../change/change-manager.js";
 import type { Config } from "../config/schema.js";
-import type { Network } from "../network/model.js";
 import type { AttackModel } from "../predict/attack-model.js";
 import { noOnsets, track, type OnsetState, type Prediction } from "../predict/onset.js";
-import { FeatureWindows, hopMs, type DestinationVector } from "../telemetry/features.js";
-import { SflowFeed } from "../telemetry/sflow-feed.js";
+import { FeatureWindows, hopMs, type DestinationVector } from "../telemetry/destination-windows.js";
+import type { ObservedPacket } from "../telemetry/observed-packet.js";
 import { Streams } from "../telemetry/streams.js";
 import { candidates } from "./attack-policy.js";
 
@@ -45,7 +43,6 @@ const warmUpMs = 5_000;
 const maxWaiting = 65_536;
 
 export class Defence extends EventEmitter<DefenceEvents> {
-  readonly feed = new SflowFeed();
   readonly predictions: Prediction[] = [];
   readonly counters = { vectors: 0, dropped: 0, judged: 0, failures: 0 };
   private readonly parts: DefenceParts;
@@ -76,14 +73,10 @@ export class Defence extends EventEmitter<DefenceEvents> {
     await this.judging;
   }
 
-  networkChanged(network: Network): void {
-    this.feed.update(network);
-  }
-
-  datagram(datagram: Datagram): void {
-    const nowMs = this.parts.nowMs();
-    this.firstSeenMs = Math.min(this.firstSeenMs, nowMs);
-    for (const packet of this.feed.packets(datagram, nowMs)) {
+  /** Sampled packets, as they come. */
+  packets(packets: readonly ObservedPacket[]): void {
+    for (const packet of packets) {
+      this.firstSeenMs = Math.min(this.firstSeenMs, packet.tMs);
       this.streams.add(packet);
       this.take(this.windows.add(packet));
     }

@@ -229,6 +229,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     }
   }
 
+  /** Port counters of the shadow of a live bridge, whose port numbers it has; undefined while it is not connected. */
+  async portStats(bridge: string) {
+    return this.own.get(shadowBridge(bridge))?.session.connection?.portStats();
+  }
+
   /** Flow statistics of the shadow bridge of a live bridge. */
   async shadowFlowStats(bridge: string, cookie: bigint, cookieMask: bigint) {
     const connection = this.own.get(shadowBridge(bridge))?.session.connection;

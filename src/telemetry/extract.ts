@@ -11,7 +11,9 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { decodeIp, decodePacketHeader, PcapStream, type CapturedPacket, type PacketHeader } from "sflow-collector";
-import { featureNames, FeatureWindows, type DestinationVector, type ObservedPacket } from "./features.js";
+import { FeatureWindows, type DestinationVector } from "./destination-windows.js";
+import { featureNames } from "./features.js";
+import type { ObservedPacket } from "./observed-packet.js";
 
 /** A generator of numbers from 0 to 1 that gives the same ones for the same seed (mulberry32). */
 export function seeded(seed: number): () => number {

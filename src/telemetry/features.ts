@@ -1,303 +1,101 @@
 /**
- * Features of the traffic to one destination, from sampled packets: one catalogue, one code path for training (pcap) and for
- * inference (sFlow). Windows of one second, moved by half a second. Pure: time is the packets'.
+ * The catalogue of features: every number that models, baselines, profile and store are given, with unit, definition, source
+ * and the sampling rates at which it can be trusted. Online and offline compute them by the same code, in this order.
  */
-import type { PacketHeader } from "sflow-collector";
+import type { SubjectKind } from "../base/observation.js";
 
-export interface ObservedPacket {
-  readonly tMs: number;
-  /** Packets this one stands for: the sampling rate. */
-  readonly weight: number;
-  /** Bytes on the wire. */
-  readonly frameLength: number;
-  /** The edge port it came in by, where known. */
-  readonly ingress: { readonly bridge: string; readonly ofport: number } | undefined;
-  readonly header: PacketHeader;
-  /** For training: whether it belongs to an attack. */
-  readonly isAttack?: boolean;
-}
-
-export const windowMs = 1_000;
-export const hopMs = 500;
+/** Where a feature comes from: sampled packets, counters of switches, or the two networks side by side. */
+export type FeatureSource = "packets" | "counters" | "both networks";
 
 export interface FeatureDefinition {
   readonly name: string;
   readonly unit: string;
   readonly definition: string;
-  /** Rate features only ever raise the confidence; the others say what the traffic is like. */
+  readonly source: FeatureSource;
+  readonly subjects: readonly SubjectKind[];
+  /** Lengths of the windows it is computed over, in s. */
+  readonly windowsS: readonly number[];
+  /**
+   * One in how many packets may be sampled at most for the feature to be worth looking at: at that rate a subject with 1,000
+   * packets/s still gives its second to within about 40 % (1.96 / sqrt(samples)) or its share to within 0.2. Undefined: sampling
+   * has no part in it.
+   */
+  readonly maxSampling: number | undefined;
+  /** For the attack model: rate features only ever raise the confidence; the others say what the traffic is like. */
   readonly kind: "rate" | "shape";
 }
 
-/** In the order of the vector. "In": packets to the destination; "out": from it. */
-export const features: readonly FeatureDefinition[] = [
-  { name: "logPps", unit: "ln(1 + packets/s)", definition: "estimated rate in", kind: "rate" },
-  { name: "surge", unit: "ln ratio", definition: "logPps above its average over about 10 s, never below 0", kind: "rate" },
-  { name: "synRatio", unit: "ratio", definition: "TCP packets in with SYN and without ACK, of all in", kind: "shape" },
-  { name: "ackRatio", unit: "ratio", definition: "TCP packets in with ACK and without SYN, of all in", kind: "shape" },
-  { name: "dataRatio", unit: "ratio", definition: "TCP packets in with payload, of all in", kind: "shape" },
-  { name: "udpRatio", unit: "ratio", definition: "UDP packets of all in", kind: "shape" },
-  { name: "icmpRatio", unit: "ratio", definition: "ICMP packets of all in", kind: "shape" },
-  { name: "fragmentRatio", unit: "ratio", definition: "fragments of all in", kind: "shape" },
-  { name: "reflectorRatio", unit: "ratio", definition: "UDP from ports of known reflectors (19, 53, 123, 161, 389, 1900, 11211), of all in", kind: "shape" },
-  { name: "srcEntropy", unit: "0 to 1", definition: "entropy of source addresses, of the most it could be with as many samples", kind: "shape" },
-  { name: "singleSrcRatio", unit: "ratio", definition: "samples whose source was seen once in the window", kind: "shape" },
-  { name: "topSrcRatio", unit: "ratio", definition: "samples of the most frequent source", kind: "shape" },
-  { name: "srcPortEntropy", unit: "0 to 1", definition: "entropy of source ports, of the most it could be", kind: "shape" },
-  { name: "dstPortEntropy", unit: "0 to 1", definition: "entropy of destination ports, of the most it could be", kind: "shape" },
-  { name: "meanLength", unit: "of 1500 bytes", definition: "mean frame length in", kind: "shape" },
-  { name: "smallRatio", unit: "ratio", definition: "frames below 100 bytes, of all in", kind: "shape" },
-  { name: "returnRatio", unit: "0 to 1", definition: "packets out over packets in, at most 1", kind: "shape" },
-  { name: "dataReturnRatio", unit: "0 to 1", definition: "TCP packets out with payload over packets in, at most 1", kind: "shape" },
-  { name: "finRstRatio", unit: "ratio", definition: "TCP packets in with FIN or RST, of all in", kind: "shape" },
-];
-export const featureNames: readonly string[] = features.map((feature) => feature.name);
+type Row = readonly [name: string, unit: string, definition: string, kind: "rate" | "shape", maxSampling?: number];
+const rows = (common: Pick<FeatureDefinition, "source" | "subjects" | "windowsS">, list: readonly Row[]): readonly FeatureDefinition[] =>
+  list.map(([name, unit, definition, kind, maxSampling]) => ({ name, unit, definition, kind, maxSampling, ...common }));
 
-/** What came in by one edge port in a window; the classes say by what rule it could be met. */
-export interface IngressEvidence {
-  readonly bridge: string;
-  readonly ofport: number;
-  /** Estimated packets/s. */
-  readonly packetsPerS: number;
-  /** Estimated packets/s by class: "tcp-syn:80", "tcp-other:80", "udp:dst:53", "udp:src:123", "icmp:8", "fragment:17". */
-  readonly classes: Readonly<Record<string, number>>;
-}
+/** The attack model's vector (`destination-windows.ts`). "In": packets to the destination; "out": from it. */
+export const attackFeatures = rows({ source: "packets", subjects: ["host"], windowsS: [1] }, [
+  ["logPps", "ln(1 + packets/s)", "estimated rate in", "rate", 64],
+  ["surge", "ln ratio", "logPps above its average over about 10 s, never below 0", "rate", 64],
+  ["synRatio", "ratio", "TCP packets in with SYN and without ACK, of all in", "shape", 32],
+  ["ackRatio", "ratio", "TCP packets in with ACK and without SYN, of all in", "shape", 32],
+  ["dataRatio", "ratio", "TCP packets in with payload, of all in", "shape", 32],
+  ["udpRatio", "ratio", "UDP packets of all in", "shape", 32],
+  ["icmpRatio", "ratio", "ICMP packets of all in", "shape", 32],
+  ["fragmentRatio", "ratio", "fragments of all in", "shape", 32],
+  ["reflectorRatio", "ratio", "UDP from ports of known reflectors (19, 53, 123, 161, 389, 1900, 11211), of all in", "shape", 32],
+  ["srcEntropy", "0 to 1", "entropy of source addresses, of the most it could be with as many samples", "shape", 32],
+  ["singleSrcRatio", "ratio", "samples whose source was seen once in the window", "shape", 32],
+  ["topSrcRatio", "ratio", "samples of the most frequent source", "shape", 32],
+  ["srcPortEntropy", "0 to 1", "entropy of source ports, of the most it could be", "shape", 32],
+  ["dstPortEntropy", "0 to 1", "entropy of destination ports, of the most it could be", "shape", 32],
+  ["meanLength", "of 1500 bytes", "mean frame length in", "shape", 32],
+  ["smallRatio", "ratio", "frames below 100 bytes, of all in", "shape", 32],
+  ["returnRatio", "0 to 1", "packets out over packets in, at most 1", "shape", 32],
+  ["dataReturnRatio", "0 to 1", "TCP packets out with payload over packets in, at most 1", "shape", 32],
+  ["finRstRatio", "ratio", "TCP packets in with FIN or RST, of all in", "shape", 32],
+]);
 
-export interface DestinationVector {
-  /** The destination's address. */
-  readonly subject: string;
-  readonly windowStartMs: number;
-  readonly windowEndMs: number;
-  /** Values in the order of `features`. */
-  readonly values: Float64Array;
-  /** Sampled packets in. */
-  readonly samples: number;
-  readonly evidence: readonly IngressEvidence[];
-  /** For training: share of the packets in that belong to an attack. */
-  readonly attackRatio: number;
-}
+/** Longer windows over sampled packets (`traffic-windows.ts`). Of a host: packets to it, unless "out"; of a bridge: packets in by its edge ports. */
+export const trafficFeatures = rows({ source: "packets", subjects: ["host", "bridge", "pair"], windowsS: [1, 5, 30] }, [
+  ["packetsPerS", "packets/s", "estimated rate", "rate", 64],
+  ["bitsPerS", "bit/s", "estimated rate, frames without FCS", "rate", 64],
+  ["packetsSlope", "packets/s per s", "least-squares slope of the rate over the window's seconds; of a 1 s window, the step from the second before", "rate", 16],
+  ["bitsSlope", "bit/s per s", "the same of the bit rate", "rate", 16],
+  ["meanBytes", "bytes", "mean frame length", "shape", 64],
+  ["tcpRatio", "ratio", "TCP of all packets", "shape", 64],
+  ["udpRatio", "ratio", "UDP of all packets", "shape", 64],
+  ["icmpRatio", "ratio", "ICMP and ICMPv6 of all packets", "shape", 64],
+  ["synRatio", "ratio", "TCP with SYN and without ACK, of all packets", "shape", 64],
+  ["finRstRatio", "ratio", "TCP with FIN or RST, of all packets", "shape", 64],
+  ["fragmentRatio", "ratio", "fragments of all packets", "shape", 64],
+  ["smallRatio", "ratio", "frames below 100 bytes, of all packets", "shape", 64],
+  ["sources", "addresses", "distinct source addresses among the samples, by linear counting", "shape", 1],
+  ["destinations", "addresses", "distinct destination addresses among the samples, by linear counting", "shape", 1],
+  ["services", "ports", "distinct destination ports among the samples, by linear counting", "shape", 1],
+  ["outPacketsPerS", "packets/s", "estimated rate the other way", "rate", 64],
+  ["outBitsPerS", "bit/s", "the same in bits", "rate", 64],
+  ["relativeError", "ratio", "half width of the rate's 95 % interval: 1.96 / sqrt(samples); 0 when nothing is sampled away", "shape"],
+]);
 
-const syn = 0x02;
-const ack = 0x10;
-const finRst = 0x05;
-const reflectorPorts = new Set([19, 53, 123, 161, 389, 1900, 11211]);
-const smallFrame = 100;
-/** Weight of a new half second in the average rate: half-life about 5 s. */
-const averageGain = 0.07;
+/** From counters of switches (`counter-windows.ts`). Of a port: as the switch sees it; of a link: both directions added. */
+export const counterFeatures = rows({ source: "counters", subjects: ["port", "link", "bridge"], windowsS: [1, 5, 30] }, [
+  ["inPacketsPerS", "packets/s", "received by the switch; of a bridge: by its edge ports; of a link: by both ends", "rate"],
+  ["outPacketsPerS", "packets/s", "sent by the switch, likewise", "rate"],
+  ["inBitsPerS", "bit/s", "received, frames without FCS", "rate"],
+  ["outBitsPerS", "bit/s", "sent, frames without FCS", "rate"],
+  ["inBitsSlope", "bit/s per s", "least-squares slope of inBitsPerS over the window; of a 1 s window, the step from the second before", "rate"],
+  ["outBitsSlope", "bit/s per s", "the same of outBitsPerS", "rate"],
+  ["dropsPerS", "packets/s", "dropped on receipt or sending", "rate"],
+  ["errorsPerS", "packets/s", "receive and transmit errors", "rate"],
+  ["lossRatio", "ratio", "of a link: 1 - received at the far ends / sent into it, at least 0; absent where nothing was sent", "shape"],
+]);
 
-/** Bounds: beyond them packets are still counted in the rates, and `overflow` says how many were not told apart. */
-const maxDestinations = 8_192;
-const maxDistinct = 4_096;
-const maxClasses = 16;
+/** The two networks side by side (`deviation.ts`). */
+export const deviationFeatures = rows({ source: "both networks", subjects: ["port", "bridge"], windowsS: [1, 5, 30] }, [
+  ["mirrorLoss", "ratio", "1 - copies that entered the shadow / packets that came in by the edge ports", "shape"],
+  ["outputRatio", "ratio", "packets the shadow would have given to the hosts / packets live gave to them", "shape"],
+  ["deviation", "ratio", "outputRatio's distance from what mirror loss alone explains, as a share of live", "shape"],
+  ["deviationZ", "standard deviations", "the deviation over the noise of the counts", "shape"],
+]);
 
-class Counts {
-  readonly counts = new Map<string | number, number>();
-  total = 0;
-  add(key: string | number, count = 1): void {
-    this.total += count;
-    const old = this.counts.get(key);
-    if (old !== undefined) this.counts.set(key, old + count);
-    else if (this.counts.size < maxDistinct) this.counts.set(key, count);
-  }
-  merge(other: Counts): void {
-    for (const [key, count] of other.counts) this.add(key, count);
-  }
-  /** Entropy over its largest possible value with this many samples; 0 for fewer than two samples. */
-  entropy(): number {
-    if (this.total < 2) return 0;
-    let sum = 0;
-    for (const count of this.counts.values()) sum -= (count / this.total) * Math.log2(count / this.total);
-    return sum / Math.log2(this.total);
-  }
-}
+export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...counterFeatures, ...deviationFeatures];
 
-/** Half a second of traffic to (and from) one destination. */
-class Bin {
-  samples = 0;
-  packets = 0;
-  bytes = 0;
-  syn = 0;
-  ack = 0;
-  data = 0;
-  udp = 0;
-  icmp = 0;
-  fragment = 0;
-  reflector = 0;
-  small = 0;
-  finRst = 0;
-  attack = 0;
-  out = 0;
-  outData = 0;
-  readonly src = new Counts();
-  readonly srcPort = new Counts();
-  readonly dstPort = new Counts();
-  readonly ingress = new Map<string, { readonly bridge: string; readonly ofport: number; packets: number; readonly classes: Map<string, number> }>();
-
-  addIn(packet: ObservedPacket): void {
-    const { header, weight } = packet;
-    const { protocol, tcpFlags } = header;
-    this.samples++;
-    this.packets += weight;
-    this.bytes += weight * packet.frameLength;
-    if (packet.isAttack === true) this.attack += weight;
-    if (protocol === 6) {
-      if ((tcpFlags & (syn | ack)) === syn) this.syn += weight;
-      if ((tcpFlags & (syn | ack)) === ack) this.ack += weight;
-      if (header.payloadLength > 0 && (tcpFlags & syn) === 0) this.data += weight;
-      if ((tcpFlags & finRst) !== 0) this.finRst += weight;
-    } else if (protocol === 17) {
-      this.udp += weight;
-      if (reflectorPorts.has(header.srcPort)) this.reflector += weight;
-    } else if (protocol === 1 || protocol === 58) this.icmp += weight;
-    if (header.fragment) this.fragment += weight;
-    if (packet.frameLength < smallFrame) this.small += weight;
-    this.src.add(header.src ?? "");
-    this.srcPort.add(header.srcPort);
-    this.dstPort.add(header.dstPort);
-    if (packet.ingress !== undefined) this.addIngress(packet.ingress, trafficClass(header), weight);
-  }
-
-  private addIngress({ bridge, ofport }: { readonly bridge: string; readonly ofport: number }, name: string, weight: number): void {
-    const key = `${bridge}:${ofport}`;
-    let seen = this.ingress.get(key);
-    if (seen === undefined) {
-      seen = { bridge, ofport, packets: 0, classes: new Map() };
-      this.ingress.set(key, seen);
-    }
-    seen.packets += weight;
-    const at = seen.classes.has(name) || seen.classes.size < maxClasses ? name : "other";
-    seen.classes.set(at, (seen.classes.get(at) ?? 0) + weight);
-  }
-
-  merge(other: Bin): void {
-    const sums = ["samples", "packets", "bytes", "syn", "ack", "data", "udp", "icmp", "fragment", "reflector", "small", "finRst", "attack", "out", "outData"] as const;
-    for (const name of sums) this[name] += other[name];
-    this.src.merge(other.src);
-    this.srcPort.merge(other.srcPort);
-    this.dstPort.merge(other.dstPort);
-    for (const { bridge, ofport, classes } of other.ingress.values()) for (const [name, weight] of classes) this.addIngress({ bridge, ofport }, name, weight);
-  }
-}
-
-/** The class of a packet by which an OpenFlow rule could meet it. */
-export function trafficClass(header: PacketHeader): string {
-  if (header.laterFragment) return `fragment:${header.protocol ?? 0}`;
-  switch (header.protocol) {
-    case 6:
-      return (header.tcpFlags & (syn | ack)) === syn ? `tcp-syn:${header.dstPort}` : `tcp-other:${header.dstPort}`;
-    case 17:
-      return reflectorPorts.has(header.srcPort) ? `udp:src:${header.srcPort}` : `udp:dst:${header.dstPort}`;
-    case 1:
-      return `icmp:${header.srcPort}`;
-    default:
-      return `ip:${header.protocol ?? 0}`;
-  }
-}
-
-interface Destination {
-  previous: Bin;
-  current: Bin;
-  averageLogPps: number;
-}
-
-/** Collects packets and gives, each half second, the vector of every destination that got any in the last second. */
-export class FeatureWindows {
-  /** Packets to destinations beyond the bound: not told apart. */
-  overflow = 0;
-  private readonly destinations = new Map<string, Destination>();
-  private binEndMs: number | undefined;
-
-  /** Takes a packet; returns the vectors of windows that ended before it. Packets come in order of time, nearly. */
-  add(packet: ObservedPacket): DestinationVector[] {
-    const ended = this.advance(packet.tMs);
-    const { src, dst, protocol } = packet.header;
-    if (src === undefined || dst === undefined || protocol === undefined) return ended;
-    this.destination(dst)?.current.addIn(packet);
-    const from = this.destinations.get(src);
-    if (from !== undefined) {
-      from.current.out += packet.weight;
-      if (protocol === 6 && packet.header.payloadLength > 0) from.current.outData += packet.weight;
-    }
-    return ended;
-  }
-
-  /** Lets time pass to `nowMs`; returns the vectors of windows that ended. */
-  advance(nowMs: number): DestinationVector[] {
-    this.binEndMs ??= Math.floor(nowMs / hopMs) * hopMs + hopMs;
-    const ended: DestinationVector[] = [];
-    // After a long silence there is nothing to tell of the time between.
-    if (nowMs - this.binEndMs > 20 * windowMs) {
-      this.destinations.clear();
-      this.binEndMs = Math.floor(nowMs / hopMs) * hopMs + hopMs;
-    }
-    while (nowMs >= this.binEndMs) {
-      ended.push(...this.endBin(this.binEndMs));
-      this.binEndMs += hopMs;
-    }
-    return ended;
-  }
-
-  private destination(address: string): Destination | undefined {
-    const known = this.destinations.get(address);
-    if (known !== undefined) return known;
-    if (this.destinations.size >= maxDestinations) {
-      this.overflow++;
-      return undefined;
-    }
-    const fresh = { previous: new Bin(), current: new Bin(), averageLogPps: 0 };
-    this.destinations.set(address, fresh);
-    return fresh;
-  }
-
-  private endBin(endMs: number): DestinationVector[] {
-    const vectors: DestinationVector[] = [];
-    for (const [subject, destination] of this.destinations) {
-      const bin = new Bin();
-      bin.merge(destination.previous);
-      bin.merge(destination.current);
-      if (bin.samples > 0) vectors.push(vector(subject, endMs, bin, destination.averageLogPps));
-      const logPps = Math.log1p(destination.current.packets * (1_000 / hopMs));
-      destination.averageLogPps += averageGain * (logPps - destination.averageLogPps);
-      destination.previous = destination.current;
-      destination.current = new Bin();
-      // Forgotten once it has been silent and its average says nothing any more.
-      if (bin.samples === 0 && destination.averageLogPps < 0.5) this.destinations.delete(subject);
-    }
-    return vectors;
-  }
-}
-
-function vector(subject: string, endMs: number, bin: Bin, averageLogPps: number): DestinationVector {
-  const all = Math.max(bin.packets, 1);
-  const logPps = Math.log1p(bin.packets * (1_000 / windowMs));
-  const counts = [...bin.src.counts.values()];
-  const byName: Readonly<Record<string, number>> = {
-    logPps,
-    surge: Math.max(0, logPps - averageLogPps),
-    synRatio: bin.syn / all,
-    ackRatio: bin.ack / all,
-    dataRatio: bin.data / all,
-    udpRatio: bin.udp / all,
-    icmpRatio: bin.icmp / all,
-    fragmentRatio: bin.fragment / all,
-    reflectorRatio: bin.reflector / all,
-    srcEntropy: bin.src.entropy(),
-    singleSrcRatio: counts.filter((count) => count === 1).length / Math.max(bin.src.total, 1),
-    topSrcRatio: counts.reduce((most, count) => Math.max(most, count), 0) / Math.max(bin.src.total, 1),
-    srcPortEntropy: bin.srcPort.entropy(),
-    dstPortEntropy: bin.dstPort.entropy(),
-    meanLength: bin.bytes / all / 1_500,
-    smallRatio: bin.small / all,
-    returnRatio: Math.min(1, bin.out / all),
-    dataReturnRatio: Math.min(1, bin.outData / all),
-    finRstRatio: bin.finRst / all,
-  };
-  return {
-    subject,
-    windowStartMs: endMs - windowMs,
-    windowEndMs: endMs,
-    values: Float64Array.from(featureNames, (name) => byName[name] ?? 0),
-    samples: bin.samples,
-    evidence: [...bin.ingress.values()].map(({ bridge, ofport, packets, classes }) => ({ bridge, ofport, packetsPerS: packets, classes: Object.fromEntries(classes) })),
-    attackRatio: bin.attack / all,
-  };
-}
+/** The attack model's features in the order of its vector. */
+export const featureNames: readonly string[] = attackFeatures.map((feature) => feature.name);

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { decodeDatagram, decodePacketHeader, PcapStream, type Datagram } from "sflow-collector";
 import { emptyNetwork, type Network, type Port, type PortRole } from "../network/model.js";
-import { featureNames, FeatureWindows, type DestinationVector } from "./features.js";
+import { FeatureWindows, type DestinationVector } from "./destination-windows.js";
+import { featureNames } from "./features.js";
 import { SflowFeed } from "./sflow-feed.js";
 
 const vector = (name: string): Buffer => readFileSync(`${import.meta.dirname}/../../sflow/vectors/${name}`);

@@ -1,7 +1,7 @@
 /** From sFlow datagrams to observed packets: only what came in by an edge port of live counts, so each packet counts once. */
 import { decodePacketHeader, type Datagram } from "sflow-collector";
 import type { Network } from "../network/model.js";
-import type { ObservedPacket } from "./features.js";
+import type { ObservedPacket } from "./observed-packet.js";
 
 export interface FeedCounters {
   packets: number;

@@ -1,5 +1,5 @@
 /** One-way streams seen so far (source, destination, protocol, service): what was there before an alarm. Bounded. */
-import type { ObservedPacket } from "./features.js";
+import type { ObservedPacket } from "./observed-packet.js";
 
 interface Stream {
   readonly firstMs: number;

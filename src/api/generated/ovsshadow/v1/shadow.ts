@@ -112,6 +112,8 @@ export interface TopologyPort {
   /** "edge", "fabric", "local" or "ours". */
   role: string;
   up: boolean;
+  /** Kernel interface index, by which sFlow names the port; 0: it has none. */
+  ifindex: number;
 }
 
 export interface TopologyLink {
@@ -1667,7 +1669,7 @@ export const TopologyBridge: MessageFns<TopologyBridge> = {
 };
 
 function createBaseTopologyPort(): TopologyPort {
-  return { ofport: 0, name: "", role: "", up: false };
+  return { ofport: 0, name: "", role: "", up: false, ifindex: 0 };
 }
 
 export const TopologyPort: MessageFns<TopologyPort> = {
@@ -1683,6 +1685,9 @@ export const TopologyPort: MessageFns<TopologyPort> = {
     }
     if (message.up !== false) {
       writer.uint32(32).bool(message.up);
+    }
+    if (message.ifindex !== 0) {
+      writer.uint32(40).uint32(message.ifindex);
     }
     return writer;
   },
@@ -1732,6 +1737,14 @@ export const TopologyPort: MessageFns<TopologyPort> = {
             message.up = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.ifindex = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1750,6 +1763,7 @@ export const TopologyPort: MessageFns<TopologyPort> = {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
       role: isSet(object.role) ? globalThis.String(object.role) : "",
       up: isSet(object.up) ? globalThis.Boolean(object.up) : false,
+      ifindex: isSet(object.ifindex) ? globalThis.Number(object.ifindex) : 0,
     };
   },
 
@@ -1767,6 +1781,9 @@ export const TopologyPort: MessageFns<TopologyPort> = {
     if (message.up !== false) {
       obj.up = message.up;
     }
+    if (message.ifindex !== 0) {
+      obj.ifindex = Math.round(message.ifindex);
+    }
     return obj;
   },
 
@@ -1779,6 +1796,7 @@ export const TopologyPort: MessageFns<TopologyPort> = {
     message.name = object.name ?? "";
     message.role = object.role ?? "";
     message.up = object.up ?? false;
+    message.ifindex = object.ifindex ?? 0;
     return message;
   },
 };

@@ -1,0 +1,133 @@
+/**
+ * From packets to conversations: who uses which service of whom, when each began, and how much it carried. Pure; time is the packets'.
+ *
+ * The server is whom the first SYN goes to. Where no handshake was seen (sampling, UDP) it is the side whose port is known to serve, or
+ * else the lower port.
+ */
+import type { PacketHeader } from "sflow-collector";
+import type { ObservedPacket } from "../../telemetry/observed-packet.js";
+
+/** A service: what can be used, by any number of clients. */
+export interface Service {
+  readonly server: string;
+  readonly protocol: number;
+  readonly port: number;
+}
+/** "10.0.0.1 tcp/80" */
+export const serviceName = ({ server, protocol, port }: Service): string => `${server} ${protocol === 6 ? "tcp" : protocol === 17 ? "udp" : String(protocol)}/${port}`;
+
+/** One connection, or one exchange of datagrams between two ports. */
+export interface Conversation {
+  readonly client: string;
+  readonly service: Service;
+  readonly clientPort: number;
+  readonly firstMs: number;
+  lastMs: number;
+  /** Estimated, both ways. */
+  bytes: number;
+  packets: number;
+  samples: number;
+  /** Whether its first packet was seen to be one: a SYN, or the first datagram after silence. */
+  readonly hasStart: boolean;
+}
+
+export interface ConversationEvents {
+  /** A conversation begins. */
+  readonly started: (conversation: Conversation) => void;
+  /** It has carried its tenth packet: early enough to say whether it will be large. */
+  readonly grown: (conversation: Conversation) => void;
+  /** It is over: closed, silent, or crowded out. */
+  readonly ended: (conversation: Conversation) => void;
+}
+
+const maxConversations = 32_768;
+const maxServices = 16_384;
+/** Without a packet for this long, a conversation is over. */
+const silenceMs = { tcp: 60_000, other: 5_000 };
+const closedMs = 500;
+const earlyPackets = 10;
+
+interface Tracked extends Conversation {
+  closedMs: number | undefined;
+}
+
+export class Conversations {
+  /** Conversations ended before their time to make room. */
+  evicted = 0;
+  private readonly events: ConversationEvents;
+  private readonly table = new Map<string, Tracked>();
+  /** Services known by a handshake: "server protocol port". */
+  private readonly services = new Set<string>();
+  private sweptMs = -Infinity;
+
+  constructor(events: ConversationEvents) {
+    this.events = events;
+  }
+
+  add({ tMs, weight, frameLength, header }: ObservedPacket): void {
+    const { src, dst, protocol } = header;
+    if (src === undefined || dst === undefined || (protocol !== 6 && protocol !== 17) || header.laterFragment) return;
+    if (tMs - this.sweptMs >= 1_000 || tMs < this.sweptMs) this.sweep(tMs);
+    const isToServer = this.goesToServer(header, src, dst, protocol);
+    const [client, clientPort, server, port] = isToServer ? [src, header.srcPort, dst, header.dstPort] : [dst, header.dstPort, src, header.srcPort];
+    const key = `${client} ${clientPort} ${server} ${port} ${protocol}`;
+    let known = this.table.get(key);
+    const isSyn = protocol === 6 && (header.tcpFlags & 0x12) === 0x02;
+    if (known !== undefined && isSyn && known.closedMs !== undefined) {
+      this.end(key, known); // the same ports again: another conversation
+      known = undefined;
+    }
+    if (known === undefined) {
+      if (this.table.size >= maxConversations) this.evict();
+      const hasStart = isSyn || (protocol === 17 && isToServer);
+      known = { client, clientPort, service: { server, protocol, port }, firstMs: tMs, lastMs: tMs, bytes: 0, packets: 0, samples: 0, hasStart, closedMs: undefined };
+      this.table.set(key, known);
+      this.events.started(known);
+    }
+    known.lastMs = Math.max(known.lastMs, tMs);
+    known.bytes += weight * frameLength;
+    known.packets += weight;
+    if (++known.samples === earlyPackets) this.events.grown(known);
+    if (protocol === 6 && (header.tcpFlags & 0x05) !== 0) known.closedMs ??= tMs;
+  }
+
+  /** Lets time pass: conversations that are over end. */
+  advance(nowMs: number): void {
+    this.sweep(nowMs);
+  }
+
+  private goesToServer(header: PacketHeader, src: string, dst: string, protocol: number): boolean {
+    const { srcPort, dstPort, tcpFlags } = header;
+    if (protocol === 6 && (tcpFlags & 0x02) !== 0) {
+      const isSyn = (tcpFlags & 0x10) === 0;
+      const service = isSyn ? `${dst} 6 ${dstPort}` : `${src} 6 ${srcPort}`;
+      if (this.services.size < maxServices) this.services.add(service);
+      return isSyn;
+    }
+    if (this.services.has(`${dst} ${protocol} ${dstPort}`)) return true;
+    if (this.services.has(`${src} ${protocol} ${srcPort}`)) return false;
+    return dstPort <= srcPort;
+  }
+
+  private sweep(nowMs: number): void {
+    this.sweptMs = nowMs;
+    for (const [key, conversation] of this.table) {
+      const silent = nowMs - conversation.lastMs;
+      const isClosed = conversation.closedMs !== undefined && silent >= closedMs;
+      if (isClosed || silent >= (conversation.service.protocol === 6 ? silenceMs.tcp : silenceMs.other) || silent < -silenceMs.tcp) this.end(key, conversation);
+    }
+  }
+
+  /** The oldest makes room. */
+  private evict(): void {
+    const [oldest] = this.table;
+    if (oldest === undefined) return;
+    this.evicted++;
+    this.end(...oldest);
+  }
+
+  private end(key: string, conversation: Tracked): void {
+    this.table.delete(key);
+    this.events.ended(conversation);
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * Features of ports, links and bridges over windows of 1, 5 and 30 s, from the switches' port counters, of live and of the shadow. Pure.
+ *
+ * A reading says how much the counters moved since the one before; what moved is spread evenly over the time between them, so that
+ * readings need not fall on whole seconds.
+ */
+import type { Observation, Side, Subject } from "../base/observation.js";
+import { portKey, type Network, type PortRef } from "../network/model.js";
+import { longestWindowS, SecondSums, windowLengthsS } from "./seconds.js";
+
+/** Counters of a port as a switch keeps them (OpenFlow ofp_port_stats). Undefined: the switch does not keep it. */
+export interface PortReading {
+  readonly port: PortRef;
+  readonly rxPackets: bigint;
+  readonly txPackets: bigint;
+  readonly rxBytes: bigint;
+  readonly txBytes: bigint;
+  readonly rxDropped?: bigint | undefined;
+  readonly txDropped?: bigint | undefined;
+  readonly rxErrors?: bigint | undefined;
+  readonly txErrors?: bigint | undefined;
+}
+
+const field = { inPackets: 0, outPackets: 1, inBytes: 2, outBytes: 3, drops: 4, errors: 5, known: 6 } as const;
+const fields = Object.keys(field).length;
+
+/** OVS tells a counter it does not keep as all ones (OpenFlow 1.3, A.3.5.6). */
+const notKept = 0xffff_ffff_ffff_ffffn;
+const maxPorts = 65_536;
+/** Readings further apart tell nothing about the seconds between them. */
+const longestGapMs = 10_000;
+
+interface PortSeries {
+  readonly ref: PortRef;
+  readonly sums: SecondSums;
+  last: { readonly tMs: number; readonly reading: PortReading } | undefined;
+}
+
+export class CounterWindows {
+  /** Readings of ports beyond the bound. */
+  overflow = 0;
+  /** Times a counter went back: a switch or a port made anew. Nothing is concluded from such a pair of readings. */
+  restarts = 0;
+  readonly side: Side;
+  private readonly ports = new Map<string, PortSeries>();
+
+  constructor(side: Side) {
+    this.side = side;
+  }
+
+  /** Takes a port's counters of `tMs` (ms since the epoch). Readings of a port come in order of time; an older one is left out. */
+  add(tMs: number, reading: PortReading): void {
+    const key = portKey(reading.port);
+    let series = this.ports.get(key);
+    if (series === undefined) {
+      if (this.ports.size >= maxPorts) {
+        this.overflow++;
+        return;
+      }
+      series = { ref: reading.port, sums: new SecondSums(fields), last: undefined };
+      this.ports.set(key, series);
+    }
+    const before = series.last;
+    if (before !== undefined && tMs <= before.tMs && tMs > before.tMs - longestWindowS * 1_000) return;
+    series.last = { tMs, reading };
+    if (before === undefined || tMs <= before.tMs || tMs - before.tMs > longestGapMs) return;
+    const moved = changes(before.reading, reading);
+    if (moved === undefined) this.restarts++;
+    else spread(series.sums, before.tMs, tMs, moved);
+  }
+
+  /** Forgets the ports a network no longer has. */
+  keepOnly(network: Network): void {
+    for (const [key, { ref }] of this.ports) if (!network.bridges.get(ref.bridge)?.ports.has(ref.ofport)) this.ports.delete(key);
+  }
+
+  /**
+   * Observations of all ports, links and bridges of `network` for the windows that end with the second before `endMs`. A subject is left
+   * out while the window holds seconds that nobody read.
+   */
+  observations(network: Network, endMs: number): Observation[] {
+    const second = Math.floor(endMs / 1_000) - 1;
+    const found: Observation[] = [];
+    for (const length of windowLengthsS) {
+      const observe = (subject: Subject, parts: readonly SecondSums[], extra: Readonly<Record<string, number>> = {}): void => {
+        if (parts.length > 0) found.push({ tMs: (second + 1 - length) * 1_000, windowMs: length * 1_000, side: this.side, subject, values: { ...rates(parts, second, length), ...extra } });
+      };
+      const whole = (ref: PortRef): SecondSums | undefined => {
+        const sums = this.ports.get(portKey(ref))?.sums;
+        return sums !== undefined && sums.over(field.known, second, length) > length - 0.01 ? sums : undefined;
+      };
+      for (const bridge of network.bridges.values()) {
+        const edges: SecondSums[] = [];
+        for (const { ofport, role } of bridge.ports.values()) {
+          const sums = whole({ bridge: bridge.name, ofport });
+          if (sums === undefined) continue;
+          observe({ kind: "port", name: portKey({ bridge: bridge.name, ofport }) }, [sums]);
+          if (role === "edge") edges.push(sums);
+        }
+        observe({ kind: "bridge", name: bridge.name }, edges);
+      }
+      for (const { a, b } of network.links) {
+        const [x, y] = [whole(a), whole(b)];
+        if (x === undefined || y === undefined) continue;
+        const sent = x.over(field.outPackets, second, length) + y.over(field.outPackets, second, length);
+        const received = x.over(field.inPackets, second, length) + y.over(field.inPackets, second, length);
+        // The two ends are read one after the other: what is on its way between the readings is no loss.
+        const loss = sent < 1 ? {} : { lossRatio: Math.max(0, 1 - received / sent) };
+        observe({ kind: "link", name: `${portKey(a)}-${portKey(b)}` }, [x, y], loss);
+      }
+    }
+    return found;
+  }
+}
+
+/** How much each field moved; undefined when a counter went back. */
+function changes(before: PortReading, now: PortReading): number[] | undefined {
+  const delta = (name: Exclude<keyof PortReading, "port">): number => {
+    const [x, y] = [before[name], now[name]];
+    return x === undefined || y === undefined || x === notKept || y === notKept ? 0 : Number(y - x);
+  };
+  const moved = [delta("rxPackets"), delta("txPackets"), delta("rxBytes"), delta("txBytes"), delta("rxDropped") + delta("txDropped"), delta("rxErrors") + delta("txErrors")];
+  return moved.some((amount) => amount < 0) ? undefined : moved;
+}
+
+/** Lays what moved between two moments evenly over the seconds between them. */
+function spread(sums: SecondSums, fromMs: number, toMs: number, moved: readonly number[]): void {
+  for (let second = Math.floor(fromMs / 1_000); second * 1_000 < toMs; second++) {
+    const lapMs = Math.min(toMs, (second + 1) * 1_000) - Math.max(fromMs, second * 1_000);
+    const share = lapMs / (toMs - fromMs);
+    for (const [i, amount] of moved.entries()) if (amount !== 0) sums.add(second, i, amount * share);
+    sums.add(second, field.known, lapMs / 1_000);
+  }
+}
+
+function rates(parts: readonly SecondSums[], second: number, length: number): Record<string, number> {
+  const per = (name: keyof typeof field): number => parts.reduce((sum, part) => sum + part.over(field[name], second, length), 0) / length;
+  const slope = (name: keyof typeof field): number => parts.reduce((sum, part) => sum + part.slope(field[name], second, length), 0);
+  return {
+    inPacketsPerS: per("inPackets"),
+    outPacketsPerS: per("outPackets"),
+    inBitsPerS: per("inBytes") * 8,
+    outBitsPerS: per("outBytes") * 8,
+    inBitsSlope: slope("inBytes") * 8,
+    outBitsSlope: slope("outBytes") * 8,
+    dropsPerS: per("drops"),
+    errorsPerS: per("errors"),
+  };
+}

@@ -1,0 +1,54 @@
+import { deviation, zForFalseAlarms, type BothSides } from "./deviation.js";
+import { seeded } from "./extract.js";
+
+const judge = (one: BothSides) => deviation(one, one);
+
+test("equal networks: no cause", () => {
+  expect(judge({ selected: 10_000, copied: 10_000, liveOut: 9_000, shadowOut: 9_000 })).toMatchObject({ mirrorLoss: 0, outputRatio: 1, deviation: 0, cause: "none" });
+});
+
+test("a copy that loses a tenth is mirror loss, and not a difference of the networks", () => {
+  const seen = judge({ selected: 10_000, copied: 9_000, liveOut: 10_000, shadowOut: 8_990 });
+  expect(seen.mirrorLoss).toBeCloseTo(0.1, 9);
+  expect(seen.cause).toBe("mirror loss");
+});
+
+test("a shadow that drops what live delivers differs, with a whole copy and with a poor one", () => {
+  expect(judge({ selected: 10_000, copied: 10_000, liveOut: 10_000, shadowOut: 9_000 }).cause).toBe("the networks differ");
+  expect(judge({ selected: 10_000, copied: 9_000, liveOut: 10_000, shadowOut: 5_000 }).cause).toBe("both");
+});
+
+test("a shadow that gives to hosts what live does not differs", () => {
+  expect(judge({ selected: 10_000, copied: 10_000, liveOut: 0, shadowOut: 10_000 }).cause).toBe("the networks differ");
+});
+
+test("little traffic says nothing", () => {
+  expect(judge({ selected: 20, copied: 20, liveOut: 20, shadowOut: 3 })).toMatchObject({ deviation: undefined, cause: "too little traffic" });
+  expect(judge({ selected: 0, copied: 0, liveOut: 0, shadowOut: 0 })).toMatchObject({ mirrorLoss: undefined, outputRatio: undefined });
+});
+
+test("the false alarms of a lossy copy are as rare as asked", () => {
+  const random = seeded(7);
+  const share = 0.8;
+  let above = 0;
+  const trials = 4_000;
+  for (let i = 0; i < trials; i++) {
+    let [copied, shadowOut] = [0, 0];
+    for (let j = 0; j < 500; j++) {
+      const isCopied = random() < share ? 1 : 0;
+      copied += isCopied;
+      shadowOut += random() < share ? 1 : 0;
+    }
+    const { z } = deviation({ selected: 500, copied, liveOut: 500, shadowOut }, { selected: 50_000, copied: 50_000 * share, liveOut: 500, shadowOut });
+    if (Math.abs(z ?? 0) > 2.5758) above++;
+  }
+  // 1 % of normal scores are beyond 2.5758.
+  expect(above / trials).toBeLessThan(0.015);
+  expect(above / trials).toBeGreaterThan(0.003);
+});
+
+test("the limit for a rate of false alarms follows the normal tail", () => {
+  expect(zForFalseAlarms(86_400 * 0.01, 1)).toBeCloseTo(2.5758, 3);
+  expect(zForFalseAlarms(1, 1_000)).toBeGreaterThan(zForFalseAlarms(1, 1));
+  expect(zForFalseAlarms(1, 1)).toBeCloseTo(4.38, 1);
+});

@@ -1,0 +1,88 @@
+/**
+ * Whether the shadow does with its copies what live does with the originals, with the loss of the copying itself kept apart. Pure.
+ *
+ * The shadow gets a share q of what comes in. If it forwards like live, it gives that share of what live gives to the hosts, and
+ * the counts differ from it only by the noise of counting. What goes beyond that noise is a difference between the networks.
+ */
+
+/** Packets of one subject (an edge port, or a bridge's edge) in one window. */
+export interface BothSides {
+  /** Came in by the edge, on live. */
+  readonly selected: number;
+  /** Of those, entered the shadow. */
+  readonly copied: number;
+  /** Live gave to the hosts. */
+  readonly liveOut: number;
+  /** The shadow would have given to the hosts. */
+  readonly shadowOut: number;
+}
+
+export type Cause = "none" | "mirror loss" | "the networks differ" | "both" | "too little traffic";
+
+export interface Deviation {
+  /** 1 - copied / selected, at least 0; undefined when nothing came in. */
+  readonly mirrorLoss: number | undefined;
+  /** shadowOut / liveOut; undefined when live gave nothing. */
+  readonly outputRatio: number | undefined;
+  /** shadowOut beyond what mirror loss explains, as a share of live's; undefined with too little traffic. */
+  readonly deviation: number | undefined;
+  /** That, over the noise of the counts. */
+  readonly z: number | undefined;
+  readonly cause: Cause;
+}
+
+export interface DeviationLimits {
+  /** Mirror loss above this share is named. */
+  readonly maxMirrorLoss: number;
+  /** A |z| above this is no noise. */
+  readonly maxZ: number;
+  /** A deviation below this share is never worth an alarm, however sure it is: packets on their way while counters are read. */
+  readonly minDeviation: number;
+  /** With fewer packets than this there is nothing to say. */
+  readonly minPackets: number;
+}
+export const defaultLimits: DeviationLimits = { maxMirrorLoss: 0.001, maxZ: 4, minDeviation: 0.01, minPackets: 100 };
+
+export function deviation({ selected, copied, liveOut, shadowOut }: BothSides, network: BothSides, limits: DeviationLimits = defaultLimits): Deviation {
+  const mirrorLoss = selected > 0 ? Math.max(0, 1 - copied / selected) : undefined;
+  const outputRatio = liveOut > 0 ? shadowOut / liveOut : undefined;
+  const isLossy = (mirrorLoss ?? 0) > limits.maxMirrorLoss;
+  if (Math.max(liveOut, shadowOut) < limits.minPackets || network.selected === 0) {
+    return { mirrorLoss, outputRatio, deviation: undefined, z: undefined, cause: isLossy && selected >= limits.minPackets ? "mirror loss" : "too little traffic" };
+  }
+  // What goes out of a port came in anywhere: the whole network's share applies.
+  const share = Math.min(1, network.copied / network.selected);
+  const expected = liveOut * share;
+  const off = shadowOut - expected;
+  // Each packet is copied or not, by chance, with probability `share`; and each counter may be a packet off when it is read.
+  const noise = Math.sqrt(liveOut * share * (1 - share) + Math.max(1, expected * 1e-4));
+  const z = off / noise;
+  const relative = liveOut > 0 ? off / liveOut : 1;
+  const differs = Math.abs(z) > limits.maxZ && Math.abs(relative) > limits.minDeviation;
+  const networkIsLossy = isLossy || 1 - share > limits.maxMirrorLoss;
+  const cause: Cause = differs ? (networkIsLossy ? "both" : "the networks differ") : networkIsLossy ? "mirror loss" : "none";
+  return { mirrorLoss, outputRatio, deviation: relative, z, cause };
+}
+
+/**
+ * The |z| that noise alone exceeds `perDay` times a day over `subjects` subjects judged once a second, by the normal tail: the limit for
+ * a controlled rate of false alarms.
+ */
+export function zForFalseAlarms(perDay: number, subjects: number): number {
+  const tail = perDay / (86_400 * Math.max(1, subjects)) / 2;
+  let [low, high] = [0, 40];
+  for (let i = 0; i < 60; i++) {
+    const at = (low + high) / 2;
+    if (upperTail(at) > tail) low = at;
+    else high = at;
+  }
+  return (low + high) / 2;
+}
+
+/** P(Z > z) of a standard normal, for z ≥ 0 (Abramowitz and Stegun 26.2.17 below 3, the asymptotic series above). */
+function upperTail(z: number): number {
+  const density = Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
+  if (z > 3) return (density / z) * (1 - 1 / z ** 2 + 3 / z ** 4 - 15 / z ** 6);
+  const t = 1 / (1 + 0.2316419 * z);
+  return density * t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
+}

@@ -1,0 +1,168 @@
+/**
+ * The watch over both networks: takes sampled packets and, each second, the port counters of live and of the shadow, and gives
+ * observations of windows of 1, 5 and 30 s, with what the shadow does otherwise.
+ */
+import { subjectKey, type Observation, type ObservationSink, type Side, type Subject } from "../base/observation.js";
+import { inTime } from "../base/in-time.js";
+import type { Network } from "../network/model.js";
+import { CounterWindows, type PortReading } from "./counter-windows.js";
+import { defaultLimits, deviation, type BothSides, type Cause, type DeviationLimits } from "./deviation.js";
+import type { ObservedPacket } from "./observed-packet.js";
+import { trafficObservation, TrafficWindows, type TrafficVector } from "./traffic-windows.js";
+
+export interface ObservatoryParts {
+  /** Where observations go. */
+  readonly sink: ObservationSink;
+  /** Port counters of all bridges of one side; the shadow's under the names of live. Rejects when they can't be read. */
+  readonly readPorts: (side: Side) => Promise<readonly PortReading[]>;
+  readonly network: () => Network;
+  /** ms since the epoch. */
+  readonly nowMs: () => number;
+  readonly limits?: DeviationLimits;
+}
+
+/** A subject whose shadow does otherwise than live, or whose copy is poor. */
+export interface DeviatingSubject {
+  readonly subject: Subject;
+  readonly cause: Cause;
+  readonly windowMs: number;
+  readonly tMs: number;
+  readonly mirrorLoss: number | undefined;
+  readonly deviation: number | undefined;
+  readonly z: number | undefined;
+}
+
+const everyMs = 1_000;
+/** Switches that take longer than this to tell their counters are left out of the second. */
+const maxReadMs = 900;
+/** Latest observations kept for the API: as many subjects as the windows tell apart, times three windows and two sides. */
+const maxLatest = 65_536;
+/** A latest observation older than this is no longer shown. */
+const latestForMs = 60_000;
+
+export class Observatory {
+  readonly counters = { observations: 0, readFailures: 0 };
+  /** Subjects of the last second's 5 s windows with a cause. */
+  deviating: readonly DeviatingSubject[] = [];
+  /** Why counters could not be read last; undefined while they can. */
+  failure: string | undefined;
+  private readonly parts: ObservatoryParts;
+  private readonly traffic = new TrafficWindows();
+  private readonly ports = { live: new CounterWindows("live"), shadow: new CounterWindows("shadow") };
+  private readonly latestByKey = new Map<string, Observation>();
+  private readonly listeners = new Set<(observation: Observation) => void>();
+  private timer: NodeJS.Timeout | undefined;
+  private reading: Promise<void> | undefined;
+
+  constructor(parts: ObservatoryParts) {
+    this.parts = parts;
+  }
+
+  start(): void {
+    this.timer = setInterval(() => {
+      this.reading ??= this.everySecond().finally(() => (this.reading = undefined));
+    }, everyMs);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await this.reading;
+  }
+
+  /** Sampled packets, as they come. */
+  packets(packets: readonly ObservedPacket[]): void {
+    for (const packet of packets) this.took(this.traffic.add(packet));
+  }
+
+  /** The newest observations, of the kinds of subjects and windows asked for; all without. */
+  latest(filter: { readonly subject?: string | undefined; readonly kind?: string | undefined; readonly windowMs?: number | undefined } = {}): Observation[] {
+    const since = this.parts.nowMs() - latestForMs;
+    return [...this.latestByKey.values()].filter(
+      ({ tMs, windowMs, subject }) =>
+        tMs + windowMs >= since && (filter.subject === undefined || subject.name === filter.subject) && (filter.kind === undefined || subject.kind === filter.kind) && (filter.windowMs === undefined || windowMs === filter.windowMs),
+    );
+  }
+
+  /** Calls `listener` with every observation until the returned function is called. */
+  watch(listener: (observation: Observation) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  private async everySecond(): Promise<void> {
+    const { nowMs, readPorts, network } = this.parts;
+    this.took(this.traffic.advance(nowMs()));
+    const failures: string[] = [];
+    for (const side of ["live", "shadow"] as const) {
+      try {
+        const readings = await inTime(readPorts(side), maxReadMs);
+        const tMs = nowMs();
+        for (const reading of readings) this.ports[side].add(tMs, reading);
+      } catch (error) {
+        this.counters.readFailures++;
+        failures.push(`${side}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+    this.failure = failures.length === 0 ? undefined : failures.join("; ");
+    const current = network();
+    const endMs = Math.floor(nowMs() / 1_000) * 1_000;
+    const seen = { live: this.ports.live.observations(current, endMs), shadow: this.ports.shadow.observations(current, endMs) };
+    for (const observation of [...seen.live, ...seen.shadow]) this.emit(observation);
+    this.compare(seen.live, seen.shadow);
+    for (const windows of Object.values(this.ports)) windows.keepOnly(current);
+  }
+
+  /** Deviation of every edge port and bridge that both sides saw. */
+  private compare(live: readonly Observation[], shadow: readonly Observation[]): void {
+    const key = ({ subject, windowMs }: Observation): string => `${subjectKey(subject)} ${windowMs}`;
+    const copies = new Map(shadow.map((observation) => [key(observation), observation]));
+    const network = this.parts.network();
+    const isEdge = new Set([...network.bridges.values()].flatMap((bridge) => [...bridge.ports.values()].flatMap(({ ofport, role }) => (role === "edge" ? [`${bridge.name}:${ofport}`] : []))));
+    const pairs = live.flatMap((original) => {
+      const copy = copies.get(key(original));
+      const isCompared = original.subject.kind === "bridge" || (original.subject.kind === "port" && isEdge.has(original.subject.name));
+      return copy === undefined || !isCompared ? [] : [{ original, sides: bothSides(original, copy) }];
+    });
+    const whole = new Map<number, BothSides>();
+    for (const { original, sides } of pairs) {
+      if (original.subject.kind !== "port") continue;
+      const sum = whole.get(original.windowMs) ?? { selected: 0, copied: 0, liveOut: 0, shadowOut: 0 };
+      whole.set(original.windowMs, { selected: sum.selected + sides.selected, copied: sum.copied + sides.copied, liveOut: sum.liveOut + sides.liveOut, shadowOut: sum.shadowOut + sides.shadowOut });
+    }
+    const found: DeviatingSubject[] = [];
+    for (const { original, sides } of pairs) {
+      const { subject, windowMs, tMs } = original;
+      const judged = deviation(sides, whole.get(windowMs) ?? sides, this.parts.limits ?? defaultLimits);
+      const { mirrorLoss, outputRatio, deviation: relative, z } = judged;
+      const values = Object.fromEntries(Object.entries({ mirrorLoss, outputRatio, deviation: relative, deviationZ: z }).filter((entry): entry is [string, number] => entry[1] !== undefined));
+      if (Object.keys(values).length > 0) this.emit({ tMs, windowMs, side: "shadow", subject, values });
+      if (windowMs === 5_000 && judged.cause !== "none" && judged.cause !== "too little traffic") found.push({ subject, windowMs, tMs, cause: judged.cause, mirrorLoss, deviation: relative, z });
+    }
+    this.deviating = found;
+  }
+
+  private took(vectors: readonly TrafficVector[]): void {
+    for (const vector of vectors) this.emit(trafficObservation(vector));
+  }
+
+  private emit(observation: Observation): void {
+    this.counters.observations++;
+    // Traffic and deviation of one subject and window are two observations: told apart by what they measure.
+    const [first = ""] = Object.keys(observation.values);
+    const key = `${observation.side} ${subjectKey(observation.subject)} ${observation.windowMs} ${first}`;
+    this.latestByKey.delete(key);
+    this.latestByKey.set(key, observation);
+    if (this.latestByKey.size > maxLatest) {
+      const [oldest] = this.latestByKey.keys();
+      if (oldest !== undefined) this.latestByKey.delete(oldest);
+    }
+    this.parts.sink.observe(observation);
+    for (const listener of this.listeners) listener(observation);
+  }
+}
+
+function bothSides(live: Observation, shadow: Observation): BothSides {
+  const s = live.windowMs / 1_000;
+  const count = (observation: Observation, name: string): number => (observation.values[name] ?? 0) * s;
+  return { selected: count(live, "inPacketsPerS"), copied: count(shadow, "inPacketsPerS"), liveOut: count(live, "outPacketsPerS"), shadowOut: count(shadow, "outPacketsPerS") };
+}
