@@ -19,8 +19,10 @@ import { unixctl, vswitchdSocket } from "./network/unixctl.js";
 import { DatabaseWriter } from "./reconcile/database-writer.js";
 import { LiveSwitches } from "./reconcile/live-switches.js";
 import type { SwitchState } from "./reconcile/switch-writer.js";
+import { Replication } from "./replication.js";
 import { Promotion, type PromotionStep } from "./shadow/promotion.js";
 import { SessionStore } from "./shadow/replication/session-store.js";
+import { foreignMirrors } from "./shadow/replication/rows.js";
 import { ResubmitWatch, resubmitCounter } from "./shadow/resubmit-watch.js";
 import { Shadow } from "./shadow/shadow.js";
 import type { PortReading } from "./telemetry/counter-windows.js";
@@ -56,7 +58,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly live: LiveSwitches;
   readonly database: DatabaseWriter;
   readonly resubmits: ResubmitWatch;
-  readonly sessions: SessionStore;
+  readonly replication: Replication;
   /** Why copying was switched off by ourselves; undefined while it was not. */
   stoppedCopying: string | undefined;
   /** Convergence times of the shadow in ms, latest last. */
@@ -77,15 +79,15 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** Connects to the database and builds the parts; nothing is changed before `start`. */
   static async create(config: Config, log: Logger, nowMs: () => number = () => performance.now(), signal?: AbortSignal): Promise<Controller> {
+    const store = SessionStore.open(config.stateDir, config.shadow.sessions);
     const client = await OvsdbClient.connect({ remote: config.ovsdb, backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
     const replica = await client.replica("Open_vSwitch", monitoredTables);
-    return new Controller(config, log, nowMs, client, replica);
+    return new Controller(config, log, nowMs, client, replica, store);
   }
 
-  private constructor(config: Config, log: Logger, nowMs: () => number, client: OvsdbClient, replica: Replica) {
+  private constructor(config: Config, log: Logger, nowMs: () => number, client: OvsdbClient, replica: Replica, store: SessionStore) {
     super();
     this.config = config;
-    this.sessions = SessionStore.open(config.stateDir, config.shadow.sessions);
     this.log = log;
     this.nowMs = nowMs;
     this.client = client;
@@ -95,6 +97,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.discovery = new Discovery({ tables: replica, dial, bridges: config.bridges, lldpKey: randomBytes(32), log, nowMs });
     this.live = new LiveSwitches({ desired: (bridge) => this.desiredLive(bridge), log });
     const { sflow } = config;
+    const isOurMirror = (uuid: string): boolean => entries(replica.table("Mirror").get(uuid), "external_ids").has(mark.role);
+    const vswitchd = async (method: string, ...args: string[]): Promise<string> => unixctl(await vswitchdSocket(config.openflow.runDir), method, args);
     this.shadow = new Shadow({
       database: this.database,
       readBridges: () => readBridges(replica),
@@ -105,14 +109,28 @@ export class Controller extends EventEmitter<ControllerEvents> {
       nowMs,
       holdMs: config.shadow.holdMs,
       replicate: config.shadow.replicate,
-      sessions: () => this.sessions.current,
-      isOurMirror: (uuid) => entries(replica.table("Mirror").get(uuid), "external_ids").has(mark.role),
+      sessions: () => this.replication.active(),
+      isOurMirror,
       showSink: config.shadow.showSink,
       sflow: { target: `${sflow.host}:${sflow.port}`, sampling: sflow.samplingRate, pollingS: sflow.pollingS, agent: sflow.agent },
-      liveFlowRemoved: (bridge, flow) => this.live.removed(bridge, flow),
+      liveFlowRemoved: (bridge, flow) => {
+        this.live.removed(bridge, flow);
+        this.replication.flowRemoved(bridge, flow, () => this.desiredLive(bridge)?.flows);
+      },
+    });
+    this.replication = new Replication({
+      store,
+      shadow: this.shadow,
+      connection: (bridge) => this.discovery.connection(bridge),
+      flushLive: () => this.live.settle(),
+      readUpcalls: () => vswitchd("upcall/show"),
+      maxCachedFlows: config.shadow.maxCachedFlows,
+      foreignMirrors: (bridge) => foreignMirrors(readBridges(replica), isOurMirror).get(bridge) ?? 0,
+      warn: (why) => log.warn(why),
+      nowMs,
     });
     this.resubmits = new ResubmitWatch({
-      read: async () => Number(await unixctl(await vswitchdSocket(config.openflow.runDir), "coverage/read-counter", [resubmitCounter])),
+      read: async () => Number(await vswitchd("coverage/read-counter", resubmitCounter)),
       exceeded: (packets) => this.stopCopying(`live and shadow together need more resubmits than a packet may have: ${packets} packets were dropped`),
     });
     this.promotion = new Promotion({ shadow: this.shadow, flushLive: () => this.live.settle(), nowMs });
@@ -247,6 +265,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
       // What a controller before us left works; before we know the network we only add what lets us listen.
       return this.discovery.inherited(bridge) ? undefined : attachFlows(network).get(bridge);
     }
+    // What copies, and the rules about replica ports, are known once the shadow has been planned: till then they stay.
+    if (this.config.shadow.enabled && !this.shadow.replication.bridges.has(bridge) && this.discovery.inherited(bridge)) return undefined;
     const state = this.compose(network).get(bridge);
     return state === undefined ? undefined : { flows: [...state.flows, ...this.promotion.flows(bridge), ...this.shadow.copyFlows(bridge)], groups: state.groups };
   }
@@ -307,6 +327,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   private async auditAll(): Promise<void> {
     await this.resubmits.look();
+    await this.replication.cachedFlows.look();
     if (this.promotion.state === "promoting" || this.promotion.state === "demoting" || this.detaching) return;
     try {
       const live = await this.live.audit();

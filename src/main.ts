@@ -101,7 +101,7 @@ class Daemon {
     controller.start();
     this.observer.start();
     defence?.start();
-    this.api = await startApi({ listen: this.config.api.listen, control: this.surface(), observation: this.observer, log });
+    this.api = await startApi({ listen: this.config.api.listen, control: this.surface(), observation: this.observer, replication: this.controller.replication, log });
     log.info({ api: this.api.port, sflow: this.sflow.port, openflow: this.openflow?.port }, "ovs-shadowd is up");
   }
 

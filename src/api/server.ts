@@ -12,6 +12,8 @@ import { changeMessage, predictionMessage, readRules, topologyMessage } from "./
 import { ShadowServiceService, type GetStatusResponse, type ShadowServiceServer, type WatchChangesRequest, type WatchChangesResponse } from "./generated/ovsshadow/v1/shadow.js";
 import { ObservationServiceService } from "./generated/ovsshadow/v1/observation.js";
 import { observationHandlers, type ObservationSurface } from "./observation-service.js";
+import { ReplicationServiceService } from "./generated/ovsshadow/v1/replication.js";
+import { replicationHandlers, type ReplicationSurface } from "./replication-service.js";
 import { reflectionServices } from "./reflection.js";
 import { unary } from "./unary.js";
 
@@ -33,6 +35,7 @@ export interface ApiOptions {
   readonly listen: string;
   readonly control: ControlSurface;
   readonly observation: ObservationSurface;
+  readonly replication: ReplicationSurface;
   readonly log: Logger;
 }
 
@@ -107,6 +110,7 @@ function handlers({ control }: ApiOptions): ShadowServiceServer {
 export async function startApi(options: ApiOptions): Promise<Api> {
   const server = new Server();
   server.addService(ShadowServiceService, handlers(options));
+  server.addService(ReplicationServiceService, replicationHandlers(options.replication));
   server.addService(ObservationServiceService, observationHandlers(options.observation));
   const health = new HealthImplementation({ "": "SERVING", "ovsshadow.v1.ShadowService": "SERVING", "ovsshadow.v1.ObservationService": "SERVING" });
   health.addToServer(server);

@@ -28,6 +28,8 @@ export const configSchema = z.strictObject({
       showSink: z.boolean().default(false),
       /** How long the shadow keeps what vanished from live. */
       holdMs: milliseconds.default(60_000),
+      /** Sessions that take a fraction are suspended when ovs-vswitchd caches more flows than this. */
+      maxCachedFlows: z.number().int().min(100).default(50_000),
       /** What is copied; without it everything that comes in by any edge port. */
       sessions: sessionsSchema.default([{ name: "all", origins: [{}], percent: 100, direction: "both" }]),
     })

@@ -92,7 +92,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private live: Network = emptyNetwork;
   private source: ShadowSource = { network: emptyNetwork, held: [] };
   private rows: DesiredShadow = { bridges: [], livePorts: new Map(), left: [] };
-  private plan: ReplicationPlan = { bridges: new Map(), problems: new Map(), left: [] };
+  private plan: ReplicationPlan = { bridges: new Map(), problems: new Map(), asked: new Map(), left: [] };
   private changedAtMs: number | undefined;
   private releaseTimer: NodeJS.Timeout | undefined;
   private trial: ReadonlyMap<string, readonly FlowEntry[]> | undefined;

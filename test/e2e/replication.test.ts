@@ -56,3 +56,88 @@ test("more than 32 edge ports: one replica port for all, each copy at its own po
   expect(new Map([...sent.keys()].map((n) => [n, arrived.get(n)]))).toEqual(sent);
   expect((await panel.ovs.vsctl("--bare", "--columns=name", "find", "mirror")).split("\n").filter(Boolean)).toHaveLength(1);
 }, 180_000);
+
+interface Listed {
+  readonly sessions: readonly { readonly session: { readonly name: string }; readonly state: string; readonly problems: readonly string[]; readonly ports: readonly { readonly port: string; readonly by: string; readonly selected: number }[] }[];
+  readonly bridges: readonly { readonly wiring: string; readonly mirroredPorts: number; readonly flows: number; readonly gaps: number; readonly gapMs: number }[];
+  readonly cachedFlows: number;
+}
+const selectedBy = (listed: Listed, name: string): number => listed.sessions.find(({ session }) => session.name === name)?.ports.reduce((sum, port) => sum + port.selected, 0) ?? -1;
+const total = (counts: ReadonlyMap<number, number>, ...ports: number[]): number => ports.reduce((sum, port) => sum + (counts.get(port) ?? 0), 0);
+
+test("overlapping sessions: each selects its own, a packet that many select is copied once, and a restart keeps them", async () => {
+  await using panel = await PatchPanel.start({ l1: 4 });
+  // Another's Mirror rows stay, whatever we need.
+  await panel.ovs.vsctl("--", "--id=@m", "create", "mirror", "name=theirs", "select_all=true", "--", "add", "bridge", "l1", "mirrors", "@m");
+  panel.startDaemon(quiet);
+  await panel.inStep();
+  await panel.ctl("mirror", "remove", "all");
+  await panel.ctl("mirror", "add", "web", "--match", "tcp,tp_dst=80");
+  await panel.ctl("mirror", "add", "host", "--host", "10.0.0.9", "--direction", "from");
+  await panel.ctl("mirror", "add", "port2", "--bridge", "l1", "--port", "l1-2", "--direction", "from");
+  await panel.ctl("mirror", "add", "vlan7", "--vlan", "7");
+  await expect(panel.ctl("mirror", "add", "bad", "--match", "tcp,tp_dst=eighty")).rejects.toThrow(/origins\[0\].match/);
+  await expect(panel.ctl("mirror", "add", "web")).rejects.toThrow(/there is a session web/);
+  const short = await panel.ctl<Listed["sessions"][number]>("mirror", "add", "short", "--max-len", "96");
+  expect(short).toMatchObject({ state: "selects nothing", problems: [expect.stringContaining("patch port")] });
+  await panel.ctl("mirror", "remove", "short");
+
+  const before = await entered(panel, "l1");
+  await panel.send("l1-1-h", "tcp", 0, 100, 2_000); // web
+  await panel.send("l1-1-h", "udp", 1_000, 100, 2_000); // nobody
+  await panel.send("l1-1-h", "tcp", 2_000, 100, 2_000, "sip=10.0.0.9"); // web and host
+  await panel.send("l1-2-h", "tcp", 3_000, 100, 2_000, "sip=10.0.0.9", "vlan=7"); // all four
+  await panel.send("l1-3-h", "other", 4_000, 100, 2_000, "vlan=7"); // vlan7
+  await panel.send("l1-3-h", "other", 5_000, 100, 2_000); // nobody
+  await waitFor(async () => total(await entered(panel, "l1", before), 1, 2, 3, 4) >= 400, "the copies arrived");
+  const copies = await entered(panel, "l1", before);
+  expect([1, 2, 3, 4].map((port) => copies.get(port))).toEqual([200, 100, 100, 0]);
+  const counts = (listed: Listed): number[] => ["web", "host", "port2", "vlan7"].map((name) => selectedBy(listed, name));
+  await waitFor(async () => counts(await panel.ctl<Listed>("mirror", "list")).join() === "300,200,100,200", "the sessions' counters").catch(() => undefined);
+  expect(counts(await panel.ctl<Listed>("mirror", "list"))).toEqual([300, 200, 100, 200]);
+
+  await panel.endDaemon("KILL");
+  panel.startDaemon(quiet);
+  await panel.inStep();
+  const again = await panel.ctl<Listed>("mirror", "list");
+  expect(again.sessions.map(({ session, state }) => `${session.name} ${state}`)).toEqual(["web copying", "host copying", "port2 copying", "vlan7 copying"]);
+  expect(counts(again)).toEqual([300, 200, 100, 200]); // not one flow was touched
+  expect(await panel.ovs.vsctl("--bare", "--columns=name", "find", "mirror", "name=theirs")).toBe("theirs");
+}, 120_000);
+
+test("a fraction takes whole connections, both directions, and says what it costs; a foreign wipe is mended and counted", async () => {
+  await using panel = await PatchPanel.start({ l1: 2 });
+  panel.startDaemon([...quiet, "shadow: { sessions: [{ name: tenth, percent: 10 }] }"]);
+  await panel.inStep();
+  for (const n of [1, 2]) await panel.tap("l1", shadowBridge("l1"), n, `cap${n}`);
+  const wire = await panel.sniff("cap1", "cap2");
+  const flows = 2_000;
+  try {
+    await panel.send("l1-1-h", "udp", 0, 2 * flows, 4_000, `flows=${flows}`);
+    await panel.send("l1-2-h", "udp", 0, 2 * flows, 4_000, `flows=${flows}`, "reverse=1");
+    const stats = (await panel.ctl<Listed>("mirror", "list")).sessions[0]?.ports.reduce((sum, port) => sum + port.selected, 0) ?? 0;
+    expect(stats).toBeGreaterThan(0);
+    const connections = (ids: Readonly<Record<string, unknown>> | undefined): Map<number, number> => {
+      const packets = new Map<number, number>();
+      for (const id of Object.keys(ids ?? {})) packets.set(Number(id) % flows, (packets.get(Number(id) % flows) ?? 0) + 1);
+      return packets;
+    };
+    let seen = await wire.ask();
+    await waitFor(async () => {
+      seen = await wire.ask();
+      const [there, back] = [connections(seen["cap1"]), connections(seen["cap2"])];
+      return there.size > 0 && [...there].every(([id, count]) => count === 2 && back.get(id) === 2) && there.size === back.size;
+    }, "the same connections in both directions, all their packets").catch(() => undefined);
+    const [there, back] = [connections(seen["cap1"]), connections(seen["cap2"])];
+    expect([...there.values()].every((count) => count === 2)).toBe(true);
+    expect([...back].sort()).toEqual([...there].sort());
+    // Ten percent of 2,000 with three standard deviations of the draw.
+    expect(there.size).toBeGreaterThan(160);
+    expect(there.size).toBeLessThan(240);
+  } finally {
+    await wire.stop();
+  }
+  await panel.ovs.ofctl("del-flows", "l1");
+  await waitFor(async () => (await panel.ctl<Listed>("mirror", "list")).bridges.some(({ gaps, gapMs }) => gaps === 1 && gapMs > 0), "the gap is counted");
+  expect(await panel.ovs.ofctl("dump-flows", "l1", "table=247")).toContain("actions=output:");
+}, 120_000);

@@ -38,6 +38,8 @@ export interface BridgePlan {
 
 export interface ReplicationPlan {
   readonly bridges: ReadonlyMap<string, BridgePlan>;
+  /** Edge ports that a session asks anything of, by session and live portKey. */
+  readonly asked: ReadonlyMap<string, ReadonlySet<string>>;
   /** What sessions can't do at the moment, by session. */
   readonly problems: ReadonlyMap<string, readonly string[]>;
   /** Edge ports that can have no copy, with the reason. */
@@ -71,12 +73,13 @@ export function planReplication(input: PlanInput): ReplicationPlan {
     }
     bridges.set(bridge.name, planBridge(bridge, edges, input, selected.map((one) => one.ports), problems));
   }
-  return { bridges, problems, left };
+  const asked = new Map(sessions.map((session, i) => [session.name, new Set(selected[i]?.ports.keys() ?? [])]));
+  return { bridges, problems, asked, left };
 }
 
 function planBridge(bridge: Bridge, edges: readonly Port[], input: PlanInput, selected: readonly ReadonlyMap<string, Selection>[], problems: Map<string, string[]>): BridgePlan {
   const key = (port: Port): string => portKey({ bridge: bridge.name, ofport: port.ofport });
-  // Even one guard needs a row; a bridge without any is copied through one port that only the rule in table 0 guards.
+  // Guards need a Mirror row each.
   const free = maxMirrors - (input.foreignMirrors.get(bridge.name) ?? 0);
   const wiring = input.tunnelled || edges.length > free ? "common" : "each";
   const mirrored = new Set<number>();
