@@ -2,7 +2,7 @@
  * A small live network without hosts: bridges whose edge ports are veth devices with a free end, into which a test sends
  * frames, and the daemon beside it. For what is about ports and frames, not about hosts that talk.
  */
-import type { ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { Capsule, projectDir } from "./capsule.js";
@@ -64,6 +64,36 @@ export class PatchPanel implements AsyncDisposable {
       this.daemonLog.push(...lines);
       this.daemonLog.splice(0, this.daemonLog.length - keptLog);
     });
+  }
+
+  /**
+   * Starts ovs-shadowd in this network but outside the capsule's other namespaces, where the sockets of two capsules can be reached;
+   * it ends with whoever started it.
+   */
+  startDaemonOutside(config: readonly string[]): ChildProcess {
+    const { ovs } = this;
+    const file = ovs.capsule.path("/run/lab/config.yaml");
+    writeFileSync(file, [...config, `ovsdb: ${ovs.remote}`, `openflow: { runDir: ${ovs.runDir} }`, `stateDir: ${ovs.capsule.path("/run/lab/state")}`, ""].join("\n"));
+    const daemon = spawn("setpriv", ["--pdeathsig", "KILL", "--", "nsenter", "-t", String(ovs.capsule.pid), "-n", "--", process.execPath, `${projectDir}/dist/src/main.js`, "--config", file], { stdio: ["ignore", "ignore", "pipe"] });
+    daemon.stderr.on("data", (chunk: Buffer) => {
+      this.daemonLog.push(...chunk.toString().split("\n").filter(Boolean));
+      this.daemonLog.splice(0, this.daemonLog.length - keptLog);
+    });
+    return daemon;
+  }
+
+  /**
+   * Lays a cable to another panel and gives both ends an address on a bridge of their own, through which tunnels go:
+   * 192.0.2.1 here, 192.0.2.2 there.
+   */
+  async join(other: PatchPanel, mtu: number): Promise<void> {
+    // From outside, because a capsule does not see the other's processes.
+    spawnSync("nsenter", ["-t", String(this.ovs.capsule.pid), "-n", "ip", "link", "add", "ul", "mtu", String(mtu), "type", "veth", "peer", "name", "ul", "mtu", String(mtu), "netns", String(other.ovs.capsule.pid)]);
+    for (const [i, { ovs }] of [this, other].entries()) {
+      await ovs.vsctl("add-br", "brul", "--", "set", "bridge", "brul", "datapath_type=netdev", "--", "set", "interface", "brul", `mtu_request=${mtu}`, "--", "add-port", "brul", "ul");
+      await ovs.capsule.run("sh", ["-ec", `ip link set ul up; ip addr add 192.0.2.${i + 1}/24 dev brul; ip link set brul up`]);
+    }
+    await waitFor(async () => (await this.ovs.capsule.run("ping", ["-c", "1", "-W", "1", "192.0.2.2"], { mayFail: true })).code === 0, "the two reach each other");
   }
 
   /** Ends the daemon by signal, by its command line: the child is nsenter. */

@@ -6,6 +6,7 @@ import { EventEmitter } from "node:events";
 import { randomBytes } from "node:crypto";
 import { OvsdbClient, type Replica } from "ovsdb-client";
 import type { Logger } from "pino";
+import { ConfigError } from "./config/load.js";
 import type { Config } from "./config/schema.js";
 import { attachFlows, desiredForwarding } from "./forward/forwarding.js";
 import { managementSocket, type Dial } from "./network/bridge-session.js";
@@ -22,7 +23,8 @@ import type { SwitchState } from "./reconcile/switch-writer.js";
 import { Replication } from "./replication.js";
 import { Promotion, type PromotionStep } from "./shadow/promotion.js";
 import { SessionStore } from "./shadow/replication/session-store.js";
-import { foreignMirrors } from "./shadow/replication/rows.js";
+import { foreignMirrors, liveMtus } from "./shadow/replication/rows.js";
+import { tooLong } from "./shadow/replication/tunnel.js";
 import { ResubmitWatch, resubmitCounter } from "./shadow/resubmit-watch.js";
 import { Shadow } from "./shadow/shadow.js";
 import type { PortReading } from "./telemetry/counter-windows.js";
@@ -51,6 +53,12 @@ const auditIntervalMs = 2_000;
 /** The interval of sFlow counters and the database's retry, in ms. */
 const databaseBackoff = { initialMs: 100, maxMs: 2_000 };
 
+/** The database of the host the shadow is on, where that is another. */
+interface Far {
+  readonly client: OvsdbClient;
+  readonly replica: Replica;
+}
+
 export class Controller extends EventEmitter<ControllerEvents> {
   readonly discovery: Discovery;
   readonly shadow: Shadow;
@@ -66,6 +74,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   private readonly config: Config;
   private readonly log: Logger;
   private readonly client: OvsdbClient;
+  private readonly far: Far | undefined;
   private readonly replica: Replica;
   private readonly nowMs: () => number;
   private overlays: Overlays = () => [];
@@ -82,10 +91,15 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const store = SessionStore.open(config.stateDir, config.shadow.sessions);
     const client = await OvsdbClient.connect({ remote: config.ovsdb, backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
     const replica = await client.replica("Open_vSwitch", monitoredTables);
-    return new Controller(config, log, nowMs, client, replica, store);
+    const { remote } = config.shadow;
+    if (remote === undefined) return new Controller(config, log, nowMs, client, replica, store, undefined);
+    const why = tooLong(liveMtus(replica, config.bridges), remote.mtu);
+    if (why !== undefined) throw new ConfigError([why]);
+    const far = await OvsdbClient.connect({ remote: remote.ovsdb, backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
+    return new Controller(config, log, nowMs, client, replica, store, { client: far, replica: await far.replica("Open_vSwitch", monitoredTables) });
   }
 
-  private constructor(config: Config, log: Logger, nowMs: () => number, client: OvsdbClient, replica: Replica, store: SessionStore) {
+  private constructor(config: Config, log: Logger, nowMs: () => number, client: OvsdbClient, replica: Replica, store: SessionStore, far: Far | undefined) {
     super();
     this.config = config;
     this.log = log;
@@ -99,7 +113,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const { sflow } = config;
     const isOurMirror = (uuid: string): boolean => entries(replica.table("Mirror").get(uuid), "external_ids").has(mark.role);
     const vswitchd = async (method: string, ...args: string[]): Promise<string> => unixctl(await vswitchdSocket(config.openflow.runDir), method, args);
+    const { remote } = config.shadow;
+    this.far = far;
     this.shadow = new Shadow({
+      remote: far === undefined || remote === undefined ? undefined : { database: new DatabaseWriter(far.client, far.replica), dial: (bridge) => managementSocket(remote.runDir, bridge), tunnels: remote },
       database: this.database,
       readBridges: () => readBridges(replica),
       dial,
@@ -249,6 +266,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     await this.shadow.stop();
     await this.discovery.stop();
     await this.client.close();
+    await this.far?.client.close();
   }
 
   /** Forwarding and overlays for any network, live or the shadow's. */

@@ -28,6 +28,22 @@ export const configSchema = z.strictObject({
       showSink: z.boolean().default(false),
       /** How long the shadow keeps what vanished from live. */
       holdMs: milliseconds.default(60_000),
+      /** The shadow on another host: its own database and switch daemon, reached by a tunnel for each live bridge. */
+      remote: z
+        .strictObject({
+          ovsdb: remote,
+          /** Where the management sockets of the shadow's bridges are. */
+          runDir: z.string().min(1),
+          type: z.enum(["vxlan", "geneve"]).default("vxlan"),
+          /** Addresses of the tunnel's ends: of the live host, and of the shadow's. */
+          liveAddress: z.ipv4(),
+          shadowAddress: z.ipv4(),
+          /** MTU of the network between them; it must carry a live frame and 58 bytes. */
+          mtu: z.number().int().min(68).max(65535),
+          /** First of 4,096 UDP ports, of which each bridge takes one. */
+          basePort: z.number().int().min(1024).max(61439).default(20_000),
+        })
+        .optional(),
       /** Sessions that take a fraction are suspended when ovs-vswitchd caches more flows than this. */
       maxCachedFlows: z.number().int().min(100).default(50_000),
       /** What is copied; without it everything that comes in by any edge port. */

@@ -15,7 +15,7 @@ export const monitoredTables = {
   Open_vSwitch: ["bridges", "next_cfg", "cur_cfg", "external_ids", "ovs_version"],
   Bridge: ["name", "ports", "mirrors", "sflow", "fail_mode", "datapath_id", "datapath_type", "external_ids", "protocols"],
   Port: ["name", "interfaces", "external_ids", "tag", "vlan_mode", "trunks"],
-  Interface: ["name", "type", "options", "ofport", "ofport_request", "ifindex", "link_state", "admin_state", "external_ids", "error"],
+  Interface: ["name", "type", "options", "ofport", "ofport_request", "ifindex", "link_state", "admin_state", "external_ids", "error", "mtu"],
   Mirror: ["name", "select_src_port", "select_dst_port", "select_all", "output_port", "external_ids", "statistics"],
   sFlow: ["targets", "sampling", "polling", "header", "agent", "external_ids"],
 } as const satisfies Record<string, readonly string[]>;

@@ -13,6 +13,7 @@ import { portKey, type Bridge, type Network, type PortRef } from "../network/mod
 import { commonReplicaPort, cookie, priority, replicaPort, table } from "../network/pipeline.js";
 import type { DesiredBridge, DesiredPort } from "../reconcile/database-state.js";
 import * as names from "./names.js";
+import { tunnelOptions, tunnelPorts, type Tunnels } from "./replication/tunnel.js";
 import type { BridgePlan, ReplicationPlan } from "./replication/plan.js";
 
 export interface ShadowOptions {
@@ -22,6 +23,8 @@ export interface ShadowOptions {
   readonly replicate: boolean;
   /** Promoted: guards are off, so that the shadow's output can reach the live edge. */
   readonly guarded: boolean;
+  /** Set: the adapters are on another host, at the far ends of these. */
+  readonly tunnels?: Tunnels | undefined;
 }
 
 export interface DesiredShadow {
@@ -51,9 +54,19 @@ function patchCable(bridge: string, n: number | undefined): Cable {
   };
 }
 
+/** The tunnel of a bridge. */
+function tunnelCable(bridge: string, tunnels: Tunnels, udpPort: number): Cable {
+  const { replica, ingress } = patchCable(bridge, undefined);
+  const { type, liveAddress, shadowAddress } = tunnels;
+  return {
+    replica: { ...replica, type, options: tunnelOptions(shadowAddress, liveAddress, udpPort) },
+    ingress: { ...ingress, type, options: tunnelOptions(liveAddress, shadowAddress, udpPort) },
+  };
+}
+
 /** Replica ports on live with their guards, and their ends on the adapter. */
-function cables(plan: BridgePlan, options: ShadowOptions): Cable[] {
-  const all = plan.wiring === "common" ? [patchCable(plan.bridge, undefined)] : plan.edges.map((port) => patchCable(plan.bridge, port.ofport));
+function cables(plan: BridgePlan, options: ShadowOptions, udpPort: number): Cable[] {
+  const all = options.tunnels !== undefined ? [tunnelCable(plan.bridge, options.tunnels, udpPort)] : plan.wiring === "common" ? [patchCable(plan.bridge, undefined)] : plan.edges.map((port) => patchCable(plan.bridge, port.ofport));
   if (!options.guarded || plan.edges.length === 0) return plan.edges.length === 0 ? [] : all;
   return all.map((cable, i) => {
     const port = plan.wiring === "common" ? undefined : plan.edges[i];
@@ -91,10 +104,11 @@ export function desiredShadow(source: Network, live: Network, options: ShadowOpt
   const bridges: DesiredBridge[] = [];
   const livePorts = new Map<string, readonly DesiredPort[]>();
   const peers = new Map(source.links.flatMap((link) => [[portKey(link.a), link.b] as const, [portKey(link.b), link.a] as const]));
+  const udpPorts = tunnelPorts([...source.bridges.keys()], options.tunnels?.basePort ?? 0);
   for (const bridge of source.bridges.values()) {
     const plan = options.plan.bridges.get(bridge.name);
     if (plan === undefined) throw new Error(`no plan for bridge ${bridge.name}`);
-    const toLive = cables(plan, options);
+    const toLive = cables(plan, options, udpPorts.get(bridge.name) ?? 0);
     const edges = edgePatches(plan);
     const common = { datapathType: bridge.datapathType, live: bridge.name };
     bridges.push({ ...common, name: names.shadowBridge(bridge.name), role: "shadow", ports: [...edges.map(({ shadow }) => shadow), ...fabricPorts(bridge, source, peers)] });

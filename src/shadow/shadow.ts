@@ -21,8 +21,9 @@ import { tableDifferences } from "./compare.js";
 import { adapterFlows, desiredShadow, replicatedEdges, type DesiredShadow, type Wiring } from "./desired-shadow.js";
 import { hold, type Held, type ShadowSource } from "./hold.js";
 import { adapterBridge, shadowBridge } from "./names.js";
-import { replicationFlows, ownExit, patchExit } from "./replication/flows.js";
+import { replicationFlows, ownExit, patchExit, tunnelExit } from "./replication/flows.js";
 import { planReplication, type ReplicationPlan } from "./replication/plan.js";
+import type { Tunnels } from "./replication/tunnel.js";
 import { foreignMirrors, portVlans } from "./replication/rows.js";
 import { TableFollower } from "./table-follower.js";
 
@@ -34,6 +35,8 @@ export interface ShadowParts {
   readonly readBridges: () => readonly BridgeRow[];
   readonly dial: (bridge: string) => Dial;
   readonly compose: Compose;
+  /** The other host, where the shadow's and the adapters' bridges are; undefined: beside live. */
+  readonly remote: { readonly database: DatabaseWriter; readonly dial: (bridge: string) => Dial; readonly tunnels: Tunnels } | undefined;
   /** Whether a Mirror row, by uuid, carries our mark. */
   readonly isOurMirror: (uuid: string) => boolean;
   /** Makes vswitchd revalidate its cached flows; called after a Mirror row changed. */
@@ -165,6 +168,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   }
 
   wiring(bridge: string): Wiring {
+    if (this.parts.remote !== undefined) return "commonTunnel";
     return this.plan.bridges.get(bridge)?.wiring === "common" ? "commonPatch" : "each";
   }
 
@@ -172,7 +176,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   copyFlows(bridge: string): FlowEntry[] {
     const plan = this.plan.bridges.get(bridge);
     if (plan === undefined || !this.replicating) return [];
-    return replicationFlows(plan, this.wiring(bridge) === "each" ? ownExit : patchExit);
+    return replicationFlows(plan, { each: ownExit, commonPatch: patchExit, commonTunnel: tunnelExit }[this.wiring(bridge)]);
   }
 
   /** Live tables as followed: for the guest's view of foreign flows. */
@@ -282,6 +286,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.parts.database.setDesired({ bridges: [], livePorts: new Map(), sflow: new Map() });
     const { mirrorsChanged } = await this.parts.database.flush();
     if (mirrorsChanged) await this.parts.poke();
+    this.parts.remote?.database.setDesired({ bridges: [], livePorts: new Map(), sflow: new Map() });
+    await this.parts.remote?.database.flush();
   }
 
   /** Ends the sessions and leaves everything in place, for a restart. */
@@ -309,11 +315,14 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       sessions: this.parts.sessions(),
       vlans: portVlans(bridges),
       foreignMirrors: foreignMirrors(bridges, this.parts.isOurMirror),
-      tunnelled: false,
+      tunnelled: this.parts.remote !== undefined,
     });
-    this.rows = desiredShadow(this.source.network, this.live, { plan: this.plan, replicate: this.isReplicating, guarded: this.isGuarded });
+    this.rows = desiredShadow(this.source.network, this.live, { plan: this.plan, replicate: this.isReplicating, guarded: this.isGuarded, tunnels: this.parts.remote?.tunnels });
     const sflow = new Map([...this.live.bridges.keys()].flatMap((name) => (this.parts.sflow === undefined ? [] : [[name, this.parts.sflow] as const])));
-    const desired: DesiredDatabase = { bridges: this.rows.bridges, livePorts: this.rows.livePorts, sflow };
+    const remote = this.parts.remote?.database;
+    remote?.setDesired({ bridges: this.rows.bridges, livePorts: new Map(), sflow: new Map() });
+    await remote?.flush();
+    const desired: DesiredDatabase = { bridges: remote === undefined ? this.rows.bridges : [], livePorts: this.rows.livePorts, sflow };
     this.parts.database.setDesired(desired);
     const { mirrorsChanged } = await this.parts.database.flush();
     await this.syncSessions();
@@ -360,7 +369,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       await follower.close();
     }
     const wanted = new Set(this.rows.bridges.map((bridge) => bridge.name));
-    for (const name of wanted) if (!this.own.has(name)) this.own.set(name, new OwnBridge(name, this.parts.dial(name), changed));
+    for (const name of wanted) if (!this.own.has(name)) this.own.set(name, new OwnBridge(name, (this.parts.remote?.dial ?? this.parts.dial)(name), changed));
     for (const [name, own] of this.own) {
       if (wanted.has(name)) continue;
       this.own.delete(name);

@@ -141,3 +141,56 @@ test("a fraction takes whole connections, both directions, and says what it cost
   await waitFor(async () => (await panel.ctl<Listed>("mirror", "list")).bridges.some(({ gaps, gapMs }) => gaps === 1 && gapMs > 0), "the gap is counted");
   expect(await panel.ovs.ofctl("dump-flows", "l1", "table=247")).toContain("actions=output:");
 }, 120_000);
+
+test("sessions on, resized and off under a probe: live loses nothing, and traffic that already flows is copied at once", async () => {
+  await using panel = await PatchPanel.start({ l1: 2 });
+  panel.startDaemon([...quiet, "shadow: { sessions: [] }"]);
+  await panel.inStep();
+  const live = await panel.sniff("l1-2-h");
+  const packets = 12_000;
+  try {
+    const sent = panel.send("l1-1-h", "udp", 0, packets, 1_000);
+    await waitFor(async () => Object.keys((await live.ask())["l1-2-h"] ?? {}).length > 200, "the probe arrives");
+    const before = await entered(panel, "l1");
+    for (const change of [["add", "p", "--host", "10.0.0.1"], ["add", "all"], ["add", "p", "--replace", "--percent", "1"], ["remove", "all"], ["remove", "p"], ["add", "all"]]) {
+      await panel.ctl("mirror", ...change);
+      if (change.join(" ") !== "add p --host 10.0.0.1") continue;
+      await waitFor(async () => total(await entered(panel, "l1", before), 1) > 100, "what flowed before is copied");
+    }
+    await sent;
+    await waitFor(async () => Object.keys((await live.ask())["l1-2-h"] ?? {}).length === packets, "every packet of the probe").catch(() => undefined);
+    const seen = (await live.ask())["l1-2-h"] ?? {};
+    expect(Object.keys(seen)).toHaveLength(packets);
+    expect(Object.values(seen).every(([count]) => count === 1)).toBe(true);
+  } finally {
+    await live.stop();
+  }
+}, 120_000);
+
+test("more than 32 edge ports: the shadow takes over, each port's output goes to its own edge, and back", async () => {
+  await using panel = await PatchPanel.start({ l1: 36 });
+  panel.startDaemon(quiet);
+  await panel.inStep(60_000);
+  const live = await panel.sniff("l1-2-h", "l1-36-h");
+  const ask = async (device: string): Promise<number[]> => Object.keys((await live.ask())[device] ?? {}).map(Number);
+  const exchange = async (first: number): Promise<void> => {
+    // Port 36 is made known by what it sends, so that what is for it goes to it alone.
+    await panel.send("l1-36-h", "udp", first, 1, 100, "src=02:00:00:00:00:36", "dst=02:00:00:00:00:01");
+    await panel.send("l1-1-h", "udp", first + 1, 50, 1_000, "src=02:00:00:00:00:01", "dst=02:00:00:00:00:36");
+    await waitFor(async () => (await ask("l1-36-h")).filter((id) => id > first && id <= first + 50).length === 50, `packets from ${first} arrive at port 36`);
+    expect((await ask("l1-2-h")).filter((id) => id > first + 1 && id <= first + 50)).toEqual([]);
+  };
+  try {
+    await exchange(1_000);
+    await panel.ctl("promote");
+    const before = await entered(panel, "l1");
+    await exchange(2_000);
+    expect(total(await entered(panel, "l1", before), 1)).toBe(50);
+    await panel.ctl("demote");
+    await exchange(3_000);
+    const seen = (await live.ask())["l1-36-h"] ?? {};
+    expect(Object.values(seen).every(([count]) => count === 1)).toBe(true);
+  } finally {
+    await live.stop();
+  }
+}, 180_000);
