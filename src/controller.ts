@@ -8,6 +8,7 @@ import { OvsdbClient, type Replica } from "ovsdb-client";
 import type { Logger } from "pino";
 import { ConfigError } from "./config/load.js";
 import type { Config } from "./config/schema.js";
+import { sessionSchema, type Session } from "./config/session-schema.js";
 import { attachFlows, desiredForwarding } from "./forward/forwarding.js";
 import { managementSocket, type Dial } from "./network/bridge-session.js";
 import { entries, monitoredTables, readBridges } from "./network/database-view.js";
@@ -21,6 +22,7 @@ import { DatabaseWriter } from "./reconcile/database-writer.js";
 import { LiveSwitches } from "./reconcile/live-switches.js";
 import type { SwitchState } from "./reconcile/switch-writer.js";
 import { Replication } from "./replication.js";
+import { profileSession, readProfile } from "./shadow/profile-file.js";
 import { Promotion, type PromotionStep } from "./shadow/promotion.js";
 import { SessionStore } from "./shadow/replication/session-store.js";
 import { foreignMirrors, liveMtus } from "./shadow/replication/rows.js";
@@ -88,7 +90,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** Connects to the database and builds the parts; nothing is changed before `start`. */
   static async create(config: Config, log: Logger, nowMs: () => number = () => performance.now(), signal?: AbortSignal): Promise<Controller> {
-    const store = SessionStore.open(config.stateDir, config.shadow.sessions);
+    const store = SessionStore.open(config.stateDir, configuredSessions(config));
     const client = await OvsdbClient.connect({ remote: config.ovsdb, backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
     const replica = await client.replica("Open_vSwitch", monitoredTables);
     const { remote } = config.shadow;
@@ -357,6 +359,12 @@ export class Controller extends EventEmitter<ControllerEvents> {
       this.log.warn({ err }, "audit failed");
     }
   }
+}
+
+/** What the configuration says is copied: its sessions and the profile's, or without both everything. */
+function configuredSessions({ shadow: { sessions, profile } }: Config): readonly Session[] {
+  if (sessions === undefined && profile === undefined) return [sessionSchema.parse({ name: "all" })];
+  return [...(sessions ?? []), ...(profile === undefined ? [] : [profileSession(readProfile(profile))])];
 }
 
 /** Two bridges with hosts that were connected in `before` and are not in `now`; undefined when nothing is cut off. */

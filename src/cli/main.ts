@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { CallError, type GlobalOptions } from "./client.js";
 import type { FeaturesOptions } from "./features.js";
 import type { AddOptions } from "./mirror.js";
+import type { SubsetOptions } from "./subset.js";
 import type { ProposeOptions } from "./propose.js";
 
 const number = (text: string): number => {
@@ -97,7 +98,16 @@ mirrorVerb<AddOptions>("add <session>", "copy more", async (options, name) => (a
   .addOption(new Option("--max-len <bytes>", "cut copies to this").argParser(number))
   .addOption(new Option("--direction <way>", "from the origin, to it").choices(["from", "to", "both"]).default("both"))
   .option("--replace", "in place of the session of that name");
-verb("shadow", "how each bridge is copied", async (options: GlobalOptions) => (await import("./mirror.js")).shadow(options));
+const shadowVerb = verb("shadow", "how each bridge is copied", async (options: GlobalOptions) => (await import("./mirror.js")).shadow(options));
+shadowVerb
+  .command("subset")
+  .description("draw a representative part of the edge ports")
+  .addOption(new Option("-o, --output <form>", "how to print").choices(["table", "json"]))
+  .addOption(new Option("--share <percent>", "of the edge ports").default(25).argParser(Number))
+  .addOption(new Option("--seed <number>", "the same draws the same").default(1).argParser(number))
+  .option("--critical <port...>", "always taken, as BRIDGE:PORT NUMBER")
+  .option("--out <file>", "write the profile here; shadow.profile uses it")
+  .action(async (_options: unknown, command: Command) => (await import("./subset.js")).subset(command.optsWithGlobals<SubsetOptions>()));
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`ovs-shadowctl: ${error instanceof Error ? error.message : String(error)}\n`);

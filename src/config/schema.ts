@@ -46,8 +46,10 @@ export const configSchema = z.strictObject({
         .optional(),
       /** Sessions that take a fraction are suspended when ovs-vswitchd caches more flows than this. */
       maxCachedFlows: z.number().int().min(100).default(50_000),
-      /** What is copied; without it everything that comes in by any edge port. */
-      sessions: sessionsSchema.default([{ name: "all", origins: [{}], percent: 100, direction: "both" }]),
+      /** What is copied; without it, and without a profile, everything that comes in by any edge port. */
+      sessions: sessionsSchema.optional(),
+      /** File with the edge ports of a chosen part: they are copied, besides what sessions say. */
+      profile: z.string().min(1).optional(),
     })
     .prefault({}),
   sflow: z

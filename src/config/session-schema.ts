@@ -24,7 +24,7 @@ export const originSchema = z
 
 export const sessionSchema = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, "expected letters, digits, _ . -, at most 64"),
-  origins: z.array(originSchema).min(1).max(256).default([{}]),
+  origins: z.array(originSchema).min(1).max(4_096).default([{}]),
   /** Share of the connections, in steps of 0.1. */
   percent: z.number().min(0.1).max(100).default(100),
   /** Copies are cut to this many bytes. */
