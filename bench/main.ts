@@ -4,11 +4,12 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import type { Bench, Figure } from "./bench.js";
+import { observation } from "./observation.bench.js";
 import { openflow } from "./openflow.bench.js";
 import { ovsdb } from "./ovsdb.bench.js";
 import { sflowBench } from "./sflow.bench.js";
 
-const benches: readonly Bench[] = [openflow, ovsdb, sflowBench];
+const benches: readonly Bench[] = [openflow, ovsdb, sflowBench, observation];
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "string" } } });

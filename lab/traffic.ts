@@ -109,7 +109,7 @@ export function startChainServer(network: Network, host: string, role: "names" |
 /** A client of the chain that uses it `count` times, `gapS` apart on average; resolves with how it went. */
 export async function useChain(network: Network, from: string, dns: string, app: string, port: number, count: number, gapS: number): Promise<{ readonly done: number; readonly failed: number }> {
   const args = [tool("chain"), "client", network.host(dns).ip, network.host(app).ip, String(port), String(count), String(gapS), "7"];
-  const { stdout } = await network.exec(from, python, args, { timeoutMs: (count * gapS * 3 + 30) * 1_000 });
+  const { stdout } = await network.exec(from, python, args, { timeoutMs: Math.ceil(count * gapS * 3 + 30) * 1_000 });
   return JSON.parse(stdout) as { done: number; failed: number };
 }
 
@@ -117,7 +117,7 @@ export async function useChain(network: Network, from: string, dns: string, app:
 export async function synFlood(network: Network, from: string, victim: string, rate: number, packets: number): Promise<number> {
   const args = ["-S", "-p", "80", "--rand-source", "-i", `u${Math.max(1, Math.round(1e6 / rate))}`, "-c", String(packets), "-q", network.host(victim).ip];
   // hping3 exits with 1 when no answer came, as none can to a spoofed source.
-  const { stdout, stderr } = await network.exec(from, "hping3", args, { mayFail: true, timeoutMs: (packets / rate + 30) * 1_000 });
+  const { stdout, stderr } = await network.exec(from, "hping3", args, { mayFail: true, timeoutMs: Math.ceil(packets / rate + 30) * 1_000 });
   return Number(/(\d+) packets tramitted|(\d+) packets transmitted/.exec(stdout + stderr)?.slice(1).find(Boolean) ?? 0);
 }
 

@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from "node:events";
 import { randomBytes } from "node:crypto";
+import { allMeters } from "node-openflow";
 import { OvsdbClient, type Replica } from "ovsdb-client";
 import type { Logger } from "pino";
 import { ConfigError } from "./config/load.js";
@@ -30,6 +31,7 @@ import { tooLong } from "./shadow/replication/tunnel.js";
 import { ResubmitWatch, resubmitCounter } from "./shadow/resubmit-watch.js";
 import { Shadow } from "./shadow/shadow.js";
 import type { PortReading } from "./telemetry/counter-windows.js";
+import type { SwitchReading } from "./telemetry/switch-counters.js";
 
 /** Flows of changes in force on a bridge at this moment, each with its remaining time. */
 export type Overlays = (bridge: string) => readonly FlowEntry[];
@@ -223,10 +225,27 @@ export class Controller extends EventEmitter<ControllerEvents> {
   async portReadings(side: "live" | "shadow"): Promise<PortReading[]> {
     const bridges = [...this.discovery.current.bridges.keys()];
     const read = async (bridge: string): Promise<PortReading[]> => {
-      const stats = await (side === "live" ? this.discovery.connection(bridge)?.portStats() : this.shadow.portStats(bridge));
+      const stats = await (side === "live" ? this.discovery.connection(bridge) : this.shadow.connection(bridge))?.portStats();
       return (stats ?? []).map(({ portNo, ...counters }) => ({ port: { bridge, ofport: portNo }, ...counters }));
     };
     return (await Promise.all(bridges.map(read))).flat();
+  }
+
+  /** Counters of tables, meters and groups of every bridge that is connected, under the names of live. */
+  async switchReadings(side: "live" | "shadow"): Promise<SwitchReading[]> {
+    const read = async (bridge: string): Promise<SwitchReading[]> => {
+      const connection = side === "live" ? this.discovery.connection(bridge) : this.shadow.connection(bridge);
+      if (connection === undefined) return [];
+      const [tables, meters, groups] = await Promise.all([connection.tableStats(), connection.multipart("meter", { meterId: allMeters }), connection.groupStats()]);
+      const droppedBy = (bands: readonly { readonly packetBandCount: bigint }[]): bigint => bands.reduce((sum, band) => sum + band.packetBandCount, 0n);
+      return [{ bridge, tables, meters: meters.map((meter) => ({ ...meter, dropped: droppedBy(meter.bands) })), groups }];
+    };
+    return (await Promise.all([...this.discovery.current.bridges.keys()].map(read))).flat();
+  }
+
+  /** How many packets one sample stands for, by bridge, from now on; others as configured. Bridges with an sFlow row of the operator's keep it. */
+  setSampling(rates: ReadonlyMap<string, number>): void {
+    this.shadow.setSampling(rates);
   }
 
   /** Takes over from live with the shadow. */

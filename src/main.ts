@@ -84,7 +84,8 @@ class Daemon {
       dryRun: attack.dryRun,
     });
     this.defence = model === undefined ? undefined : new Defence({ model, manager: this.changes, policy: attack, log, nowMs: Date.now });
-    this.observer = new Observer({ controller, log, nowMs: Date.now });
+    this.observer = new Observer({ controller, sflow: config.sflow, stateDir: config.stateDir, log, nowMs: Date.now });
+    this.defence?.on("prediction", ({ subject }) => this.observer.suspect(subject));
     controller.setOverlays((bridge) => this.changes.overlays(bridge));
   }
 
@@ -164,10 +165,11 @@ class Daemon {
 
   private async status(): Promise<GetStatusResponse> {
     const { controller } = this;
-    const counters = controller.live.counters();
     const { sflow, observer } = this;
+    const counters = controller.live.counters();
     const problems = [...controller.database.problems()].map(([name, error]) => `${name}: ${error}`);
     if (controller.stoppedCopying !== undefined) problems.push(`copying is off: ${controller.stoppedCopying}`);
+    if (observer.failure !== undefined) problems.push(observer.failure);
     if (controller.resubmits.failure !== undefined) problems.push(`the resubmit budget can't be watched: ${controller.resubmits.failure}`);
     try {
       this.lastFidelity = await inTime(controller.fidelity(), maxStatusMs);

@@ -1,41 +1,85 @@
-/** The observing side put together: samples and counters of both networks become observations and a profile. It changes nothing. */
+/**
+ * The observing side put together: samples and counters of both networks become observations, anomalies and a profile, and sampling
+ * follows what is to be seen. It changes nothing but the sampling rates.
+ */
 import type { Datagram } from "sflow-collector";
 import type { Logger } from "pino";
-import { Profile } from "./analysis/profile/profile.js";
 import type { ProfileDocument } from "./analysis/profile/document.js";
+import { Profile } from "./analysis/profile/profile.js";
+import { readSnapshot, writeSnapshot } from "./analysis/profile/snapshot.js";
 import type { NetworkEvent, Observation, ObservationSink } from "./base/observation.js";
+import type { Config } from "./config/schema.js";
 import type { Controller } from "./controller.js";
+import { Anomalies } from "./telemetry/anomalies.js";
 import { Observatory } from "./telemetry/observatory.js";
 import type { ObservedPacket } from "./telemetry/observed-packet.js";
+import { planSampling, type BridgeTraffic } from "./telemetry/sampling-plan.js";
 import { SflowFeed } from "./telemetry/sflow-feed.js";
 
 export interface ObserverParts {
-  readonly controller: Pick<Controller, "portReadings" | "discovery" | "on">;
+  readonly controller: Pick<Controller, "portReadings" | "switchReadings" | "setSampling" | "discovery" | "on">;
+  readonly sflow: Config["sflow"];
+  /** Where the profile is kept. */
+  readonly stateDir: string;
   readonly log: Logger;
   /** ms since the epoch. */
   readonly nowMs: () => number;
 }
 
+/** How often sampling is planned anew: each change is a transaction, which pauses forwarding. At once when samples are far beyond the budget. */
+const planEveryMs = 10_000;
+const keepEveryMs = 60_000;
+/** A bridge with a suspected host behind it gets this much more of the budget's weight … */
+const suspicionWeight = 64;
+/** … for this long. */
+const suspicionMs = 60_000;
+const maxRate = 4_096;
+
 export class Observer implements ObservationSink {
   readonly feed = new SflowFeed();
   readonly observatory: Observatory;
+  readonly anomalies = new Anomalies();
+  /** Why the profile can't be kept; undefined while it can. */
+  failure: string | undefined;
   private readonly parts: ObserverParts;
   private readonly learned: Profile;
+  private readonly suspectedMs = new Map<string, number>();
+  private rates: ReadonlyMap<string, number> = new Map();
+  private timers: NodeJS.Timeout[] = [];
+  private cpu = process.cpuUsage();
+  private cpuAtMs: number;
+  private samplesBefore = 0;
 
   constructor(parts: ObserverParts) {
     this.parts = parts;
     const { controller, nowMs } = parts;
+    this.cpuAtMs = nowMs();
     this.learned = new Profile({ happened: (event) => this.happened(event) });
-    this.observatory = new Observatory({ sink: this, readPorts: (side) => controller.portReadings(side), network: () => controller.discovery.current, nowMs });
+    this.observatory = new Observatory({
+      sink: this,
+      readPorts: (side) => controller.portReadings(side),
+      readSwitches: (side) => controller.switchReadings(side),
+      network: () => controller.discovery.current,
+      nowMs,
+    });
     controller.on("network", (network) => this.feed.update(network));
   }
 
   start(): void {
+    try {
+      const kept = readSnapshot(this.profileFile);
+      if (kept !== undefined) this.learned.restore(kept);
+    } catch (err) {
+      this.parts.log.warn({ err }, "the kept profile can't be used; learning begins anew");
+    }
     this.observatory.start();
+    this.timers = [setInterval(() => this.considerPlan(), 1_000), setInterval(() => this.keep(), keepEveryMs)];
   }
 
-  stop(): Promise<void> {
-    return this.observatory.stop();
+  async stop(): Promise<void> {
+    for (const timer of this.timers) clearInterval(timer);
+    await this.observatory.stop();
+    this.keep();
   }
 
   /** The packets that a datagram tells of; they have been taken in. */
@@ -48,11 +92,67 @@ export class Observer implements ObservationSink {
 
   readonly profile = (): ProfileDocument => this.learned.document(this.parts.nowMs());
 
+  /** An attack on, or an oddity of, this address: the bridge it is at is looked at more closely for a while. */
+  suspect(address: string): void {
+    const { network, nowMs } = { network: this.parts.controller.discovery.current, nowMs: this.parts.nowMs() };
+    for (const host of network.hosts.values()) if (host.addresses.includes(address)) this.suspectedMs.set(host.at.bridge, nowMs);
+  }
+
   observe(observation: Observation): void {
     this.learned.observation(observation);
+    for (const event of this.anomalies.take(observation)) {
+      if (observation.subject.kind === "host") this.suspect(observation.subject.name);
+      this.happened(event);
+    }
   }
 
   happened(event: NetworkEvent): void {
     this.parts.log.info({ event }, "observed");
+  }
+
+  private considerPlan(): void {
+    const { packets, inside } = this.feed.counters;
+    const samples = packets + inside - this.samplesBefore;
+    this.samplesBefore += samples;
+    const isFarBeyond = samples > 2 * (this.parts.sflow.budgetSamplesPerS ?? Infinity);
+    if (isFarBeyond || this.parts.nowMs() - this.cpuAtMs >= planEveryMs) this.plan();
+  }
+
+  /** Each bridge's sampling rate for its traffic of now, within the budget. */
+  private plan(): void {
+    const { controller, sflow, nowMs, log } = this.parts;
+    if (sflow.budgetSamplesPerS === undefined) return;
+    const now = nowMs();
+    const used = process.cpuUsage(this.cpu);
+    const cpu = (used.user + used.system) / 1_000 / Math.max(1, now - this.cpuAtMs);
+    this.cpu = process.cpuUsage();
+    this.cpuAtMs = now;
+    const traffic = this.observatory
+      .latest({ kind: "bridge", windowMs: 5_000 })
+      .flatMap(({ side, subject, values }): BridgeTraffic[] => {
+        const packetsPerS = values["inPacketsPerS"];
+        if (side !== "live" || packetsPerS === undefined) return [];
+        const isSuspected = now - (this.suspectedMs.get(subject.name) ?? -Infinity) < suspicionMs;
+        return [{ bridge: subject.name, packetsPerS, weight: isSuspected ? suspicionWeight : 1 }];
+      });
+    const { rates, samplesPerS } = planSampling(traffic, { samplesPerS: sflow.budgetSamplesPerS, minRate: 1, maxRate, maxCpu: sflow.maxCpu }, cpu, this.rates);
+    const isNew = rates.size !== this.rates.size || [...rates].some(([bridge, rate]) => this.rates.get(bridge) !== rate);
+    if (!isNew) return;
+    this.rates = rates;
+    log.info({ rates: Object.fromEntries(rates), samplesPerS, cpu }, "sampling follows the traffic");
+    controller.setSampling(rates);
+  }
+
+  private get profileFile(): string {
+    return `${this.parts.stateDir}/profile.json`;
+  }
+
+  private keep(): void {
+    try {
+      writeSnapshot(this.profileFile, this.learned.snapshot());
+      this.failure = undefined;
+    } catch (error) {
+      this.failure = `the profile can't be kept: ${error instanceof Error ? error.message : String(error)}`;
+    }
   }
 }

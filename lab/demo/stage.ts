@@ -25,6 +25,8 @@ export interface StageOptions {
   readonly say: (line: string) => void;
   /** Sample one packet in this many; default 8. */
   readonly samplingRate?: number;
+  /** More of the daemon's sflow configuration, as in a YAML flow mapping. */
+  readonly sflow?: string;
   /** Lines to add to the daemon's configuration. */
   readonly config?: string;
 }
@@ -96,7 +98,7 @@ export class Stage implements AsyncDisposable {
   startDaemon(): void {
     const config = [
       "shadow: { showSink: true }",
-      `sflow: { samplingRate: ${this.options.samplingRate ?? defaultSamplingRate} }`,
+      `sflow: { samplingRate: ${this.options.samplingRate ?? defaultSamplingRate}${this.options.sflow === undefined ? "" : `, ${this.options.sflow}`} }`,
       `model: ${this.options.model ?? `${projectDir}/models/attack-v1`}`,
       `policy: { attack: { leaseS: ${leaseS} }, promotion: { holdDownMs: 1500 } }`,
       "stateDir: /run/lab/state",

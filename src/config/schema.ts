@@ -58,6 +58,10 @@ export const configSchema = z.strictObject({
       port: z.number().int().min(1).max(65535).default(6343),
       samplingRate: z.number().int().min(1).default(16),
       pollingS: z.number().int().min(1).default(1),
+      /** Samples a second to spend over all bridges; each bridge's rate follows its traffic. Unset: samplingRate everywhere. */
+      budgetSamplesPerS: z.number().min(1).optional(),
+      /** Share of a core above which the budget shrinks. */
+      maxCpu: z.number().min(0.01).max(1).default(0.5),
       /** Device whose address identifies the agent; lo where the host has no other. */
       agent: z.string().default("lo"),
     })

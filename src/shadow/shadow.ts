@@ -6,6 +6,7 @@
  * foreign flows, copied, and our own flows computed for the shadow's network: so equal to live, or held.
  */
 import { EventEmitter } from "node:events";
+import type { OpenFlowConnection } from "node-openflow";
 import type { Logger } from "pino";
 import type { FlowEntry, GroupEntry } from "../network/flow-entry.js";
 import { BridgeSession, type Dial } from "../network/bridge-session.js";
@@ -99,6 +100,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private changedAtMs: number | undefined;
   private releaseTimer: NodeJS.Timeout | undefined;
   private trial: ReadonlyMap<string, readonly FlowEntry[]> | undefined;
+  private sampling: ReadonlyMap<string, number> = new Map();
   private isTapped = false;
   private isPromoted = false;
   private isGuarded = true;
@@ -233,9 +235,15 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     }
   }
 
-  /** Port counters of the shadow of a live bridge, whose port numbers it has; undefined while it is not connected. */
-  async portStats(bridge: string) {
-    return this.own.get(shadowBridge(bridge))?.session.connection?.portStats();
+  /** The session with the shadow of a live bridge, for reading; undefined while there is none. */
+  connection(bridge: string): OpenFlowConnection | undefined {
+    return this.own.get(shadowBridge(bridge))?.session.connection;
+  }
+
+  /** sFlow sampling rates by live bridge, from the next pass on; bridges without one keep the configured rate. */
+  setSampling(rates: ReadonlyMap<string, number>): void {
+    this.sampling = rates;
+    this.changed();
   }
 
   /** Flow statistics of the shadow bridge of a live bridge. */
@@ -318,7 +326,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       tunnelled: this.parts.remote !== undefined,
     });
     this.rows = desiredShadow(this.source.network, this.live, { plan: this.plan, replicate: this.isReplicating, guarded: this.isGuarded, tunnels: this.parts.remote?.tunnels });
-    const sflow = new Map([...this.live.bridges.keys()].flatMap((name) => (this.parts.sflow === undefined ? [] : [[name, this.parts.sflow] as const])));
+    const sflow = new Map([...this.live.bridges.keys()].flatMap((name) => (this.parts.sflow === undefined ? [] : [[name, { ...this.parts.sflow, sampling: this.sampling.get(name) ?? this.parts.sflow.sampling }] as const])));
     const remote = this.parts.remote?.database;
     remote?.setDesired({ bridges: this.rows.bridges, livePorts: new Map(), sflow: new Map() });
     await remote?.flush();

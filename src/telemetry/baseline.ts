@@ -11,6 +11,9 @@ export interface Usual {
   readonly count: number;
 }
 
+/** Median and spread are worked out anew when this share of the values is new: sorting them each time would be most of the work. */
+const staleShare = 0.03;
+
 /** Of normal values the MAD is this part of the standard deviation: 1 / Φ⁻¹(3/4). */
 const madToDeviation = 1.4826;
 
@@ -31,11 +34,11 @@ const defaults: Required<BaselineOptions> = { periodMs: 86_400_000, slots: 1, ke
 
 export class Baseline {
   private readonly options: Required<BaselineOptions>;
-  private readonly slots: { readonly values: Float64Array; count: number; next: number; cache: Usual | undefined }[];
+  private readonly slots: { readonly values: Float64Array; count: number; next: number; cache: Usual | undefined; unseen: number }[];
 
   constructor(options: BaselineOptions = {}) {
     this.options = { ...defaults, ...options };
-    this.slots = Array.from({ length: this.options.slots }, () => ({ values: new Float64Array(this.options.kept), count: 0, next: 0, cache: undefined }));
+    this.slots = Array.from({ length: this.options.slots }, () => ({ values: new Float64Array(this.options.kept), count: 0, next: 0, cache: undefined, unseen: 0 }));
   }
 
   /** Learns a value. Values that are no numbers teach nothing. */
@@ -45,14 +48,15 @@ export class Baseline {
     slot.values[slot.next] = value;
     slot.next = (slot.next + 1) % slot.values.length;
     slot.count = Math.min(slot.count + 1, slot.values.length);
-    slot.cache = undefined;
+    slot.unseen++;
   }
 
   /** What is usual at `tMs`; undefined until enough is known. */
   usual(tMs: number): Usual | undefined {
     const slot = this.slot(tMs);
     if (slot.count < this.options.minCount) return undefined;
-    if (slot.cache === undefined) {
+    if (slot.cache === undefined || slot.unseen > slot.count * staleShare) {
+      slot.unseen = 0;
       const values = slot.values.slice(0, slot.count).sort();
       const median = middle(values);
       const distances = values.map((value) => Math.abs(value - median)).sort();

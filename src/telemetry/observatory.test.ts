@@ -15,7 +15,7 @@ function watch(copied: number, given: number, seconds: number): Promise<{ readon
     const s = (Date.now() - 1_000_000) / 1_000;
     return Promise.resolve(side === "live" ? [reading(1, 1_000 * s, 0), reading(2, 0, 1_000 * s)] : [reading(1, 1_000 * s * copied, 0), reading(2, 0, 1_000 * s * copied * given)]);
   };
-  const observatory = new Observatory({ sink: { observe: (observation) => seen.push(observation), happened: () => {} }, readPorts, network: () => network, nowMs: Date.now });
+  const observatory = new Observatory({ sink: { observe: (observation) => seen.push(observation), happened: () => {} }, readPorts, readSwitches: () => Promise.resolve([]), network: () => network, nowMs: Date.now });
   observatory.start();
   return jest.advanceTimersByTimeAsync(seconds * 1_000 + 50).then(() => ({ observatory, seen }));
 }
@@ -43,7 +43,7 @@ test("a shadow that drops is told from a copy that loses", async () => {
 
 test("switches that do not answer leave a gap and a reason", async () => {
   jest.useFakeTimers({ now: 5_000_000 });
-  const observatory = new Observatory({ sink: { observe: () => {}, happened: () => {} }, readPorts: () => Promise.reject(new Error("no connection")), network: () => network, nowMs: Date.now });
+  const observatory = new Observatory({ sink: { observe: () => {}, happened: () => {} }, readPorts: () => Promise.reject(new Error("no connection")), readSwitches: () => Promise.resolve([]), network: () => network, nowMs: Date.now });
   observatory.start();
   await jest.advanceTimersByTimeAsync(2_100);
   expect(observatory.failure).toBe("live: no connection; shadow: no connection");

@@ -8,6 +8,7 @@ import type { Network } from "../network/model.js";
 import { CounterWindows, type PortReading } from "./counter-windows.js";
 import { defaultLimits, deviation, type BothSides, type Cause, type DeviationLimits } from "./deviation.js";
 import type { ObservedPacket } from "./observed-packet.js";
+import { SwitchCounters, type SwitchReading } from "./switch-counters.js";
 import { trafficObservation, TrafficWindows, type TrafficVector } from "./traffic-windows.js";
 
 export interface ObservatoryParts {
@@ -18,6 +19,8 @@ export interface ObservatoryParts {
   readonly network: () => Network;
   /** ms since the epoch. */
   readonly nowMs: () => number;
+  /** Counters beside the ports', likewise. */
+  readonly readSwitches: (side: Side) => Promise<readonly SwitchReading[]>;
   readonly limits?: DeviationLimits;
 }
 
@@ -33,6 +36,8 @@ export interface DeviatingSubject {
 }
 
 const everyMs = 1_000;
+/** Tables, meters and groups are read every so many seconds. */
+const switchesEvery = 5;
 /** Switches that take longer than this to tell their counters are left out of the second. */
 const maxReadMs = 900;
 /** Latest observations kept for the API: as many subjects as the windows tell apart, times three windows and two sides. */
@@ -49,6 +54,8 @@ export class Observatory {
   private readonly parts: ObservatoryParts;
   private readonly traffic = new TrafficWindows();
   private readonly ports = { live: new CounterWindows("live"), shadow: new CounterWindows("shadow") };
+  private readonly switches = { live: new SwitchCounters("live"), shadow: new SwitchCounters("shadow") };
+  private seconds = 0;
   private readonly latestByKey = new Map<string, Observation>();
   private readonly listeners = new Set<(observation: Observation) => void>();
   private timer: NodeJS.Timeout | undefined;
@@ -93,11 +100,13 @@ export class Observatory {
     const { nowMs, readPorts, network } = this.parts;
     this.took(this.traffic.advance(nowMs()));
     const failures: string[] = [];
+    this.seconds++;
     for (const side of ["live", "shadow"] as const) {
       try {
         const readings = await inTime(readPorts(side), maxReadMs);
         const tMs = nowMs();
         for (const reading of readings) this.ports[side].add(tMs, reading);
+        if (this.seconds % switchesEvery === 0) for (const reading of await inTime(this.parts.readSwitches(side), maxReadMs)) for (const observation of this.switches[side].take(nowMs(), reading)) this.emit(observation);
       } catch (error) {
         this.counters.readFailures++;
         failures.push(`${side}: ${error instanceof Error ? error.message : String(error)}`);

@@ -30,8 +30,9 @@ const latenessS = 1;
 interface Traffic {
   readonly subject: Subject;
   readonly sums: SecondSums;
-  readonly sources: SecondDistinct;
-  readonly destinations: SecondDistinct;
+  /** Undefined for a pair, which has one of each. */
+  readonly sources: SecondDistinct | undefined;
+  readonly destinations: SecondDistinct | undefined;
   readonly services: SecondDistinct;
 }
 
@@ -96,7 +97,8 @@ export class TrafficWindows {
       this.overflow++;
       return undefined;
     }
-    const fresh = { subject, sums: new SecondSums(fields), sources: new SecondDistinct(), destinations: new SecondDistinct(), services: new SecondDistinct() };
+    const isPair = subject.kind === "pair";
+    const fresh = { subject, sums: new SecondSums(fields), sources: isPair ? undefined : new SecondDistinct(), destinations: isPair ? undefined : new SecondDistinct(), services: new SecondDistinct() };
     this.subjects.set(key, fresh);
     return fresh;
   }
@@ -118,8 +120,8 @@ export class TrafficWindows {
     else if (protocol === 1 || protocol === 58) sums.add(second, field.icmp, weight);
     if (header.fragment) sums.add(second, field.fragment, weight);
     if (frameLength < smallFrame) sums.add(second, field.small, weight);
-    if (header.src !== undefined) traffic.sources.add(second, header.src);
-    if (header.dst !== undefined) traffic.destinations.add(second, header.dst);
+    if (header.src !== undefined) traffic.sources?.add(second, header.src);
+    if (header.dst !== undefined) traffic.destinations?.add(second, header.dst);
     if (protocol === 6 || protocol === 17) traffic.services.add(second, header.dstPort);
   }
 
@@ -160,8 +162,8 @@ function vector({ subject, sums, sources, destinations, services }: Traffic, sec
     finRstRatio: share("finRst"),
     fragmentRatio: share("fragment"),
     smallRatio: share("small"),
-    sources: sources.over(second, length),
-    destinations: destinations.over(second, length),
+    sources: sources?.over(second, length) ?? 1,
+    destinations: destinations?.over(second, length) ?? 1,
     services: services.over(second, length),
     outPacketsPerS: out / length,
     outBitsPerS: (sum("outBytes") * 8) / length,

@@ -1,4 +1,4 @@
-/** The largest talkers of a stream in bounded memory: Space-Saving (Metwally, Agrawal, El Abbadi, 2005). Pure. */
+/** The largest talkers of a stream in bounded memory: Space-Saving (Metwally, Agrawal, El Abbadi, 2005), which lets go of many at once. Pure. */
 
 export interface HeavyHitter {
   readonly key: string;
@@ -13,8 +13,10 @@ export class HeavyHitters {
   total = 0;
   private readonly capacity: number;
   private readonly counters = new Map<string, { amount: number; error: number }>();
+  /** What a key that is not counted may have carried at most. */
+  private floor = 0;
 
-  /** With `capacity` counters the error of each is at most total / capacity. */
+  /** `capacity` counters are kept for good; as many again come and go. The error of each is about total / capacity at most. */
   constructor(capacity = 256) {
     this.capacity = capacity;
   }
@@ -22,15 +24,19 @@ export class HeavyHitters {
   add(key: string, amount: number): void {
     this.total += amount;
     const known = this.counters.get(key);
-    if (known !== undefined) known.amount += amount;
-    else if (this.counters.size < this.capacity) this.counters.set(key, { amount, error: 0 });
-    else {
-      let least: { key: string; amount: number } | undefined;
-      for (const [name, counter] of this.counters) if (least === undefined || counter.amount < least.amount) least = { key: name, amount: counter.amount };
-      if (least === undefined) return;
-      this.counters.delete(least.key);
-      this.counters.set(key, { amount: least.amount + amount, error: least.amount });
+    if (known !== undefined) {
+      known.amount += amount;
+      return;
     }
+    if (this.counters.size >= 2 * this.capacity) this.prune();
+    this.counters.set(key, { amount: this.floor + amount, error: this.floor });
+  }
+
+  /** Keeps the larger half. What is let go sets the floor from which a newcomer begins. */
+  private prune(): void {
+    const amounts = [...this.counters.values()].map(({ amount }) => amount).sort((x, y) => y - x);
+    this.floor = Math.max(this.floor, amounts[this.capacity] ?? 0);
+    for (const [key, { amount }] of this.counters) if (amount <= this.floor) this.counters.delete(key);
   }
 
   /** Those that surely carried at least `share` of all, largest first. */
@@ -48,6 +54,7 @@ export class HeavyHitters {
   /** Halves everything: what was large long ago fades. */
   fade(): void {
     this.total /= 2;
+    this.floor /= 2;
     for (const counter of this.counters.values()) {
       counter.amount /= 2;
       counter.error /= 2;

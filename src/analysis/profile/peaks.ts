@@ -23,10 +23,20 @@ export interface PeakOptions {
   readonly periodMs: number;
   readonly slots: number;
 }
+/** What is kept, for a restart: the seasons' sums of each subject's slots. */
+export interface PeaksState {
+  readonly options: PeakOptions;
+  readonly subjects: readonly (readonly [string, readonly Slot[]])[];
+}
+
 /** A day in parts of five minutes. */
 export const daily: PeakOptions = { periodMs: 86_400_000, slots: 288 };
 
+const empty = (): Slot => ({ season: -1, highest: 0, sum: 0, squares: 0, seasons: 0 });
+
 const maxSubjects = 4_096;
+/** Slots to each side that count for where a peak is: of a day, half an hour. */
+const neighbourhood = 1 / 48;
 
 export class Peaks {
   /** Values of subjects beyond the bound. */
@@ -46,7 +56,7 @@ export class Peaks {
         this.overflow++;
         return;
       }
-      slots = Array.from({ length: this.options.slots }, () => ({ season: -1, highest: 0, sum: 0, squares: 0, seasons: 0 }));
+      slots = Array.from({ length: this.options.slots }, empty);
       this.subjects.set(subject, slots);
     }
     const { periodMs } = this.options;
@@ -65,17 +75,42 @@ export class Peaks {
     const slots = this.subjects.get(subject);
     if (slots === undefined) return undefined;
     const { periodMs } = this.options;
-    let best: Peak | undefined;
-    for (const [i, slot] of slots.entries()) {
-      if (slot.season < 0) continue;
-      const closed = { ...slot };
-      close(closed);
-      const height = closed.sum / closed.seasons;
-      if (best !== undefined && height <= best.height) continue;
-      const variance = Math.max(0, closed.squares / closed.seasons - height ** 2);
-      best = { atMs: ((i + 0.5) * periodMs) / slots.length, height, seasons: closed.seasons, plusMinus: Math.sqrt(variance) };
-    }
-    return best;
+    const closed = slots.map((slot) => {
+      const one = { ...slot };
+      close(one);
+      return one;
+    });
+    // Where the peak is, is told by the neighbourhood: one slot's luck on one day must not move it.
+    const mean = ({ sum, seasons }: Slot): number | undefined => (seasons === 0 ? undefined : sum / seasons);
+    const reach = Math.round(slots.length * neighbourhood);
+    const around = (i: number): number => {
+      let [total, count] = [0, 0];
+      for (let j = i - reach; j <= i + reach; j++) {
+        const value = mean(closed[(j + slots.length) % slots.length] ?? empty());
+        if (value === undefined) continue;
+        total += value;
+        count++;
+      }
+      return total / count;
+    };
+    const known = closed.flatMap(({ seasons }, i) => (seasons > 0 ? [i] : []));
+    const levels = new Map(known.map((i) => [i, around(i)]));
+    const at = known.reduce<number | undefined>((best, i) => (best === undefined || (levels.get(i) ?? 0) > (levels.get(best) ?? 0) ? i : best), undefined);
+    const slot = at === undefined ? undefined : closed[at];
+    if (at === undefined || slot === undefined) return undefined;
+    const height = slot.sum / slot.seasons;
+    const variance = Math.max(0, slot.squares / slot.seasons - height ** 2);
+    return { atMs: ((at + 0.5) * periodMs) / slots.length, height, seasons: slot.seasons, plusMinus: Math.sqrt(variance) };
+  }
+
+  state(): PeaksState {
+    return { options: this.options, subjects: [...this.subjects] };
+  }
+
+  /** Goes on from a kept state; one of other seasons is left out. */
+  restore({ options, subjects }: PeaksState): void {
+    if (options.periodMs !== this.options.periodMs || options.slots !== this.options.slots) return;
+    for (const [subject, slots] of subjects.slice(0, maxSubjects)) this.subjects.set(subject, slots.map((slot) => ({ ...slot })));
   }
 
   all(): string[] {

@@ -1,3 +1,5 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import type { PacketHeader } from "sflow-collector";
 import type { NetworkEvent } from "../../base/observation.js";
 import { seeded } from "../../telemetry/extract.js";
@@ -8,6 +10,7 @@ import { diffProfiles } from "./document.js";
 import { HeavyHitters } from "./heavy-hitters.js";
 import { Peaks } from "./peaks.js";
 import { Profile } from "./profile.js";
+import { readSnapshot, writeSnapshot } from "./snapshot.js";
 import { SizeHistogram, Transfers } from "./transfers.js";
 
 const base: PacketHeader = { ethDst: "", ethSrc: "", ethType: 0x0800, vlanVid: undefined, src: "10.0.0.1", dst: "10.0.0.2", protocol: 6, laterFragment: false, fragment: false, ttl: 64, srcPort: 40_000, dstPort: 80, tcpFlags: 0x10, payloadLength: 0 };
@@ -146,6 +149,28 @@ test("the peak of a day is found within five minutes and a tenth of its height, 
   expect(Math.abs((peak?.atMs ?? 0) / 60_000 - 870)).toBeLessThanOrEqual(7.5);
   expect(Math.abs((peak?.height ?? 0) / 1_000 - 1)).toBeLessThan(0.1);
   expect(peak?.seasons).toBe(7);
+});
+
+test("a restarted profile goes on where it was", () => {
+  const packets = Array.from({ length: 30 }, (_, i) => [...connection(i * 2_000, "10.0.0.1", 1_000 + i, "10.0.0.3", 8080), ...connection(i * 2_000 + 4, "10.0.0.3", 2_000 + i, "10.0.0.4", 9000)]).flat();
+  const { profile } = learn(packets);
+  profile.observation({ tMs: 3_600_000, windowMs: 5_000, side: "live", subject: { kind: "host", name: "10.0.0.1" }, values: { bitsPerS: 7 } });
+  const before = profile.document(100_000);
+  const dir = mkdtempSync(`${tmpdir()}/profile-`);
+  try {
+    writeSnapshot(`${dir}/profile.json`, profile.snapshot());
+    const again = new Profile({ happened: () => {} });
+    const kept = readSnapshot(`${dir}/profile.json`);
+    expect(kept).toBeDefined();
+    if (kept !== undefined) again.restore(kept);
+    const { talkers: _, ...rest } = before; // what is lately large is not kept
+    expect(again.document(100_000)).toMatchObject(rest);
+    writeFileSync(`${dir}/profile.json`, "{}");
+    expect(() => readSnapshot(`${dir}/profile.json`)).toThrow("not a profile of this program");
+    expect(readSnapshot(`${dir}/none.json`)).toBeUndefined();
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
 });
 
 test("the document's version grows when it says something new, and the difference says what", () => {

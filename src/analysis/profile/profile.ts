@@ -6,10 +6,11 @@ import type { NetworkEvent, Observation } from "../../base/observation.js";
 import type { ObservedPacket } from "../../telemetry/observed-packet.js";
 import { Conversations, serviceName, type Conversation } from "./conversations.js";
 import { defaultDependencyOptions, dependencies, type Dependency, type DependencyOptions } from "./dependencies.js";
-import { diffProfiles, profileSchema, type CriticalProfile, type ProfileChange, type ProfileDocument, type ServiceProfile } from "./document.js";
+import { diffProfiles, profileSchema, type CriticalProfile, type ProfileDocument, type ServiceProfile } from "./document.js";
 import { HeavyHitters } from "./heavy-hitters.js";
 import { daily, Peaks, type PeakOptions } from "./peaks.js";
 import { defaultGraphOptions, edgeName, ServiceGraph, type GraphOptions, type ServiceEdge } from "./service-graph.js";
+import type { ProfileSnapshot } from "./snapshot.js";
 import { Transfers } from "./transfers.js";
 
 export interface ProfileOptions {
@@ -39,8 +40,8 @@ export class Profile {
   private readonly peaks: Peaks;
   private fadedMs: number | undefined;
   private sinceMs: number | undefined;
-  private latestMs = 0;
   private last: ProfileDocument | undefined;
+  private firstVersion = 1;
 
   constructor(options: ProfileOptions) {
     this.options = options;
@@ -65,7 +66,6 @@ export class Profile {
   packet(packet: ObservedPacket): void {
     const { tMs, weight, frameLength, header } = packet;
     this.sinceMs ??= tMs;
-    this.latestMs = Math.max(this.latestMs, tMs);
     this.conversations.add(packet);
     if (header.src === undefined || header.dst === undefined) return;
     this.fadedMs ??= tMs;
@@ -92,7 +92,7 @@ export class Profile {
     const byUse = [...edges].sort((x, y) => y.conversations - x.conversations);
     const fresh: ProfileDocument = {
       schema: profileSchema,
-      version: this.last?.version ?? 1,
+      version: this.last?.version ?? this.firstVersion,
       sinceMs: this.sinceMs ?? nowMs,
       generatedMs: nowMs,
       services: this.services(edges).slice(0, maxEntries),
@@ -112,6 +112,20 @@ export class Profile {
     const isNew = this.last !== undefined && diffProfiles(this.last, fresh).length > 0;
     this.last = isNew ? { ...fresh, version: fresh.version + 1 } : fresh;
     return this.last;
+  }
+
+  /** What is to be kept over a restart. */
+  snapshot(): ProfileSnapshot {
+    return { format: 1, version: this.last?.version ?? this.firstVersion, sinceMs: this.sinceMs, edges: this.graph.all(), peaks: this.peaks.state(), transfers: this.transfers.state() };
+  }
+
+  /** Goes on from what was kept. To be called before the first packet. */
+  restore(snapshot: ProfileSnapshot): void {
+    this.firstVersion = snapshot.version;
+    this.sinceMs = snapshot.sinceMs;
+    this.graph.restore(snapshot.edges);
+    this.peaks.restore(snapshot.peaks);
+    this.transfers.restore(snapshot.transfers);
   }
 
   private services(edges: readonly ServiceEdge[]): ServiceProfile[] {
@@ -162,5 +176,3 @@ function critical(needs: readonly Dependency[]): CriticalProfile[] {
   }
   return [...byHost].map(([host, dependents]) => ({ host, dependents: dependents.size })).sort((x, y) => y.dependents - x.dependents || (x.host < y.host ? -1 : 1));
 }
-
-export type { ProfileChange };

@@ -23,6 +23,7 @@ export const defaultGraphOptions: GraphOptions = { learningMs: 600_000, forgetMs
 
 const maxEdges = 16_384;
 const maxStarts = 512;
+const forgetEveryMs = 60_000;
 
 export const edgeName = (edge: Pick<ServiceEdge, "client" | "service">): string => `${edge.client} > ${serviceName(edge.service)}`;
 
@@ -32,6 +33,7 @@ export class ServiceGraph {
   private readonly options: GraphOptions;
   private readonly edges = new Map<string, ServiceEdge>();
   private beganMs: number | undefined;
+  private forgotMs = -Infinity;
 
   constructor(options: GraphOptions = defaultGraphOptions) {
     this.options = options;
@@ -67,11 +69,22 @@ export class ServiceGraph {
     edge.lastMs = Math.max(edge.lastMs, lastMs);
   }
 
+  /** Goes on from kept edges: the time of learning counts from the first of them. */
+  restore(edges: readonly ServiceEdge[]): void {
+    for (const edge of edges.slice(0, maxEdges)) {
+      this.edges.set(edgeName(edge), { ...edge, starts: [...edge.starts] });
+      this.beganMs = Math.min(this.beganMs ?? Infinity, edge.firstMs);
+    }
+  }
+
   all(): readonly ServiceEdge[] {
     return [...this.edges.values()];
   }
 
+  /** Room is looked for once a minute at most: a scan fills the graph much faster than it forgets. */
   private forget(nowMs: number): boolean {
+    if (nowMs - this.forgotMs < forgetEveryMs) return false;
+    this.forgotMs = nowMs;
     for (const [name, edge] of this.edges) if (nowMs - edge.lastMs > this.options.forgetMs) this.edges.delete(name);
     return this.edges.size < maxEdges;
   }

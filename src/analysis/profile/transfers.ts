@@ -20,6 +20,17 @@ export class SizeHistogram {
     this.count++;
   }
 
+  state(): readonly number[] {
+    return [...this.counts];
+  }
+
+  static of(counts: readonly number[]): SizeHistogram {
+    const histogram = new SizeHistogram();
+    histogram.counts.set(counts.slice(0, classes));
+    histogram.count = histogram.counts.reduce((sum, count) => sum + count, 0);
+    return histogram;
+  }
+
   /** The size that a share of all transfers stays below; 0 when there were none. */
   quantile(share: number): number {
     let below = 0;
@@ -37,6 +48,9 @@ export class SizeHistogram {
     return sum;
   }
 }
+
+/** What is kept, for a restart: the counts of each service's classes. */
+export type TransfersState = readonly (readonly [service: string, counts: readonly number[]])[];
 
 /** What is said of a conversation after its first packets. */
 export interface ElephantGuess {
@@ -80,6 +94,14 @@ export class Transfers {
     const histogram = this.services.get(serviceName(conversation.service));
     const [large, asLarge] = histogram === undefined ? [0, 0] : [histogram.atLeast(this.elephantBytes), histogram.atLeast(conversation.bytes)];
     return { conversation, probability: (large + 1) / (asLarge + 2) };
+  }
+
+  state(): TransfersState {
+    return [...this.services].map(([service, histogram]) => [service, histogram.state()] as const);
+  }
+
+  restore(state: TransfersState): void {
+    for (const [service, counts] of state.slice(0, maxServices)) this.services.set(service, SizeHistogram.of(counts));
   }
 
   all(): ReadonlyMap<string, SizeHistogram> {
