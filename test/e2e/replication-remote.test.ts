@@ -45,23 +45,24 @@ test("2,000 copies arrive in the other host's shadow, each at its own port; sess
     let total = 0;
     for (const [i, count] of sent.entries()) {
       // In bursts that the socket between the two hosts holds, whatever else this machine does.
-      for (let first = 0; first < count; first += 50) {
-        await live.send(`l${i < 4 ? 1 : 2}-${(i % 4) + 1}-h`, i % 2 === 0 ? "udp" : "jumbo", 1_000 * i + first, 50, 1_000, `src=02:00:00:00:02:0${i}`, ...(i === 1 ? ["vlan=9", "pcp=4"] : []));
-        total += 50;
-        await waitFor(async () => sum(await arrived()) >= total, `${total} copies arrived`);
+      const burst = i === 1 ? 10 : 50;
+      for (let first = 0; first < count; first += burst) {
+        await live.send(`l${i < 4 ? 1 : 2}-${(i % 4) + 1}-h`, i === 1 ? "jumbo" : "udp", 1_000 * i + first, burst, 1_000, `src=02:00:00:00:02:0${i}`, ...(i === 1 ? ["vlan=9", "pcp=4"] : []));
+        total += burst;
+        await waitFor(async () => sum(await arrived()) >= total, `${total} copies arrived`, 60_000);
       }
     }
     expect(await arrived()).toEqual(sent);
     expect(await live.ctl("mirror", "add", "all", "--replace", "--max-len", "128")).toMatchObject({ state: "copying", problems: [] });
     const bytes = async (): Promise<number> => Number(/port\s+3: rx pkts=\d+, bytes=(\d+)/.exec(await far.ovs.ofctl("dump-ports", shadowBridge("l1"), "3"))?.[1]);
     const [packets, octets] = [(await received())[2] ?? 0, await bytes()];
-    await live.send("l1-3-h", "jumbo", 50_000, 20, 1_000);
-    await waitFor(async () => ((await received())[2] ?? 0) === packets + 20, "copies that were cut arrived");
-    expect((await bytes()) - octets).toBe(20 * 128);
+    await live.send("l1-3-h", "jumbo", 50_000, 10, 1_000);
+    await waitFor(async () => ((await received())[2] ?? 0) === packets + 10, "copies that were cut arrived");
+    expect((await bytes()) - octets).toBe(10 * 128);
     await live.ctl("detach");
     expect(await far.ovs.vsctl("list-br")).toBe("brul");
     expect(await live.ovs.vsctl("--bare", "--columns=name", "list", "mirror")).toBe("");
   } finally {
     daemon.kill("SIGKILL");
   }
-}, 180_000);
+}, 300_000);
