@@ -5,7 +5,7 @@ export type { ControllerOptions, EncapProperty, NatRange } from "./actions/nicir
 export { instruction, instructionsKey, type Instruction } from "./actions/instruction.js";
 export { OpenFlowConnection, type FlowWatch, type RoleName } from "./connection/connection.js";
 export type { BundleOptions } from "./connection/bundle.js";
-export { defaultOptions, type ConnectionCounters, type ConnectionEvents, type SessionOptions } from "./connection/session.js";
+export { defaultOptions, type ConnectionCounters, type ConnectionEvents, type SessionOptions } from "./connection/session-types.js";
 export { connect, OpenFlowServer, type ConnectOptions, type ListenOptions } from "./connection/endpoint.js";
 export type { TlsFiles } from "./connection/tls.js";
 export { OpenFlowError, type OpenFlowErrorCode, type OpenFlowErrorFacts } from "./errors.js";
@@ -27,7 +27,7 @@ export {
 } from "./messages/flow.js";
 export type { FlowUpdate } from "./messages/flow-monitor.js";
 export { groupMod, type Bucket, type GroupDesc, type GroupMod, type GroupStats, type GroupType } from "./messages/group.js";
-export { allMeters, meterFlag, meterMod, type MeterBand, type MeterConfig, type MeterMod } from "./messages/meter.js";
+export { allMeters, meterFlag, meterMod, type MeterBand, type MeterConfig, type MeterMod, type MeterStats } from "./messages/meter.js";
 export { allForwards, asyncProperties, type AsyncMasks, type AsyncProperty } from "./messages/async.js";
 export type { BitRange, FieldRef } from "./fields/reference.js";
 export type { KnownExperimenter, PacketIn2 } from "./messages/experimenter.js";
@@ -45,4 +45,5 @@ export { parseFlow, parseFlowStats, printFlow, type FlowParseOptions, type FlowT
 export { parseGroup, parseGroupDesc, printGroup, type GroupParseOptions } from "./text/group-text.js";
 export { parseMatch, printMatch, type MatchOptions } from "./text/match-text.js";
 export { parseMeter, parseMeterConfig, printMeter, type MeterParseOptions } from "./text/meter-text.js";
+export { parseGroupStats, parseMeterStats, printGroupStats, printMeterStats } from "./text/stats-text.js";
 export { TextError } from "./text/scan.js";

@@ -45,6 +45,15 @@ export type TableRequest = Readonly<Record<string, readonly string[] | "all" | R
 type Json = Record<string, unknown>;
 export const noTransaction = "00000000-0000-0000-0000-000000000000";
 
+/** A row as it is to be; undefined: gone. */
+interface PreparedRow {
+  readonly table: string;
+  readonly uuid: string;
+  readonly next: Row | undefined;
+}
+/** Rows made in one step of loading(): well below a millisecond. */
+const rowsPerStep = 128;
+
 export interface ReplicaHooks {
   close(replica: Replica): void;
   /** The rows wanted have changed: the server is to be told. */
@@ -198,8 +207,30 @@ export class Replica extends EventEmitter<ReplicaEvents> {
 
   /** The reply to a monitor request: complete contents, or what happened since `lastTransactionId`. */
   load(method: MonitorMethod, reply: unknown): void {
+    const loading = this.loading(method, reply);
+    while (loading.next().done !== true);
+  }
+
+  /**
+   * As load(), in steps of some rows each, so that the caller may do other things in between: the tables stay as they were until the
+   * last step, which puts in place what was made. No update may come before that. `version`: of the conditions that the contents are of.
+   */
+  *loading(method: MonitorMethod, reply: unknown, version = this.conditions.acknowledged): Generator<void, void> {
+    const prepared: { readonly set: PreparedRow[]; error: unknown } = { set: [], error: undefined };
     const [isContinued, lastId, contents] = method === "monitor_cond_since" ? triple(reply) : [false, noTransaction, reply];
-    this.take(lastId, () => (isContinued === true ? this.applyUpdate(method, contents) : this.replace(method, contents)), () => {
+    if (isContinued !== true) {
+      try {
+        yield* this.compare(method, contents, prepared.set);
+      } catch (error) {
+        prepared.error = error;
+      }
+    }
+    const apply = (): RowChange[] => {
+      if (prepared.error !== undefined) throw prepared.error as Error;
+      return isContinued === true ? this.applyUpdate(method, contents) : this.replace(prepared.set);
+    };
+    this.conditions.acknowledged = version;
+    this.take(lastId, apply, () => {
       this.current = "synced";
     });
     this.conditions.settle();
@@ -261,23 +292,35 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     return stringifyJson([...this.codecs.values()].map(({ schema, columns }) => [schema.name, columns.map((name) => schema.columns.get(name))]));
   }
 
-  private replace(method: MonitorMethod, contents: unknown): RowChange[] {
-    const changes: RowChange[] = [];
+  /** What of whole contents differs from what is held, rows that are gone included. */
+  private *compare(method: MonitorMethod, contents: unknown, into: PreparedRow[]): Generator<void, void> {
     const all = fieldsOf(contents);
-    for (const [name, rows] of this.tables) {
+    let sinceYield = 0;
+    for (const [table, rows] of this.tables) {
       if (rows.size === 0) continue;
-      const present = name in all ? fieldsOf(all[name]) : {};
-      for (const uuid of [...rows.keys()]) if (!(uuid in present)) this.set(name, uuid, undefined, changes);
+      const present = Object.hasOwn(all, table) ? fieldsOf(all[table]) : {};
+      for (const uuid of rows.keys()) {
+        if (!Object.hasOwn(present, uuid)) into.push({ table, uuid, next: undefined });
+        if (++sinceYield % rowsPerStep === 0) yield;
+      }
     }
-    for (const [name, rows] of Object.entries(all)) {
-      const codec = this.codec(name);
+    for (const [table, rows] of Object.entries(all)) {
+      const codec = this.codec(table);
+      const held = this.rowsOf(table);
       const bodies = fieldsOf(rows);
       for (const uuid in bodies) {
         const fields = fieldsOf(bodies[uuid]);
-        const row = codec.decode(uuid, fieldsOf(method === "monitor" ? fields["new"] : (fields["initial"] ?? fields["insert"])));
-        this.set(name, uuid, row, changes);
+        const next = codec.decode(uuid, fieldsOf(method === "monitor" ? fields["new"] : (fields["initial"] ?? fields["insert"])));
+        const old = held.get(uuid);
+        if (old === undefined || differences(old, next).length > 0) into.push({ table, uuid, next });
+        if (++sinceYield % rowsPerStep === 0) yield;
       }
     }
+  }
+
+  private replace(rows: readonly PreparedRow[]): RowChange[] {
+    const changes: RowChange[] = [];
+    for (const { table, uuid, next } of rows) this.set(table, uuid, next, changes);
     return changes;
   }
 

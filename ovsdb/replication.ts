@@ -19,6 +19,9 @@ const updateMethod = new Map<string, MonitorMethod>([
   ["update3", "monitor_cond_since"],
 ]);
 
+/** How long contents are taken in before others have their turn. */
+const sliceMs = 8;
+
 export class Replication {
   private readonly context: ReplicationContext;
   private readonly replicas = new Map<string, Replica>();
@@ -126,7 +129,7 @@ export class Replication {
       if (method === "monitor" && replica.conditions.isAny) throw new OvsdbError("protocol", "the server knows no conditional monitoring");
       const params = [replica.db, replica.id, requests, ...(method === "monitor_cond_since" ? [replica.lastTransactionId] : [])];
       try {
-        await session.request(method, params, { onResult: (reply) => this.load(replica, method, reply, version) });
+        await session.request(method, params, { onResult: (reply) => this.load(session, replica, method, reply, version) });
         return;
       } catch (error) {
         if (!(error instanceof OvsdbError) || error.error !== "unknown method") throw error;
@@ -135,11 +138,18 @@ export class Replication {
     throw new OvsdbError("protocol", "the server knows no monitor method");
   }
 
-  private load(replica: Replica, method: MonitorMethod, reply: unknown, version: number): void {
+  /** Takes whole contents in, a few milliseconds at a time; the session reads on when it resolves. */
+  private async load(session: Session, replica: Replica, method: MonitorMethod, reply: unknown, version: number): Promise<void> {
     const isContinued = method === "monitor_cond_since" && Array.isArray(reply) && reply[0] === true;
+    const loading = replica.loading(method, reply, version);
+    for (let startedMs = performance.now(); loading.next().done !== true; ) {
+      if (performance.now() - startedMs < sliceMs) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      // Its monitor went with the session: what was made so far is of no use.
+      if (session.closed) throw new OvsdbError("transport", "the connection ended while contents were taken in");
+      startedMs = performance.now();
+    }
     this.context.counters[isContinued ? "fastSyncs" : "fullSyncs"]++;
-    replica.conditions.acknowledged = version;
-    replica.load(method, reply);
     if (replica.conditions.version !== version) this.changeConditions(replica); // changed while this was under way
   }
 

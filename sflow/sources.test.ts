@@ -44,6 +44,34 @@ test("a changed sampling rate and the agent's own drops are followed", () => {
   expect(table.sourceStates()[0]?.sampling).toEqual({ samplingRate: 256, changes: 1, drops: 5 });
 });
 
+test("each data source has its own rate, and the same index of another class, agent or sub-agent is another source", () => {
+  const table = new SourceTable();
+  const of = (sequenceNumber: number, samplingRate: number, sourceClass: number): Datagram["samples"][number] => ({ ...flow(sequenceNumber, samplingRate, 0, 7), dataSource: { class: sourceClass, index: 7 } }) as Datagram["samples"][number];
+  const changes = [
+    table.take(datagram(1, [of(1, 64, 0), of(1, 1_024, 2)])),
+    table.take({ ...datagram(1, [of(1, 16, 0)]), agentAddress: "10.0.0.2" }),
+    table.take(datagram(1, [of(1, 8, 0)], 1)),
+    table.take(datagram(2, [of(2, 64, 0), of(2, 2_048, 2)])),
+  ].flatMap(({ samplingChanges }) => samplingChanges);
+  expect(changes).toEqual([{ agent: "10.0.0.1 0", source: "2.7", from: 1_024, to: 2_048 }]);
+  expect(table.sourceStates().map(({ agent, source, sampling, samples }) => [agent, source, sampling?.samplingRate, samples.lost])).toEqual([
+    ["10.0.0.1 0", "0.7", 64, 0],
+    ["10.0.0.1 0", "2.7", 2_048, 0],
+    ["10.0.0.2 0", "0.7", 16, 0],
+    ["10.0.0.1 1", "0.7", 8, 0],
+  ]);
+});
+
+test("an agent that restarts has lost nothing; what was lost before stays counted", () => {
+  const table = new SourceTable();
+  table.take(datagram(100, [flow(500)], 0, 90_000));
+  table.take(datagram(103, [flow(510)], 0, 91_000));
+  expect(table.take(datagram(1, [flow(1)], 0, 500)).arrival.is).toBe("restart");
+  table.take(datagram(2, [flow(2)], 0, 1_500));
+  expect(table.agentStates()[0]).toMatchObject({ datagrams: { received: 4, lost: 2, restarts: 1 }, lossRatio: 2 / 6 });
+  expect(table.sourceStates()[0]).toMatchObject({ samples: { received: 4, lost: 9, restarts: 1 } });
+});
+
 test("bounds are kept: the oldest goes, and it is counted", () => {
   const table = new SourceTable({ maxAgents: 2, maxSources: 2 });
   for (let i = 0; i < 5; i++) table.take(datagram(1, [flow(1, 64, 0, i)], i));

@@ -8,6 +8,7 @@ import { allMeters } from "node-openflow";
 import { OvsdbClient, type Replica } from "ovsdb-client";
 import type { Logger } from "pino";
 import { ConfigError } from "./config/load.js";
+import { databaseOptions } from "./config/database.js";
 import type { Config } from "./config/schema.js";
 import { sessionSchema, type Session } from "./config/session-schema.js";
 import { attachFlows, desiredForwarding } from "./forward/forwarding.js";
@@ -93,7 +94,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   /** Connects to the database and builds the parts; nothing is changed before `start`. */
   static async create(config: Config, log: Logger, nowMs: () => number = () => performance.now(), signal?: AbortSignal): Promise<Controller> {
     const store = SessionStore.open(config.stateDir, configuredSessions(config));
-    const client = await OvsdbClient.connect({ remote: config.ovsdb, backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
+    const client = await OvsdbClient.connect({ ...databaseOptions(config), backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
     const replica = await client.replica("Open_vSwitch", monitoredTables);
     const { remote } = config.shadow;
     if (remote === undefined) return new Controller(config, log, nowMs, client, replica, store, undefined);

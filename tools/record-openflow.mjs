@@ -1,7 +1,7 @@
 // Records what ovs-ofctl and ovs-vswitchd say to each other, in every OpenFlow version, into openflow/vectors/:
 // `npm run build && node tools/record-openflow.mjs`. Each message is kept once, whatever its xid. `>` goes to the switch. What
 // ovs-ofctl never asks we ask ourselves; of that only the switch's answers are kept.
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { Capsule } from "../dist/lab/capsule.js";
 import { Ovs } from "../dist/lab/ovs.js";
@@ -172,6 +172,17 @@ async function paused(path, version, note) {
   socket.destroy();
 }
 
+/** What a message is, for its kind to stay once recorded: when a switch pauses a monitor, say, depends on the moment. */
+const kindOf = (line) => {
+  const { type, multipartType = "" } = decodeMessage(Buffer.from(line.slice(2), "hex"));
+  return `${line[0]} ${type} ${multipartType}`;
+};
+function withKindsOf(file, lines) {
+  const kinds = new Set(lines.map(kindOf));
+  const before = readFileSync(file, "utf8").split("\n").filter((line) => /^[<>] /.test(line));
+  return [...lines, ...before.filter((line) => !kinds.has(kindOf(line)))];
+}
+
 const maxLength = 9_000; // of OpenFlow 1.3 to 1.5 the table features go beyond that, and are kept once
 const capsule = await Capsule.start();
 const ovs = await Ovs.start(capsule);
@@ -197,8 +208,9 @@ for (const of of versions) {
   };
   const server = await relay(capsule.path(`/run/relay${of}`), `${capsule.path("/run/openvswitch")}/br.mgmt`, note);
   let refused = 0;
-  const monitor = capsule.spawn("ovs-ofctl", ["-O", `OpenFlow${of}`, "monitor", `unix:/run/relay${of}`, "65535", "invalid_ttl", "watch:", "resume", "-P", "nxt_packet_in2"], { stdio: "ignore" });
-  const plain = capsule.spawn("ovs-ofctl", ["-O", `OpenFlow${of}`, "monitor", `unix:/run/relay${of}`, "65535", "-P", "standard"], { stdio: "ignore" });
+  const watch = (...args) => capsule.spawn("ovs-ofctl", ["-O", `OpenFlow${of}`, "monitor", `unix:/run/relay${of}`, "65535", ...args], { stdio: "ignore" });
+  const monitors = [watch("invalid_ttl", "watch:"), watch("resume", "-P", "nxt_packet_in2")]; // it takes three arguments at most
+  monitors.push(watch("-P", "standard"));
   for (const [command, ...rest] of commandsOf(of)) {
     const options = [];
     let verb = command;
@@ -220,10 +232,10 @@ for (const of of versions) {
   await ovs.vsctl("add-port", "br", "p9", "--", "set", "interface", "p9", "type=internal");
   await ovs.vsctl("del-port", "br", "p9");
   await capsule.run("ovs-ofctl", ["-O", `OpenFlow${of}`, "del-flows", `unix:/run/relay${of}`], { mayFail: true });
-  monitor.kill();
-  plain.kill();
+  for (const monitor of monitors) monitor.kill();
   server.close();
-  writeFileSync(new URL(`../openflow/vectors/ovs-3.1-of1.${of[1]}.hex`, import.meta.url), `# Whole messages between ovs-ofctl and ovs-vswitchd 3.1.0, by tools/record-openflow.mjs; > to the switch, < from it.\n${lines.join("\n")}\n`);
+  const file = new URL(`../openflow/vectors/ovs-3.1-of1.${of[1]}.hex`, import.meta.url);
+  writeFileSync(file, `# Whole messages between ovs-ofctl and ovs-vswitchd 3.1.0, by tools/record-openflow.mjs; > to the switch, < from it.\n${withKindsOf(file, lines).join("\n")}\n`);
   process.stdout.write(`OpenFlow 1.${of[1]}: ${lines.length} messages, ${refused} commands refused\n`);
 }
 process.exit(0);

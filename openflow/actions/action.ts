@@ -9,6 +9,7 @@ import { versions, WireError, type Reader, type Version, type Writer } from "../
 import { fromHex, padding, struct, u16, u64, u8, type Codec } from "../wire/struct.js";
 import { nicira, nicira10 } from "./nicira.js";
 import { onf, standard, standard10, standard11, standard13, standard15 } from "./standard.js";
+import { byHand } from "../wire/shape.js";
 
 type Table = Readonly<Record<string, { readonly number: number; readonly body: Codec<never> | Codec<unknown> }>>;
 type Declared<T> = { [K in keyof T]: T[K] extends { readonly body: Codec<infer V> } ? { readonly type: K } & V : never }[keyof T];
@@ -98,14 +99,14 @@ export const action = {
   ct: (parts: Partial<Omit<CtAction, "type">>): Action => ({ type: "ct", flags: 0, zone: 0, recircTable: 0xff, alg: 0, actions: [], ...parts }),
 } as const;
 
-const actionList: Codec<readonly Action[]> = {
+const actionList: Codec<readonly Action[]> = byHand("actions", {
   write: (out, actions) => {
     for (const one of actions) writeAction(out, one);
   },
   read: (from) => readActions(from),
-};
+});
 
-const zoneOf: Codec<CtAction["zone"]> = {
+const zoneOf: Codec<CtAction["zone"]> = byHand("zone", {
   write: (out, zone) => {
     if (typeof zone === "number") {
       out.u32(0);
@@ -120,14 +121,14 @@ const zoneOf: Codec<CtAction["zone"]> = {
     from.skip(4);
     return from.u16();
   },
-};
+});
 const nested = {
   ct: { number: 35, body: struct({ flags: u16, zone: zoneOf, recircTable: u8, pad0: padding(3), alg: u16, actions: actionList }) },
   clone: { number: 42, body: struct({ pad0: padding(6), actions: actionList }) },
 } as const;
 /** The last field of a row whose shape differs from the wire's. */
 const regLoadBody = struct({ range: bitRange, field: niciraRef, value: u64 });
-const flatRegLoad: Codec<unknown> = {
+const flatRegLoad: Codec<unknown> = byHand("regLoad", {
   write: (out, value) => {
     const { offset, bits, ...rest } = value as { readonly offset: number; readonly bits: number; readonly field: FieldRef; readonly value: bigint };
     regLoadBody.write(out, { range: { offset, bits }, ...rest });
@@ -136,11 +137,11 @@ const flatRegLoad: Codec<unknown> = {
     const { range, ...rest } = regLoadBody.read(from);
     return { ...range, ...rest };
   },
-};
-const setFieldBody: Codec<unknown> = {
+});
+const setFieldBody: Codec<unknown> = byHand("setField", {
   write: (out, value) => writeField(out, (value as { readonly field: KnownField }).field),
   read: (from) => ({ field: readField(from) }),
-};
+});
 
 const vendorAction = 0xffff;
 const niciraVendor = 0x2320;
@@ -190,6 +191,9 @@ const rowsIn = (version: Version): Rows => {
   if (rows === undefined) throw new RangeError(`wire version ${version}`);
   return rows;
 };
+
+/** The actions a version has: what each is made of. */
+export const actionTypes = (version: Version): readonly { readonly type: Action["type"]; readonly body: Codec<unknown> }[] => rowsOfVersion(version);
 
 /** Whether a set-field of this kind goes out as NXAST_REG_LOAD2. */
 const needsRegLoad2 = (version: Version, isMasked: boolean): boolean => version < 3 || (isMasked && version < 6);

@@ -2,6 +2,7 @@
 import { niciraRef, type FieldRef } from "../fields/reference.js";
 import { WireError, type Reader } from "../wire/reader.js";
 import { fromHex, padding, struct, u16, u32, u64, u8, type Codec, type ValueOf } from "../wire/struct.js";
+import { byHand } from "../wire/shape.js";
 
 interface Place {
   readonly field: FieldRef;
@@ -21,7 +22,7 @@ const bitsMask = 0x3ff;
 const place: Codec<Place> = struct({ field: niciraRef, offset: u16 });
 const immediateBytes = (bits: number): number => Math.ceil(bits / 16) * 2;
 
-const specs: Codec<readonly LearnSpec[]> = {
+const specs: Codec<readonly LearnSpec[]> = byHand("learnSpecs", {
   write: (out, all) => {
     for (const { bits, source, target } of all) {
       const kind = target === "output" ? 2 : "load" in target ? 1 : 0;
@@ -39,7 +40,7 @@ const specs: Codec<readonly LearnSpec[]> = {
     while (from.remaining >= 2 && from.fork().u16() !== 0) all.push(readSpec(from));
     return all;
   },
-};
+});
 
 function readSpec(from: Reader): LearnSpec {
   const at = from.offset;
@@ -61,7 +62,7 @@ const learn2Head = struct({ ...head, limit: u32, resultOffset: u16, pad1: paddin
 const writesResult = 4;
 type Learn2 = ValueOf<typeof learn2Head> & { readonly result?: FieldRef; readonly specs: readonly LearnSpec[] };
 /** With flag 4 it writes into bit `resultOffset` of `result` whether the flow could be added within `limit`. */
-export const learn2: Codec<Learn2> = {
+export const learn2: Codec<Learn2> = byHand("learn2", {
   write: (out, value) => {
     learn2Head.write(out, value);
     if ((value.flags & writesResult) !== 0 && value.result !== undefined) niciraRef.write(out, value.result);
@@ -72,4 +73,4 @@ export const learn2: Codec<Learn2> = {
     const result = (value.flags & writesResult) !== 0 ? niciraRef.read(from) : undefined;
     return { ...value, ...(result === undefined ? {} : { result }), specs: specs.read(from) };
   },
-};
+});

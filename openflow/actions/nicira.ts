@@ -2,6 +2,7 @@
 import { bitRange, niciraRef, type BitRange, type FieldRef } from "../fields/reference.js";
 import { learn, learn2 } from "./learn.js";
 import { padding, port16, rest, struct, u16, u32, u64, u8, type Codec } from "../wire/struct.js";
+import { byHand, shaped } from "../wire/shape.js";
 
 const none = struct({ pad0: padding(6) });
 const sampleHead = { probability: u16, collectorSetId: u32, obsDomainId: u32, obsPointId: u32 };
@@ -13,7 +14,7 @@ interface BundleTail {
   readonly range: BitRange | undefined;
   readonly target: FieldRef | undefined;
 }
-const bundleTail: Codec<BundleTail> = {
+const bundleTail: Codec<BundleTail> = byHand("bundleTail", {
   write: (out, { slaves, range, target }) => {
     out.u16(slaves.length);
     if (range === undefined || target === undefined) out.zeros(6);
@@ -34,9 +35,9 @@ const bundleTail: Codec<BundleTail> = {
     from.skip(4);
     return { slaves: Array.from({ length: count }, () => port16.read(from)), range, target };
   },
-};
+});
 
-const counted16: Codec<readonly number[]> = {
+const counted16: Codec<readonly number[]> = byHand("counted16", {
   write: (out, ids) => {
     out.u16(ids.length);
     out.zeros(4);
@@ -47,7 +48,7 @@ const counted16: Codec<readonly number[]> = {
     from.skip(4);
     return Array.from({ length: count }, () => from.u16());
   },
-};
+});
 
 /** Properties of NXAST_CONTROLLER2: type, length, value, zeros up to a multiple of 8. */
 export interface ControllerOptions {
@@ -82,7 +83,7 @@ const controllerProperties: readonly (readonly [keyof ControllerOptions, Codec<u
   ["pause", struct({})],
   ["meterId", u32],
 ];
-const controllerOptions: Codec<ControllerOptions> = {
+const controllerOptions: Codec<ControllerOptions> = byHand("controllerOptions", {
   write: (out, options) =>
     controllerProperties.forEach(([key, codec], type) => {
       if (options[key] === undefined) return;
@@ -108,7 +109,7 @@ const controllerOptions: Codec<ControllerOptions> = {
     }
     return options;
   },
-};
+});
 
 /** What nat fills in; absent parts are those the action does not have. */
 export interface NatRange {
@@ -120,7 +121,7 @@ export interface NatRange {
   readonly protoMax?: bigint;
 }
 const natParts = [["ipv4Min", 4], ["ipv4Max", 4], ["ipv6Min", 16], ["ipv6Max", 16], ["protoMin", 2], ["protoMax", 2]] as const;
-const natRange: Codec<NatRange> = {
+const natRange: Codec<NatRange> = byHand("natRange", {
   write: (out, range) => {
     out.u16(natParts.reduce((bits, [key], i) => (range[key] === undefined ? bits : bits | (1 << i)), 0));
     for (const [key, length] of natParts) if (range[key] !== undefined) out.number(BigInt(range[key]), length);
@@ -134,7 +135,7 @@ const natRange: Codec<NatRange> = {
     if (present >> natParts.length !== 0) from.noteLoss();
     return range;
   },
-};
+});
 
 /** ofp_ed_prop_header: class, type, length without padding, value. */
 export interface EncapProperty {
@@ -142,7 +143,7 @@ export interface EncapProperty {
   readonly propType: number;
   readonly data: Uint8Array;
 }
-const encapProperties: Codec<readonly EncapProperty[]> = {
+const encapProperties: Codec<readonly EncapProperty[]> = byHand("encapProperties", {
   write: (out, properties) => {
     for (const { propClass, propType, data } of properties) {
       const start = out.length;
@@ -163,10 +164,11 @@ const encapProperties: Codec<readonly EncapProperty[]> = {
     }
     return properties;
   },
-};
+});
 
 /** A value in a place of `length` bytes, zeros behind it. */
-const filled = <T>(codec: Codec<T>, length: number): Codec<T> => ({
+const filled = <T>(codec: Codec<T>, length: number): Codec<T> => shaped(filledOf(codec, length), { kind: "mapped", wire: codec, to: (value: T) => value });
+const filledOf = <T>(codec: Codec<T>, length: number): Codec<T> => ({
   write: (out, value) => {
     const start = out.length;
     codec.write(out, value);
@@ -184,7 +186,7 @@ export const nicira = {
   setTunnel: { number: 2, body: struct({ pad0: padding(2), tunId: u32 }) },
   popQueue: { number: 5, body: none },
   regMove: { number: 6, body: struct({ bits: u16, sourceOffset: u16, targetOffset: u16, source: niciraRef, target: niciraRef }) },
-  note: { number: 8, body: struct({ note: rest }) },
+  note: { number: 8, body: struct({ note: byHand("note", { ...rest }) }) },
   setTunnel64: { number: 9, body: struct({ pad0: padding(6), tunId: u64 }) },
   multipath: {
     number: 10,

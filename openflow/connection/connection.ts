@@ -13,7 +13,8 @@ import type { SwitchDesc } from "../messages/switch.js";
 import type { TableStats } from "../messages/table.js";
 import { Writer } from "../wire/reader.js";
 import { bundleAdd, bundleControl, bundleFailed, bundleFlags, type BundleControlRequest, type BundleOptions } from "./bundle.js";
-import { Session, type Tracked } from "./session.js";
+import { Session } from "./session.js";
+import type { Tracked } from "./session-types.js";
 
 const morePartsFollow = 1;
 /** Of a request in several messages; a message has at most 65,535. */

@@ -4,7 +4,7 @@ import net from "node:net";
 import { OpenFlowError } from "../errors.js";
 import type { Version } from "../wire/reader.js";
 import { OpenFlowConnection } from "./connection.js";
-import { defaultOptions, type SessionOptions } from "./session.js";
+import { defaultOptions, type SessionOptions } from "./session-types.js";
 import { createTlsServer, dialTls, type TlsFiles } from "./tls.js";
 
 export interface ConnectOptions {

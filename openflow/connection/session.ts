@@ -8,81 +8,22 @@ import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import { OpenFlowError } from "../errors.js";
 import { switchError } from "../messages/errors.js";
-import type { PacketIn2 } from "../messages/experimenter.js";
-import type { FlowRemoved } from "../messages/flow.js";
-import type { FlowUpdate } from "../messages/flow-monitor.js";
-import { decodeMessage, encodeMessage, writeMessage, type Body, type Message, type RequestForward, type RoleStatus } from "../messages/message.js";
-import type { PacketInBody } from "../messages/packet.js";
+import { decodeMessage, encodeMessage, type Body, type Message } from "../messages/message.js";
 import { PacketInView } from "../messages/packet-in-view.js";
-import type { PortStatus } from "../messages/port.js";
 import type { Features } from "../messages/switch.js";
-import type { TableDesc } from "../messages/table.js";
-import { WireError, Writer, type Version } from "../wire/reader.js";
+import { WireError, type Version } from "../wire/reader.js";
 import { MessageFraming } from "./framing.js";
 import { tick, type Liveness } from "./liveness.js";
+import { commonVersion } from "./negotiation.js";
+import { PacketInBudget } from "./packet-in-budget.js";
 import { Requests } from "./requests.js";
-
-export interface SessionOptions {
-  readonly versions: readonly Version[];
-  readonly echoIntervalMs: number;
-  readonly requestTimeoutMs: number;
-  /** Unsent bytes beyond which the peer counts as not reading: the session is closed. */
-  readonly maxSendQueueBytes: number;
-  /** Packet-ins a second that are handed on, and as many at once; more are dropped and counted. */
-  readonly packetInsPerSecond: number;
-}
-export const defaultOptions: SessionOptions = {
-  versions: [6, 5, 4, 3, 2, 1],
-  echoIntervalMs: 5_000,
-  requestTimeoutMs: 10_000,
-  maxSendQueueBytes: 64 << 20,
-  packetInsPerSecond: Infinity,
-};
-
-export interface ConnectionEvents {
-  /** Read as far as it is looked at; see PacketInView. */
-  packetIn: [PacketInView];
-  portStatus: [PortStatus];
-  flowRemoved: [FlowRemoved];
-  flowUpdates: [readonly FlowUpdate[]];
-  requestForward: [RequestForward];
-  roleStatus: [RoleStatus];
-  /** NXT_PACKET_IN, in OpenFlow 1.0 and 1.1 after nxSetPacketInFormat with format 1. */
-  nxPacketIn: [PacketInBody];
-  /** NXT_PACKET_IN2, after nxSetPacketInFormat with format 2. */
-  packetIn2: [PacketIn2];
-  tableStatus: [{ readonly reason: number; readonly table: TableDesc }];
-  /** An error that belongs to no request that is waited for. */
-  error: [OpenFlowError];
-  closed: [reason: string];
-}
-
-export interface ConnectionCounters {
-  received: number;
-  sent: number;
-  /** Messages that could not be read. */
-  malformed: number;
-  /** Messages of a type we do not know. */
-  unknown: number;
-  /** Packet-ins above the rate. */
-  packetInsDropped: number;
-}
-
-/** Modifications in flight, by the xids they were sent under: which one an error belongs to. */
-export interface Tracked {
-  readonly first: number;
-  readonly count: number;
-  readonly errors: OpenFlowError[];
-}
+import { SendQueue } from "./send-queue.js";
+import type { ConnectionCounters, ConnectionEvents, SessionOptions, Tracked } from "./session-types.js";
 
 const badRequest = { errorType: 1, badType: 1, badLength: 6 } as const;
 const helloFailed = { errorType: 0, incompatible: 0 } as const;
 const quotedBytes = 64;
 const packetInNumber = 10;
-/** Unsent bytes at which a peer is read no further until they are gone: who does not take answers asks no more. */
-const pauseBytes = 1 << 20;
-/** Messages sent in one turn go out together, at the latest when there are this many bytes. */
-const flushBytes = 64 << 10;
 /** How long a peer that does not read may delay the end of the socket. */
 const lingerMs = 500;
 
@@ -100,13 +41,8 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
   private switchFeatures: Features | undefined;
   private nextXid = 1;
   private isClosed = false;
-  private readonly out: Writer;
-  private isFlushDue = false;
-  private isReceiving = false;
-  /** Since when nothing is read from the peer, because it does not take what is sent. */
-  private pausedSinceMs: number | undefined;
-  private packetInTokens: number;
-  private packetInsSinceMs = performance.now();
+  private readonly out: SendQueue;
+  private readonly budget: PacketInBudget;
   private agree: ((version: Version) => void) | undefined;
   private refuseAgreement: ((error: OpenFlowError) => void) | undefined;
 
@@ -115,8 +51,11 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
     this.socket = socket;
     this.options = options;
     this.requests = new Requests(options.requestTimeoutMs);
-    this.out = new Writer(this.version);
-    this.packetInTokens = options.packetInsPerSecond;
+    this.budget = new PacketInBudget(options.packetInsPerSecond, performance.now());
+    this.out = new SendQueue(socket, options, this.counters, {
+      overrun: (reason) => this.end(reason),
+      resumed: () => void (this.liveness = { state: "alive", sinceMs: performance.now() }),
+    });
     this.on("error", () => undefined); // one that nobody listens for must not end the process
     socket.setNoDelay(true);
     socket.on("data", (chunk) => this.received(chunk));
@@ -213,57 +152,15 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
 
   /** Puts a message behind those of this turn. Throws OpenFlowError when the connection is closed or the peer does not read. */
   private append(xid: number, body: Body): void {
-    this.mayWrite(this.out.length);
-    this.out.version = this.version;
-    writeMessage(this.out, xid, body);
-    this.counters.sent++;
-    if (this.out.length >= flushBytes) this.flush();
-    else if (!this.isReceiving && !this.isFlushDue) {
-      this.isFlushDue = true;
-      process.nextTick(() => this.flush());
-    }
+    this.out.append(this.version, xid, body);
   }
-
-  private flush(): void {
-    this.isFlushDue = false;
-    if (this.out.length === 0) return;
-    const bytes = this.out.done();
-    this.out.reset();
-    if (this.isClosed) return;
-    this.socket.write(bytes);
-    if (this.pausedSinceMs === undefined && this.socket.writableLength > pauseBytes) this.pause();
-  }
-
-  private pause(): void {
-    this.pausedSinceMs = performance.now();
-    this.socket.pause();
-    this.socket.once("drain", () => {
-      this.pausedSinceMs = undefined;
-      this.liveness = { state: "alive", sinceMs: performance.now() };
-      this.socket.resume();
-    });
-  }
-
-  private mayWrite(length: number): void {
-    if (this.isClosed) throw new OpenFlowError("not-connected", "the connection is closed");
-    const waiting = this.socket.writableLength + length;
-    if (waiting <= this.options.maxSendQueueBytes) return;
-    this.end(`the peer does not read: ${waiting} bytes are waiting`);
-    throw new OpenFlowError("overloaded", "the peer does not read what is sent");
-  }
-
   /** Writes whole messages. Throws as `append`. */
   protected write(bytes: Uint8Array, messages = 1): void {
-    this.flush();
-    this.mayWrite(bytes.length);
-    this.counters.sent += messages;
-    this.socket.write(bytes);
+    this.out.write(bytes, messages);
   }
-
   /** Writes whole messages and waits while many bytes are unsent. A peer that takes nothing for a request's time-out is closed. */
-  protected async writeSteadily(bytes: Uint8Array, messages: number): Promise<void> {
-    this.write(bytes, messages);
-    if (this.socket.writableLength > Math.min(256 << 10, this.options.maxSendQueueBytes / 2)) await this.drained();
+  protected writeSteadily(bytes: Uint8Array, messages: number): Promise<void> {
+    return this.out.writeSteadily(bytes, messages);
   }
 
   /** Sends a request; `take` sees each reply and returns true for the last. */
@@ -285,26 +182,9 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
     });
   }
 
-  private drained(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const done = (error?: OpenFlowError): void => {
-        clearTimeout(timer);
-        this.socket.off("drain", onDrain);
-        this.off("closed", onClosed);
-        if (error === undefined) resolve();
-        else reject(error);
-      };
-      const onDrain = (): void => done();
-      const onClosed = (reason: string): void => done(new OpenFlowError("not-connected", `the connection ended: ${reason}`));
-      const timer = setTimeout(() => this.end(`the peer took nothing for ${this.options.requestTimeoutMs} ms`), this.options.requestTimeoutMs);
-      this.socket.on("drain", onDrain);
-      this.on("closed", onClosed);
-    });
-  }
-
   private received(chunk: Uint8Array): void {
     this.liveness = { state: "alive", sinceMs: performance.now() };
-    this.isReceiving = true;
+    this.out.hold();
     try {
       this.framing.cut(chunk, this.take);
     } catch (error) {
@@ -312,8 +192,7 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
       this.counters.malformed++;
       this.end(`framing lost: ${error.message}`);
     } finally {
-      this.isReceiving = false;
-      this.flush();
+      this.out.release();
     }
   }
 
@@ -322,7 +201,7 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
     this.counters.received++;
     try {
       if (view.getUint8(start + 1) === packetInNumber && view.getUint8(start) === this.negotiated) {
-        if (this.mayHandOn()) this.emit("packetIn", new PacketInView(this.negotiated, bytes, view, start, end));
+        if (this.budget.take()) this.emit("packetIn", new PacketInView(this.negotiated, bytes, view, start, end));
         else this.counters.packetInsDropped++;
       }
       else this.message(decodeMessage(bytes.subarray(start, end)), bytes.subarray(start, end));
@@ -331,18 +210,6 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
       this.refuse(bytes.subarray(start, end), badRequest.badLength);
     }
   };
-
-  /** A bucket of a second's packet-ins. */
-  private mayHandOn(): boolean {
-    const perSecond = this.options.packetInsPerSecond;
-    if (perSecond === Infinity) return true;
-    const nowMs = performance.now();
-    this.packetInTokens = Math.min(perSecond, this.packetInTokens + ((nowMs - this.packetInsSinceMs) / 1000) * perSecond);
-    this.packetInsSinceMs = nowMs;
-    if (this.packetInTokens < 1) return false;
-    this.packetInTokens--;
-    return true;
-  }
 
   private message(message: Message, bytes: Uint8Array): void {
     if (message.type === "hello") return this.helloCame(message.version, message.versions);
@@ -370,11 +237,10 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
   private helloCame(version: number, bitmap: readonly number[]): void {
     if (this.negotiated !== undefined) return;
     const ours = this.options.versions;
-    // Without a bitmap the lower of the two highest versions holds (OpenFlow 1.4 section 6.3.1).
-    const common = bitmap.length > 0 ? ours.filter((candidate) => bitmap.includes(candidate)) : ours.filter((candidate) => candidate === Math.min(version, this.version));
-    if (common.length > 0) {
-      this.negotiated = Math.max(...common) as Version; // at once: the next message may be in the same chunk
-      this.agree?.(this.negotiated);
+    const common = commonVersion(ours, version, bitmap);
+    if (common !== undefined) {
+      this.negotiated = common; // at once: the next message may be in the same chunk
+      this.agree?.(common);
       return;
     }
     const data = Buffer.from(`versions ${ours.join(", ")} are spoken here`);
@@ -422,8 +288,9 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
     const isLate = nowMs - this.checkedMs > this.options.echoIntervalMs;
     this.checkedMs = nowMs;
     if (isLate) return; // we were held up ourselves: what came meanwhile has not been read yet
-    if (this.pausedSinceMs !== undefined) {
-      if (nowMs - this.pausedSinceMs > 2 * this.options.echoIntervalMs) this.end(`the peer does not read: ${this.socket.writableLength} bytes are waiting`);
+    const { pausedSinceMs } = this.out;
+    if (pausedSinceMs !== undefined) {
+      if (nowMs - pausedSinceMs > 2 * this.options.echoIntervalMs) this.end(`the peer does not read: ${this.socket.writableLength} bytes are waiting`);
       return;
     }
     const [next, effect] = tick(this.liveness, nowMs, this.options.echoIntervalMs);
@@ -434,8 +301,8 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
 
   private end(reason: string, code: "not-connected" | "version-mismatch" = "not-connected"): void {
     if (this.isClosed) return;
-    this.flush();
     this.isClosed = true;
+    this.out.close(reason);
     clearInterval(this.probe);
     this.socket.destroySoon(); // what is in flight, such as an error reply, still goes out
     setTimeout(() => this.socket.destroy(), lingerMs).unref();

@@ -2,6 +2,7 @@
 import type { Reader, Version, Writer } from "../wire/reader.js";
 import { u16, type Codec } from "../wire/struct.js";
 import { experimenterClass, headerOf, rowOf, rowOfHeader, type FieldName } from "./table.js";
+import { byHand } from "../wire/shape.js";
 
 /** A field's name; with `oxmClass` where it is not written under the usual class, `width` for tunMetadata in less than 124 bytes. */
 export type FieldRef =
@@ -39,9 +40,9 @@ function readRef(from: Reader, form: 0 | Version): FieldRef {
 }
 
 /** As Nicira actions name a field: by its Nicira number where it has one. */
-export const niciraRef: Codec<FieldRef> = { write: (out, ref) => writeRef(out, ref, 0), read: (from) => readRef(from, 0) };
+export const niciraRef: Codec<FieldRef> = byHand("niciraRef", { write: (out, ref) => writeRef(out, ref, 0), read: (from) => readRef(from, 0) });
 /** As standard actions name a field: by the version's number. */
-export const standardRef: Codec<FieldRef> = { write: (out, ref) => writeRef(out, ref, out.version), read: (from) => readRef(from, from.version) };
+export const standardRef: Codec<FieldRef> = byHand("standardRef", { write: (out, ref) => writeRef(out, ref, out.version), read: (from) => readRef(from, from.version) });
 
 /** `bits` bits from bit `offset` on. */
 export interface BitRange {
@@ -49,7 +50,7 @@ export interface BitRange {
   readonly bits: number;
 }
 /** Packed as ofs_nbits (nicira-ext.h): 10 bits of offset, 6 of length less one. */
-export const bitRange: Codec<BitRange> & { readonly size: number } = {
+export const bitRange: Codec<BitRange> & { readonly size: number } = byHand("bitRange", {
   size: 2,
   write: (out, { offset, bits }) => {
     if (bits < 1 || bits > 64 || offset < 0 || offset > 1023) throw new RangeError(`${bits} bits from bit ${offset} cannot be written`);
@@ -59,4 +60,4 @@ export const bitRange: Codec<BitRange> & { readonly size: number } = {
     const packed = u16.read(from);
     return { offset: packed >> 6, bits: (packed & 0x3f) + 1 };
   },
-};
+});

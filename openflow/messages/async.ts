@@ -1,6 +1,7 @@
 /** Which asynchronous messages a connection gets: ofp_async_config, six words in 1.3 and properties from 1.4 on. */
 import { WireError } from "../wire/reader.js";
 import { byVersion, struct, u16, u32, type Codec } from "../wire/struct.js";
+import { byHand } from "../wire/shape.js";
 
 /** ofp_async_config_prop_type. "Master" holds for connections in role master and equal. */
 export const asyncProperties = [
@@ -30,15 +31,15 @@ const words = ["packetInMaster", "packetInSlave", "portStatusMaster", "portStatu
 const property = struct({ type: u16, length: u16, mask: u32 });
 
 /** The six words of 1.3, which Nicira's message of 1.0 has too. */
-export const asyncWords: Codec<{ readonly masks: AsyncMasks }> = {
+export const asyncWords: Codec<{ readonly masks: AsyncMasks }> = byHand("asyncWords", {
   write: (out, { masks }) => {
     for (const name of words) out.u32(masks[name] ?? 0);
   },
   read: (from) => ({ masks: Object.fromEntries(words.map((name) => [name, from.u32()])) }),
-};
+});
 
 /** Properties, from 1.4 on and in Nicira's second message. */
-export const asyncPropertyList: Codec<{ readonly masks: AsyncMasks }> = {
+export const asyncPropertyList: Codec<{ readonly masks: AsyncMasks }> = byHand("asyncProperties", {
   write: (out, { masks }) =>
     asyncProperties.forEach((name, type) => {
       const mask = masks[name];
@@ -59,5 +60,5 @@ export const asyncPropertyList: Codec<{ readonly masks: AsyncMasks }> = {
     }
     return { masks };
   },
-};
+});
 export const asyncCodec = byVersion<{ readonly masks: AsyncMasks }>([[4, asyncWords], [5, asyncPropertyList]]);

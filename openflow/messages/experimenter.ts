@@ -1,19 +1,20 @@
 /** Messages of experimenters that Open vSwitch speaks: Nicira's and ONF's. Sources: nicira-ext.h's facts in ovs-fields(7) and ovs-ofctl(8). */
 import { readFields, readNxm, writeField, writeNxm, type Match } from "../fields/match.js";
 import { readActions, writeAction } from "../actions/action.js";
-import { named, padding, port16, rest, struct, u16, u32, u64, u8, type Codec } from "../wire/struct.js";
+import { list, named, padding, port16, rest, struct, u16, u32, u64, u8, type Codec } from "../wire/struct.js";
 import { asyncPropertyList, asyncWords } from "./async.js";
 import type { FlowMod, FlowRemoved } from "./flow.js";
 import { onf, niciraVendor, onfMonitor } from "./flow-monitor.js";
 import { groupMod15 } from "./group.js";
 import type { PacketInBody } from "./packet.js";
 import { writeProperty } from "./property.js";
+import { byHand } from "../wire/shape.js";
 
 const commands = ["add", "modify", "modifyStrict", "delete", "deleteStrict"] as const;
 
 type FlowModBody = Omit<FlowMod, "type">;
 const nxFlowModHead = struct({ cookie: u64, tableId: u8, command: named(u8, commands), idleTimeout: u16, hardTimeout: u16, priority: u16, bufferId: u32, outPort: port16, flags: u16, matchLen: u16, pad0: padding(6) });
-const nxFlowMod: Codec<FlowModBody> = {
+const nxFlowMod: Codec<FlowModBody> = byHand("nxFlowMod", {
   read: (from) => {
     const { matchLen, ...head } = nxFlowModHead.read(from);
     const match = readNxm(from, matchLen);
@@ -27,10 +28,10 @@ const nxFlowMod: Codec<FlowModBody> = {
     writeNxm(out, start + nxFlowModHead.size - 8, mod.match);
     for (const one of mod.instructions) if (one.type === "applyActions") for (const action of one.actions) writeAction(out, action);
   },
-};
+});
 const nxRemovedHead = struct({ cookie: u64, priority: u16, reason: u8, tablePlusOne: u8, durationSec: u32, durationNsec: u32, idleTimeout: u16, matchLen: u16, packetCount: u64, byteCount: u64 });
 /** It has no hard time-out. */
-const nxFlowRemoved: Codec<Omit<FlowRemoved, "type">> = {
+const nxFlowRemoved: Codec<Omit<FlowRemoved, "type">> = byHand("nxFlowRemoved", {
   read: (from) => {
     const { matchLen, tablePlusOne, ...head } = nxRemovedHead.read(from);
     return { ...head, hardTimeout: 0, tableId: tablePlusOne === 0 ? 0xff : tablePlusOne - 1, match: readNxm(from, matchLen) };
@@ -40,9 +41,9 @@ const nxFlowRemoved: Codec<Omit<FlowRemoved, "type">> = {
     nxRemovedHead.write(out, { ...body, tablePlusOne: tableId === 0xff ? 0 : tableId + 1, matchLen: 0 });
     writeNxm(out, start + nxRemovedHead.size - 18, body.match);
   },
-};
+});
 const nxPacketInHead = struct({ bufferId: u32, totalLen: u16, reason: u8, tableId: u8, cookie: u64, matchLen: u16, pad0: padding(6) });
-const nxPacketIn: Codec<PacketInBody> = {
+const nxPacketIn: Codec<PacketInBody> = byHand("nxPacketIn", {
   read: (from) => {
     const { matchLen, ...head } = nxPacketInHead.read(from);
     const match = readNxm(from, matchLen);
@@ -56,7 +57,7 @@ const nxPacketIn: Codec<PacketInBody> = {
     out.zeros(2);
     rest.write(out, body.data);
   },
-};
+});
 
 /** What NXT_PACKET_IN2 and NXT_RESUME hold, all of it optional. */
 export interface PacketIn2 {
@@ -90,7 +91,7 @@ const packetIn2Properties: readonly { readonly key: keyof PacketIn2; readonly ty
   { key: "continuation", type: 8, body: rest },
   { key: "userdata", type: 7, body: rest },
 ];
-const packetIn2: Codec<PacketIn2> = {
+const packetIn2: Codec<PacketIn2> = byHand("packetIn2", {
   read: (from) => {
     const value: Record<string, unknown> = {};
     while (from.remaining > 0) {
@@ -110,21 +111,11 @@ const packetIn2: Codec<PacketIn2> = {
   write: (out, value) => {
     for (const { key, type, body } of packetIn2Properties) if (value[key] !== undefined) writeProperty(out, type, () => body.write(out, value[key]));
   },
-};
+});
 
 const tlvMap = struct({ optionClass: u16, optionType: u8, optionLength: u8, index: u16, pad0: padding(2) });
-const listOf = <T>(item: Codec<T>): Codec<readonly T[]> => ({
-  read: (from) => {
-    const all: T[] = [];
-    while (from.remaining > 0) all.push(item.read(from));
-    return all;
-  },
-  write: (out, all) => {
-    for (const one of all) item.write(out, one);
-  },
-});
 const roleBody = struct({ role: u32 });
-const tupleProperty: Codec<{ readonly propType: number; readonly data: Uint8Array }> = {
+const tupleProperty: Codec<{ readonly propType: number; readonly data: Uint8Array }> = byHand("tupleProperty", {
   read: (from) => {
     const propType = from.u16();
     const length = from.u16();
@@ -133,7 +124,7 @@ const tupleProperty: Codec<{ readonly propType: number; readonly data: Uint8Arra
     return { propType, data };
   },
   write: (out, { propType, data }) => writeProperty(out, propType, () => rest.write(out, data)),
-};
+});
 
 /** Nicira's, by subtype. */
 const nicira = {
@@ -151,15 +142,15 @@ const nicira = {
   nxFlowMonitorCancel: { number: 21, body: struct({ monitorId: u32 }) },
   nxFlowMonitorPaused: { number: 22, body: struct({}) },
   nxFlowMonitorResumed: { number: 23, body: struct({}) },
-  nxTlvTableMod: { number: 24, body: struct({ command: named(u16, ["add", "delete", "clear"]), pad0: padding(6), maps: listOf(tlvMap) }) },
+  nxTlvTableMod: { number: 24, body: struct({ command: named(u16, ["add", "delete", "clear"]), pad0: padding(6), maps: list(tlvMap) }) },
   nxTlvTableRequest: { number: 25, body: struct({}) },
-  nxTlvTableReply: { number: 26, body: struct({ maxOptionSpace: u32, maxFields: u16, pad0: padding(10), maps: listOf(tlvMap) }) },
+  nxTlvTableReply: { number: 26, body: struct({ maxOptionSpace: u32, maxFields: u16, pad0: padding(10), maps: list(tlvMap) }) },
   nxSetAsyncConfig2: { number: 27, body: asyncPropertyList },
   nxResume: { number: 28, body: packetIn2 },
   nxCtFlushZone: { number: 29, body: struct({ pad0: padding(6), zoneId: u16 }) },
   nxPacketIn2: { number: 30, body: packetIn2 },
   nxGroupMod: { number: 31, body: groupMod15 },
-  nxCtFlush: { number: 32, body: struct({ ipProto: u8, pad0: padding(7), properties: listOf(tupleProperty) }) },
+  nxCtFlush: { number: 32, body: struct({ ipProto: u8, pad0: padding(7), properties: list(tupleProperty) }) },
   nxRequestForward: { number: 132, body: struct({ request: rest }) },
 } as const;
 

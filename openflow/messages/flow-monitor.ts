@@ -9,6 +9,7 @@ import { readActions, writeAction } from "../actions/action.js";
 import { WireError, type Reader, type Writer } from "../wire/reader.js";
 import { byVersion, padding, port16, struct, u16, u32, u64, u8, type Codec } from "../wire/struct.js";
 import { anyGroup, anyPort } from "./flow.js";
+import { byHand } from "../wire/shape.js";
 
 export type FlowUpdate =
   | {
@@ -85,7 +86,7 @@ function fieldLength(out: Writer, field: Match[number]): number {
 }
 
 /** One update of a multipart reply; in 1.3 and before behind the experimenter header. */
-export const flowUpdateCodec: Codec<FlowUpdate> = {
+export const flowUpdateCodec: Codec<FlowUpdate> = byHand("flowUpdate", {
   read: (from) => {
     const start = from.offset;
     const length = from.u16();
@@ -116,7 +117,7 @@ export const flowUpdateCodec: Codec<FlowUpdate> = {
     else writeChange(out, update);
     out.patchU16(start, out.length - start);
   },
-};
+});
 
 /** ofp_flow_monitor_flags without NO_ABBREV, which OVS refuses on 1.4, and ONLY_OWN. */
 const everything = 1 | 2 | 4 | 8 | 16; // initial, add, removed, modify, instructions
@@ -143,7 +144,7 @@ const request13 = struct({ monitorId: u32, flags: u16, matchLen: u16, outPort: u
 const request10 = struct({ monitorId: u32, flags: u16, outPort: port16, matchLen: u16, tableId: u8, pad0: padding(5) });
 
 const oldRequest = { outGroup: anyGroup, command: 0 } as const;
-export const monitorRequestCodec = byVersion<MonitorRequest>([
+export const monitorRequestCodec = byHand("monitorRequest", byVersion<MonitorRequest>([
   [
     1,
     {
@@ -182,4 +183,4 @@ export const monitorRequestCodec = byVersion<MonitorRequest>([
       },
     },
   ],
-]);
+]));

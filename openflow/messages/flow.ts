@@ -3,6 +3,7 @@ import { readInstructions, writeInstruction, type Instruction } from "../actions
 import { readMatch, writeMatch, writeOxmMatch, type Match } from "../fields/match.js";
 import { byVersion, list, mapped, named, ownLength, padding, port16, since, struct, u16, u32, u64, u8, type Codec } from "../wire/struct.js";
 import { oxsStats, type OxsStats } from "./oxs.js";
+import { byHand } from "../wire/shape.js";
 
 const commands = ["add", "modify", "modifyStrict", "delete", "deleteStrict"] as const;
 export type FlowModCommand = (typeof commands)[number];
@@ -59,24 +60,18 @@ export function flowMod(parts: Partial<Omit<FlowMod, "type">>): FlowMod {
   };
 }
 
-export const matchCodec: Codec<Match> = { read: (from) => readMatch(from), write: writeMatch };
+export const matchCodec: Codec<Match> = byHand("match", { read: (from) => readMatch(from), write: writeMatch });
 /** In flow statistics Open vSwitch sends OXM TLVs in 1.1 as well, because the fixed match can't say all. Both are read. */
-const statsMatchCodec: Codec<Match> = { read: (from) => readMatch(from), write: (out, match) => (out.version === 2 ? writeOxmMatch(out, match) : writeMatch(out, match)) };
-export const instructionsCodec: Codec<readonly Instruction[]> = {
+const statsMatchCodec: Codec<Match> = byHand("statsMatch", { read: (from) => readMatch(from), write: (out, match) => (out.version === 2 ? writeOxmMatch(out, match) : writeMatch(out, match)) });
+export const instructionsCodec: Codec<readonly Instruction[]> = byHand("instructions", {
   read: readInstructions,
   write: (out, all) => {
     for (const one of all) writeInstruction(out, one);
   },
-};
+});
 
 /** The command of 1.0 with the table in its high byte: 0 unless Nicira's flow_mod_table_id is on. */
-const tableAndCommand: Codec<{ readonly tableId: number; readonly command: FlowModCommand }> = {
-  write: (out, { tableId, command }) => {
-    u8.write(out, tableId);
-    named(u8, commands).write(out, command);
-  },
-  read: (from) => ({ tableId: u8.read(from), command: named(u8, commands).read(from) }),
-};
+const tableAndCommand = struct({ tableId: u8, command: named(u8, commands) });
 type FlowModBody = Omit<FlowMod, "type">;
 const later = { cookieMask: 0n, outGroup: anyGroup, importance: 0 } as const;
 const flowMod10 = mapped(

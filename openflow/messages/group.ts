@@ -4,6 +4,7 @@ import { readFields, writeField, type Match } from "../fields/match.js";
 import { WireError } from "../wire/reader.js";
 import { byVersion, list, mapped, named, ownLength, padding, struct, text, u16, u32, u64, u8, type Codec } from "../wire/struct.js";
 import { properties, type ExperimenterProperty, type Property } from "./property.js";
+import { byHand } from "../wire/shape.js";
 
 const groupTypes = ["all", "select", "indirect", "ff"] as const;
 export type GroupType = (typeof groupTypes)[number];
@@ -29,16 +30,16 @@ const bucketProperties = {
 } as const;
 type BucketProperty = Property<typeof bucketProperties>;
 
-const actionList: Codec<readonly Action[]> = {
+const actionList: Codec<readonly Action[]> = byHand("actions", {
   write: (out, actions) => {
     for (const one of actions) writeAction(out, one);
   },
   read: readActions,
-};
+});
 const bucket11: Codec<Bucket> = struct({ length: ownLength(), weight: u16, watchPort: u32, watchGroup: u32, pad0: padding(4), actions: actionList });
 
 const bucketProps = properties(bucketProperties);
-const bucket15: Codec<Bucket> = {
+const bucket15: Codec<Bucket> = byHand("bucket15", {
   read: (from) => {
     const start = from.offset;
     const length = from.u16();
@@ -72,7 +73,7 @@ const bucket15: Codec<Bucket> = {
     bucketProps.write(out, [...own, ...(bucket.properties ?? [])]);
     out.patchU16(start, out.length - start);
   },
-};
+});
 const bucketOf = byVersion<Bucket>([[2, bucket11], [6, bucket15]]);
 
 /** Netronome's property, by which Open vSwitch is told how a select group selects. */
@@ -93,7 +94,7 @@ const selectionFields: Codec<Match> = {
 };
 export type GroupProperty = Property<Record<never, never>> | SelectionMethod;
 const plain = properties({});
-const groupProperties: Codec<readonly GroupProperty[]> = {
+const groupProperties: Codec<readonly GroupProperty[]> = byHand("groupProperties", {
   read: (from) =>
     plain.read(from).map((one): GroupProperty => {
       if (one.type !== "experimenter" || one.experimenter !== netronome || one.expType !== selectionMethod) return one;
@@ -113,7 +114,7 @@ const groupProperties: Codec<readonly GroupProperty[]> = {
       }
     }
   },
-};
+});
 
 export interface GroupMod {
   readonly type: "groupMod";
@@ -153,7 +154,7 @@ function bucketArray(between: Codec<number | undefined>): Codec<{ readonly betwe
     },
   };
 }
-const modBuckets = bucketArray({ read: (from) => (from.skip(2), from.u32()), write: (out, id) => (out.zeros(2), out.u32(id ?? allBuckets)) });
+const modBuckets = byHand("numberedBuckets", bucketArray({ read: (from) => (from.skip(2), from.u32()), write: (out, id) => (out.zeros(2), out.u32(id ?? allBuckets)) }));
 /** The layout of 1.5, which Nicira's group-mod has in every version. */
 export const groupMod15: Codec<GroupModBody> = mapped(
   struct({ ...modHead, rest: modBuckets }),
@@ -170,7 +171,7 @@ export interface GroupDesc {
 }
 const descHead = { length: ownLength(), groupType: named(u8, groupTypes), pad0: padding(1), groupId: u32 };
 const desc11 = struct({ ...descHead, buckets: list(bucketOf) });
-const descBuckets = bucketArray({ read: (from) => (from.skip(6), undefined), write: (out) => out.zeros(6) });
+const descBuckets = byHand("buckets", bucketArray({ read: (from) => (from.skip(6), undefined), write: (out) => out.zeros(6) }));
 /** The layout of 1.5, which Nicira's statistics of 1.0 have too. */
 export const groupDesc15: Codec<GroupDesc> = mapped(
   struct({ ...descHead, rest: descBuckets }),
@@ -197,7 +198,7 @@ const stats11 = mapped(struct({ ...statsHead, buckets: list(counters) }), (stats
 export const groupStats13: Codec<GroupStats> = struct({ ...statsHead, durationSec: u32, durationNsec: u32, buckets: list(counters) });
 export const groupStatsCodec = byVersion<GroupStats>([[2, stats11], [4, groupStats13]]);
 
-const four = (): Codec<readonly number[]> => ({ read: (from) => [from.u32(), from.u32(), from.u32(), from.u32()], write: (out, v) => [0, 1, 2, 3].forEach((i) => out.u32(v[i] ?? 0)) });
+const four = (): Codec<readonly number[]> => byHand("four", { read: (from) => [from.u32(), from.u32(), from.u32(), from.u32()], write: (out, v) => [0, 1, 2, 3].forEach((i) => out.u32(v[i] ?? 0)) });
 /** By type: all, select, indirect, ff. */
 export const groupFeatures = struct({ types: u32, capabilities: u32, maxGroups: four(), actions: four() });
 export const groupRequest = struct({ groupId: u32, pad0: padding(4) });

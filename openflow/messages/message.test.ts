@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { action, type Action } from "../actions/action.js";
@@ -178,4 +178,20 @@ describe("ovs-ofctl ofp-print reads", () => {
     const resume = { type: "nxResume", packet: new Uint8Array(14), reason: 1, metadata: match({ inPort: 3 }), userdata: Uint8Array.of(1, 2) } as const;
     expect(print(4, resume)).toMatch(/NXT_RESUME \(OF1.3\) \(xid=0x5\): total_len=14 in_port=3 \(via action\) data_len=14 \(unbuffered\)\n userdata=01.02/);
   });
+});
+
+/** os-ken's own decoder; the message is one that Open vSwitch does not have. */
+const osKen = `
+import sys
+from os_ken.ofproto import ofproto_v1_5, ofproto_v1_5_parser as parser
+buffer = bytes.fromhex(sys.argv[1])
+status = parser.OFPControllerStatus.parser(None, buffer[0], buffer[1], len(buffer), 5, buffer).status
+print(status.length, status.short_id, status.role, status.reason, status.channel_status, [p.uri.decode() for p in status.properties])
+`;
+const hasOsKen = spawnSync("/usr/bin/python3", ["-c", "import os_ken.ofproto.ofproto_v1_5_parser"]).status === 0;
+(hasOsKen ? it : it.skip)("os-ken reads a controller status", () => {
+  const uri = Uint8Array.from(Buffer.from("tcp:10.0.0.9"));
+  const bytes = encodeMessage(6, 5, { type: "controllerStatus", shortId: 513, role: 2, reason: 4, channelStatus: 1, properties: [{ type: "uri", uri }] });
+  const printed = execFileSync("/usr/bin/python3", ["-c", osKen, Buffer.from(bytes).toString("hex")], { encoding: "utf8" });
+  expect(printed.trim()).toBe("32 513 2 4 1 ['tcp:10.0.0.9']");
 });

@@ -13,6 +13,7 @@ import { queueConfigReply, queueConfigRequest, type QueueConfig } from "./queue.
 import { bundleControlCodec, controllerStatusCodec, featuresCodec, roleCodec, roleStatusCodec, switchConfig, type Features, type RoleBody } from "./switch.js";
 import { properties } from "./property.js";
 import { tableModCodec, tableStatusCodec, type TableMod } from "./table.js";
+import { byHand } from "../wire/shape.js";
 
 /** One member per name, so that `type` tells the members of a union apart. */
 type Each<T extends string, B> = T extends string ? { readonly type: T } & B : never;
@@ -98,7 +99,7 @@ export type Body =
 export type ModBody = FlowMod | GroupMod | MeterMod | PortMod | TableMod;
 export type Message = Body & { readonly version: number; readonly xid: number };
 
-const helloCodec: Codec<Omit<Hello, "type">> = {
+const helloCodec: Codec<Omit<Hello, "type">> = byHand("hello", {
   write: (out, body) => {
     if (body.versions.length === 0) return;
     out.u16(1); // OFPHET_VERSIONBITMAP
@@ -122,17 +123,17 @@ const helloCodec: Codec<Omit<Hello, "type">> = {
     if (from.remaining > 0) from.skip(from.remaining);
     return { versions };
   },
-};
+});
 
 /** A whole message inside another. */
-const inner: Codec<Message> = {
+const inner: Codec<Message> = byHand("message", {
   read: (from) => decodeFrom(from.nested(from.remaining)),
   write: (out, message) => {
     const { version, xid, ...body } = message;
     out.raw(message instanceof Uint8Array ? message : encodeMessage(version as Version, xid, body));
   },
-};
-const bundleAddCodec: Codec<Omit<BundleAdd, "type">> = {
+});
+const bundleAddCodec: Codec<Omit<BundleAdd, "type">> = byHand("bundleAdd", {
   read: (from) => {
     const { properties: _, ...head } = bundleAddHead.read(from);
     const length = from.fork().number(4) & 0xffffn; // of the message inside; properties follow it
@@ -148,7 +149,7 @@ const bundleAddCodec: Codec<Omit<BundleAdd, "type">> = {
     bundleAddHead.write(out, { ...body, properties: [] });
     inner.write(out, body.message as Message);
   },
-};
+});
 const bundleAddHead = struct({ bundleId: u32, pad0: padding(2), flags: u16, properties: { read: () => [], write: () => undefined } });
 
 type KnownType = Exclude<Body["type"], "unknown" | "experimenter" | KnownExperimenter["type"]>;
@@ -219,9 +220,9 @@ for (const row of found) {
 const experimenterByType = new Map<string, (typeof experimenterRows)[number]>(experimenterRows.map((row) => [row.type, row]));
 
 /** The messages there are: names, and in which wire versions under which number. Experimenters' are under 4. */
-export const messageTypes: readonly { readonly type: string; readonly numbers: Numbers; readonly experimenter?: number; readonly expType?: number }[] = [
-  ...Object.entries(rows).map(([type, { numbers }]) => ({ type, numbers })),
-  ...experimenterRows.map(({ type, experimenter, expType }) => ({ type, numbers: at(experimenterNumber), experimenter, expType })),
+export const messageTypes: readonly { readonly type: string; readonly numbers: Numbers; readonly body: object; readonly experimenter?: number; readonly expType?: number }[] = [
+  ...Object.entries(rows).map(([type, { numbers, body }]) => ({ type, numbers, body })),
+  ...experimenterRows.map(({ type, experimenter, expType, body }) => ({ type, numbers: at(experimenterNumber), body, experimenter, expType })),
 ];
 
 /** Writes a whole message behind what is there. RangeError when the version does not have it, or when it exceeds 65,535 bytes. */

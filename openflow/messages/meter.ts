@@ -1,6 +1,7 @@
 /** ofp_meter_mod, ofp_meter_config, ofp_meter_stats and ofp_meter_features, from OpenFlow 1.3 on. */
 import { WireError } from "../wire/reader.js";
 import { list, named, ownLength, padding, rest, struct, u16, u32, u64, u8, type Codec, type ValueOf } from "../wire/struct.js";
+import { byHand } from "../wire/shape.js";
 
 const commands = ["add", "modify", "delete"] as const;
 /** ofp_meter_flags. */
@@ -35,7 +36,7 @@ export function meterMod(parts: Partial<Omit<MeterMod, "type">>): MeterMod {
 }
 
 const [drop, dscpRemark, experimenterBand] = [1, 2, 0xffff];
-const band: Codec<MeterBand & { readonly bandType: number }> = {
+const band: Codec<MeterBand & { readonly bandType: number }> = byHand("band", {
   read: (from) => {
     const start = from.offset;
     const bandType = from.u16();
@@ -72,7 +73,7 @@ const band: Codec<MeterBand & { readonly bandType: number }> = {
     }
     out.patchU16(start + 2, out.length - start);
   },
-};
+});
 
 export const meterModCodec: Codec<Omit<MeterMod, "type">> = struct({ command: named(u16, commands), flags: u16, meterId: u32, bands: list<MeterBand>(band) });
 
@@ -85,6 +86,8 @@ export const meterConfigCodec: Codec<MeterConfig> = struct({ length: ownLength()
 
 const bandStats = struct({ packetBandCount: u64, byteBandCount: u64 });
 /** The meter's number stands before the length, which counts from the struct's start all the same. */
+/** ofp_meter_stats; `bands` in the order of the meter's own. */
+export type MeterStats = ValueOf<typeof meterStatsCodec>;
 export const meterStatsCodec = struct({
   meterId: u32, length: ownLength(), pad0: padding(6), flowCount: u32, packetInCount: u64, byteInCount: u64, durationSec: u32, durationNsec: u32, bands: list(bandStats),
 });
@@ -92,11 +95,11 @@ const featuresHead = struct({ maxMeter: u32, bandTypes: u32, capabilities: u32, 
 const features15 = struct({ features: u32, pad0: padding(4) });
 type MeterFeatures = ValueOf<typeof featuresHead> & { readonly features?: number };
 /** `features` in 1.5, where Open vSwitch leaves it out. */
-export const meterFeatures: Codec<MeterFeatures> = {
+export const meterFeatures: Codec<MeterFeatures> = byHand("meterFeatures", {
   read: (from) => ({ ...featuresHead.read(from), ...(from.version >= 6 && from.remaining > 0 ? features15.read(from) : {}) }),
   write: (out, value) => {
     featuresHead.write(out, value);
     if (value.features !== undefined) features15.write(out, { features: value.features });
   },
-};
+});
 export const meterRequest = struct({ meterId: u32, pad0: padding(4) });

@@ -11,10 +11,11 @@ import { portCodec, portRequest, portStatsCodec } from "./port.js";
 import { queueDescCodec, queueStatsCodec, queueStatsRequest } from "./queue.js";
 import { bundleFeaturesReply, bundleFeaturesRequest, controllerStatusCodec, switchDescCodec } from "./switch.js";
 import { tableDescCodec, tableFeaturesCodec, tableStatsCodec } from "./table.js";
+import { byHand } from "../wire/shape.js";
 
 const nothing = struct({});
 /** OFPMP_PORT_DESC names a port from 1.5 on. */
-const portDescRequest: Codec<{ readonly portNo?: number }> = {
+const portDescRequest: Codec<{ readonly portNo?: number }> = byHand("portDescRequest", {
   read: (from) => {
     if (from.remaining === 0) return {};
     const portNo = from.u32();
@@ -27,7 +28,7 @@ const portDescRequest: Codec<{ readonly portNo?: number }> = {
       out.zeros(4);
     }
   },
-};
+});
 
 /** By name: type, versions, body of the request, body of the reply. */
 const types = {
@@ -55,7 +56,7 @@ const types = {
 } as const;
 
 const nxFlowRequestHead = struct({ outPort: port16, matchLen: u16, tableId: u8, pad0: padding(3) });
-const nxFlowRequest: Codec<FlowRequest> = {
+const nxFlowRequest: Codec<FlowRequest> = byHand("nxFlowRequest", {
   read: (from) => {
     const { matchLen, ...head } = nxFlowRequestHead.read(from);
     return flowRequest({ ...head, match: readNxm(from, matchLen) });
@@ -65,11 +66,11 @@ const nxFlowRequest: Codec<FlowRequest> = {
     nxFlowRequestHead.write(out, { ...request, matchLen: 0 });
     writeNxm(out, start + 2, request.match);
   },
-};
+});
 const nxFlowHead = struct({ tableId: u8, pad0: padding(1), durationSec: u32, durationNsec: u32, priority: u16, idleTimeout: u16, hardTimeout: u16, matchLen: u16, idleAge: u16, hardAge: u16, cookie: u64, packetCount: u64, byteCount: u64 });
 /** Ages in seconds plus one; 0 when they are not known. */
 type NxFlowStats = FlowStats & { readonly idleAge: number; readonly hardAge: number };
-const nxFlowStats: Codec<NxFlowStats> = {
+const nxFlowStats: Codec<NxFlowStats> = byHand("nxFlowStats", {
   read: (from) => {
     const body = from.nested(from.u16() - 2);
     const { matchLen, ...head } = nxFlowHead.read(body);
@@ -86,7 +87,7 @@ const nxFlowStats: Codec<NxFlowStats> = {
     for (const one of flow.instructions) if (one.type === "applyActions") for (const action of one.actions) writeAction(out, action);
     out.patchU16(start, out.length - start);
   },
-};
+});
 const ipfixStats = struct({
   totalFlows: u64, currentFlows: u64, packets: u64, ipv4Packets: u64, ipv6Packets: u64, errorPackets: u64, ipv4ErrorPackets: u64, ipv6ErrorPackets: u64, txPackets: u64, txErrors: u64, collectorSetId: u32, pad0: padding(4),
 });
@@ -139,7 +140,7 @@ const rows: readonly Row[] = [
 const byName = new Map<string, Row>(rows.map((row) => [row.name, row]));
 const byNumber = new Map(rows.map((row) => [`${row.vendor}/${row.number}`, row]));
 /** Names, numbers and first wire versions of the types there are. */
-export const multipartTypes: readonly { readonly name: MultipartType; readonly number: number; readonly vendor: number; readonly since: number }[] = rows;
+export const multipartTypes: readonly Row[] = rows;
 
 /** The form of Nicira's flow monitor and flow dump is that of 1.0 in every version. */
 const formOf = (row: Row, version: Version): Version => (row.name === "nxFlowMonitor" && version > 3 ? 1 : version);
@@ -182,5 +183,5 @@ function writeMultipart(out: Writer, value: AnyMultipart, side: "request" | "rep
   else out.raw(typeof unknown.body === "string" ? fromHex(unknown.body) : unknown.body);
 }
 
-export const multipartRequestCodec: Codec<Omit<MultipartRequest, "type">> = { read: (from) => readMultipart(from, "request") as Omit<MultipartRequest, "type">, write: (out, value) => writeMultipart(out, value, "request") };
-export const multipartReplyCodec: Codec<Omit<MultipartReply, "type">> = { read: (from) => readMultipart(from, "reply") as Omit<MultipartReply, "type">, write: (out, value) => writeMultipart(out, value, "reply") };
+export const multipartRequestCodec: Codec<Omit<MultipartRequest, "type">> = byHand("multipartRequest", { read: (from) => readMultipart(from, "request") as Omit<MultipartRequest, "type">, write: (out, value) => writeMultipart(out, value, "request") });
+export const multipartReplyCodec: Codec<Omit<MultipartReply, "type">> = byHand("multipartReply", { read: (from) => readMultipart(from, "reply") as Omit<MultipartReply, "type">, write: (out, value) => writeMultipart(out, value, "reply") });

@@ -1,6 +1,7 @@
 /** Flow statistics of OpenFlow 1.5 (OXS, section 7.2.4.2): TLVs of class 0x8002 behind a header, padded to 8. */
 import { WireError, type Reader } from "../wire/reader.js";
 import { fromHex, type Codec } from "../wire/struct.js";
+import { byHand } from "../wire/shape.js";
 
 export interface FlowCounters {
   readonly durationSec: number;
@@ -33,7 +34,7 @@ function readOne(from: Reader, stats: { -readonly [K in keyof OxsStats]: OxsStat
   else unknown.push(from.since(start));
 }
 
-export const oxsStats: Codec<OxsStats> = {
+export const oxsStats: Codec<OxsStats> = byHand("oxsStats", {
   read: (from) => {
     const start = from.offset;
     from.skip(2);
@@ -73,4 +74,4 @@ export const oxsStats: Codec<OxsStats> = {
     out.patchU16(start + 2, out.length - start);
     out.align8(start);
   },
-};
+});

@@ -3,6 +3,7 @@ import { readActions, writeAction, type Action } from "../actions/action.js";
 import { isKnown, readMatch, writeMatch, type Match } from "../fields/match.js";
 import type { Reader, Writer } from "../wire/reader.js";
 import { padding, port16, rest, struct, u16, u32, u64, u8, type Codec } from "../wire/struct.js";
+import { byHand } from "../wire/shape.js";
 
 export interface PacketIn {
   readonly type: "packetIn";
@@ -30,7 +31,7 @@ function portOf(match: Match, name: "inPort" | "inPhyPort"): number | undefined 
   return undefined;
 }
 
-export const packetInCodec: Codec<PacketInBody> = {
+export const packetInCodec: Codec<PacketInBody> = byHand("packetIn", {
   read: (from) => {
     if (from.version === 1) {
       const { inPort, ...head } = head10.read(from);
@@ -59,7 +60,7 @@ export const packetInCodec: Codec<PacketInBody> = {
     }
     rest.write(out, body.data);
   },
-};
+});
 
 export interface PacketOut {
   readonly type: "packetOut";
@@ -94,7 +95,7 @@ function readPacketOut15(from: Reader): PacketOutBody {
   return { bufferId, inPort, ...(others.length === 0 ? {} : { match: others }), actions: readActions(from.nested(length)), data: from.rest() };
 }
 
-export const packetOutCodec: Codec<PacketOutBody> = {
+export const packetOutCodec: Codec<PacketOutBody> = byHand("packetOut", {
   read: (from) => {
     if (from.version >= 6) return readPacketOut15(from);
     const bufferId = from.u32();
@@ -119,4 +120,4 @@ export const packetOutCodec: Codec<PacketOutBody> = {
     }
     rest.write(out, body.data);
   },
-};
+});

@@ -1,5 +1,6 @@
 /** Properties of OpenFlow 1.4 and later: type, length without padding, value, zeros up to a multiple of 8. */
 import { WireError, type Reader, type Writer } from "../wire/reader.js";
+import { shaped } from "../wire/shape.js";
 import { rest, type Codec } from "../wire/struct.js";
 
 /** By name: the property's type and what follows type and length. */
@@ -52,7 +53,7 @@ export function writeProperty(out: Writer, propType: number, body: () => void): 
 /** A list of properties up to the end, in their order. */
 export function properties<T extends PropertyTable>(table: T): Codec<readonly Property<T>[]> {
   const byNumber = new Map(Object.entries(table).map(([name, { number, body }]) => [number, [name, body] as const]));
-  return {
+  const codec: Codec<readonly Property<T>[]> = {
     read: (from) => {
       const all: Property<T>[] = [];
       while (from.remaining > 0) all.push(readOne(from, byNumber) as Property<T>);
@@ -75,4 +76,5 @@ export function properties<T extends PropertyTable>(table: T): Codec<readonly Pr
       }
     },
   };
+  return shaped(codec, { kind: "properties", table });
 }

@@ -2,6 +2,7 @@
 import { byVersion, list, ownLength, padding, port16, rest, since, struct, u16, u32, u64, type Codec } from "../wire/struct.js";
 import { WireError } from "../wire/reader.js";
 import { properties, type Property } from "./property.js";
+import { byHand } from "../wire/shape.js";
 
 /** Rates in tenths of a percent of the port's; above 1,000 the queue has none. */
 export type OldQueueProperty =
@@ -13,7 +14,7 @@ const oldTypes = ["none", "minRate", "maxRate"] as const;
 const experimenter = 0xffff;
 const rateBody = struct({ rate: u16, pad0: padding(6) });
 
-const oldProperty: Codec<OldQueueProperty> = {
+const oldProperty: Codec<OldQueueProperty> = byHand("oldQueueProperty", {
   read: (from) => {
     const start = from.offset;
     const propType = from.u16();
@@ -43,7 +44,7 @@ const oldProperty: Codec<OldQueueProperty> = {
     } else if (property.type === "unknown") rest.write(out, property.data);
     out.patchU16(start + 2, out.length - start);
   },
-};
+});
 
 /** The length stands after the queue's numbers and counts from the struct's start. */
 export interface PacketQueue {

@@ -1,6 +1,7 @@
 /** Tables: ofp_table_mod and ofp_table_desc, ofp_table_stats in its four layouts, ofp_table_features. */
 import { byVersion, list, ownLength, padding, rest, since, struct, text, u32, u64, u8, type Codec } from "../wire/struct.js";
 import { properties, type Property } from "./property.js";
+import { byHand } from "../wire/shape.js";
 
 const tableProperties = {
   eviction: { number: 2, body: struct({ flags: u32 }) },
@@ -60,7 +61,7 @@ const stats13 = struct({ tableId: u8, pad0: padding(3), ...counts });
 export const tableStatsCodec = byVersion<TableStats>([[1, stats10], [2, stats11], [3, stats12], [4, stats13]]);
 
 /** Instructions and actions by number; those of experimenters have more than four bytes. */
-const id: Codec<{ readonly id: number; readonly data?: Uint8Array }> = {
+const id: Codec<{ readonly id: number; readonly data?: Uint8Array }> = byHand("featureId", {
   read: (from) => {
     const number = from.u16();
     const length = from.u16();
@@ -73,9 +74,9 @@ const id: Codec<{ readonly id: number; readonly data?: Uint8Array }> = {
     if (v.data !== undefined) rest.write(out, v.data);
     out.patchU16(start + 2, out.length - start);
   },
-};
+});
 /** OXM headers: 32 bits, and 32 more for the experimenter of class 0xffff. */
-const oxm: Codec<{ readonly oxm: number; readonly experimenter?: number }> = {
+const oxm: Codec<{ readonly oxm: number; readonly experimenter?: number }> = byHand("oxmId", {
   read: (from) => {
     const header = from.u32();
     return header >>> 16 === 0xffff ? { oxm: header, experimenter: from.u32() } : { oxm: header };
@@ -84,7 +85,7 @@ const oxm: Codec<{ readonly oxm: number; readonly experimenter?: number }> = {
     out.u32(v.oxm);
     if (v.experimenter !== undefined) out.u32(v.experimenter);
   },
-};
+});
 const ids = struct({ ids: list(id) });
 const oxms = struct({ oxmIds: list(oxm) });
 const tables = struct({ tableIds: list(u8) });

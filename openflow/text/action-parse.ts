@@ -217,12 +217,13 @@ function parseCheck(item: Item): Action {
 
 /** 1.0 and 1.1 have actions for single fields, later versions set-field. */
 const isOld = ({ version }: ActionContext): boolean => version <= 2;
-const vlan = (old: (of: Span) => Action, name: FieldName, read: (of: Span) => number): Parser => (item, context) => {
+/** "mod_…" adds a tag where the flow's match says there is none, but for 1.0, whose action does so itself; "set_…" changes the one there is. */
+const vlan = (mode: "mod" | "set", old: (of: Span) => Action, name: FieldName, read: (of: Span) => number): Parser => (item, context) => {
   const value = read(valueOf(item));
-  if (isOld(context)) return [old(valueOf(item))];
-  const pushed = context.hasVlan ? [] : [action.pushVlan()];
+  if (context.version === 1) return [old(valueOf(item))];
+  const pushed = mode === "set" || context.hasVlan ? [] : [action.pushVlan()];
   context.hasVlan = true;
-  return [...pushed, setField(name, value)];
+  return [...pushed, isOld(context) ? old(valueOf(item)) : setField(name, value)];
 };
 const bytesOf = (mac: bigint): Uint8Array => Uint8Array.from(Buffer.from(mac.toString(16).padStart(12, "0"), "hex"));
 const macOf = (type: "setDlSrc" | "setDlDst", name: FieldName): Parser => one((of, context) => {
@@ -255,6 +256,8 @@ const stripVlan: Parser = (item, context) => {
   return [context.version === 1 ? { type: "stripVlan" } : action.popVlan()];
 };
 
+const setVlanVid = (of: Span): Action => ({ type: "setVlanVid", vlanVid: number(of, 12) });
+const setVlanPcp = (of: Span): Action => ({ type: "setVlanPcp", vlanPcp: number(of, 3) });
 const parsers: Readonly<Record<string, Parser>> = {
   drop: (item) => (bare(item), []),
   output: (item, context) => [parseOutput(item, context)],
@@ -277,8 +280,10 @@ const parsers: Readonly<Record<string, Parser>> = {
   pop: one((of) => ({ type: "stackPop", ...parseSubfield(of) })),
   set_tunnel: tunnel(32),
   set_tunnel64: tunnel(64),
-  mod_vlan_vid: vlan((of) => ({ type: "setVlanVid", vlanVid: number(of, 12) }), "vlanVid", (of) => number(of, 12) | 0x1000),
-  mod_vlan_pcp: vlan((of) => ({ type: "setVlanPcp", vlanPcp: number(of, 3) }), "vlanPcp", (of) => number(of, 3)),
+  mod_vlan_vid: vlan("mod", setVlanVid, "vlanVid", (of) => number(of, 12) | 0x1000),
+  mod_vlan_pcp: vlan("mod", setVlanPcp, "vlanPcp", (of) => number(of, 3)),
+  set_vlan_vid: vlan("set", setVlanVid, "vlanVid", (of) => number(of, 12) | 0x1000),
+  set_vlan_pcp: vlan("set", setVlanPcp, "vlanPcp", (of) => number(of, 3)),
   strip_vlan: stripVlan,
   pop_vlan: stripVlan,
   push_vlan: (item, context) => {

@@ -5,7 +5,7 @@ import { bare, cut, fail, items, number, part, trimmed, valueOf, whole, type Ite
 const flagWords = [["kbps", meterFlag.kbps], ["pktps", meterFlag.pktps], ["burst", meterFlag.burst], ["stats", meterFlag.stats]] as const;
 const [drop, dscpRemark] = [1, 2];
 /** Meters of the switch's own, by name: of packets to the controller and of the slow path. */
-const names: readonly (readonly [string, number])[] = [["controller", 0xfffffffe], ["slowpath", 0xfffffffd], ["all", allMeters]];
+export const meterNames: readonly (readonly [string, number])[] = [["controller", 0xfffffffe], ["slowpath", 0xfffffffd], ["all", allMeters]];
 
 function printBand(band: MeterBand): string {
   const type = band.bandType ?? drop;
@@ -21,7 +21,7 @@ function printBand(band: MeterBand): string {
  * RangeError for a band of a type that has no name.
  */
 export function printMeter(meter: MeterMod | MeterConfig): string {
-  const id = `meter=${names.find(([, number]) => number === meter.meterId)?.[0] ?? meter.meterId}`;
+  const id = `meter=${meterNames.find(([, number]) => number === meter.meterId)?.[0] ?? meter.meterId}`;
   if ("command" in meter && meter.command === "delete") return id;
   const flags = flagWords.filter(([, bit]) => (meter.flags & bit) !== 0).map(([word]) => word);
   return [id, ...flags, `bands=${meter.bands.map(printBand).join(",")}`].join(",");
@@ -71,7 +71,7 @@ export function parseMeter(text: string, { command = "add" }: MeterParseOptions 
       flags |= flag[1];
     } else if (item.key.text === "meter") {
       const value = valueOf(item);
-      meterId = names.find(([name]) => name === value.text)?.[1] ?? number(value, 32, "the number of a meter");
+      meterId = meterNames.find(([name]) => name === value.text)?.[1] ?? number(value, 32, "the number of a meter");
     } else fail("meter=, kbps, pktps, burst, stats or bands=", item.key);
   }
   if (marked === undefined && command !== "delete") fail("bands=", part(of, of.text.length));

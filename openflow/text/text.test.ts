@@ -10,6 +10,7 @@ import { parseGroup, parseGroupDesc, printGroup } from "./group-text.js";
 import { parseMatch, printMatch } from "./match-text.js";
 import { parseMeter, parseMeterConfig } from "./meter-text.js";
 import { TextError } from "./scan.js";
+import { parseGroupStats, parseMeterStats } from "./stats-text.js";
 
 describe("matches", () => {
   it.each([
@@ -52,6 +53,9 @@ describe("actions", () => {
     expect(parseActions("mod_dl_src:00:00:00:00:00:07,mod_tp_dst:80", { match: udp })).toEqual([action.setField("ethSrc", 7), action.setField("udpDst", 80)]);
     expect(parseActions("mod_vlan_vid:5")).toEqual([action.pushVlan(), action.setField("vlanVid", 0x1005)]);
     expect(parseActions("mod_vlan_vid:5", { match: match({ vlanVid: 0x1007 }) })).toEqual([action.setField("vlanVid", 0x1005)]);
+    expect(parseActions("mod_vlan_vid:5", { version: 2 })).toEqual([action.pushVlan(), { type: "setVlanVid", vlanVid: 5 }]);
+    expect(parseActions("push_vlan:0x8100,set_vlan_vid:5,set_vlan_pcp:3", { version: 2 })).toEqual([action.pushVlan(), { type: "setVlanVid", vlanVid: 5 }, { type: "setVlanPcp", vlanPcp: 3 }]);
+    expect(parseActions("set_vlan_vid:5,set_vlan_pcp:3", { version: 4 })).toEqual([action.setField("vlanVid", 0x1005), action.setField("vlanPcp", 3)]);
     expect(parseActions("enqueue:2:3")).toEqual([action.setQueue(3), action.output(2), { type: "popQueue" }]);
     expect(parseInstructions("meter:4,2")).toEqual([instruction.meter(4), instruction.apply(action.output(2))]);
     expect(parseInstructions("meter:4,2", { version: 6 })).toEqual([instruction.apply({ type: "meter", meterId: 4 }, action.output(2))]);
@@ -96,6 +100,10 @@ describe("errors", () => {
     [parseGroupDesc, "type=all", 8],
     [parseMeter, "meter=1,kbps,pktps,bands=", 0],
     [parseMeterConfig, "meter=1 kbps bands=rate=5", 19],
+    [parseGroupStats, "group_id=7,packet_count=x", 24],
+    [parseGroupStats, "group_id=7,bucket9999:packet_count=0,byte_count=0", 11],
+    [parseMeterStats, "meter:3 flow_count:1 bogus:2", 21],
+    [parseMeterStats, "meter:3 bands:\n1: packet_count:1 byte_count:2", 15],
   ])("%p(%p) says where: %d", (parse, text, offset) => {
     let thrown: unknown;
     try {
@@ -119,13 +127,15 @@ describe("errors", () => {
       "cookie=0x5, table=3, priority=7,tcp,ct_state=+trk-new,tun_metadata0=0x5/0xff,nw_src=10.0.0.0/8,tcp_flags=+syn actions=ct(commit,zone=NXM_NX_REG0[0..15],nat(src=1.2.3.4-1.2.3.9:1-9,random),alg=ftp),learn(table=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],load:5->reg0[1..3]),bundle(eth_src,0,hrw,ofport,members:4,8),encap(nsh(md_type=2,tlv(0x1000,10,0x1234))),check_pkt_larger(9)->reg0[1]",
       "group_id=5,type=select,selection_method=hash,fields(ip_src,ip_dst=255.255.0.0),bucket=weight:5,watch_port:2,actions=output:2,bucket=2",
       "meter=1 kbps burst stats bands=\ntype=drop rate=100 burst_size=50",
+      "group_id=7,duration=12.030s,ref_count=2,packet_count=5,byte_count=600,bucket0:packet_count=1,byte_count=2",
+      "meter:3 flow_count:1 packet_in_count:2 byte_in_count:3 duration:4.005s bands:\n0: packet_count:6 byte_count:7",
     ];
     const broken = fc.constantFrom(...texts).chain((text) =>
       fc.array(fc.tuple(fc.nat(text.length), fc.nat(3), fc.constantFrom("", ",", "(", ")", "=", ":", "->", "[", "]", "/", "\"", "-", "0", "x", " ", "é", "constructor")), { minLength: 1, maxLength: 4 }).map((edits) => edits.reduce((all, [at, cut, put]) => all.slice(0, at) + put + all.slice(at + cut), text)),
     );
     fc.assert(
       fc.property(broken, (text) => {
-        for (const parse of [parseFlow, parseFlowStats, parseMatch, parseActions, parseGroup, parseGroupDesc, parseMeter, parseMeterConfig]) {
+        for (const parse of [parseFlow, parseFlowStats, parseMatch, parseActions, parseGroup, parseGroupDesc, parseMeter, parseMeterConfig, parseGroupStats, parseMeterStats]) {
           try {
             parse(text);
           } catch (error) {

@@ -6,15 +6,16 @@ import { describe, expect, it } from "@jest/globals";
 import { instructionsKey } from "../actions/instruction.js";
 import { isKnown, matchKey } from "../fields/match.js";
 import type { FlowMod, FlowStats } from "../messages/flow.js";
-import type { GroupDesc } from "../messages/group.js";
+import type { GroupDesc, GroupStats } from "../messages/group.js";
 import { decodeMessage, encodeMessage, type Message } from "../messages/message.js";
-import type { MeterConfig } from "../messages/meter.js";
+import type { MeterConfig, MeterStats } from "../messages/meter.js";
 import type { Version } from "../wire/reader.js";
 import { printInstructions } from "./action-text.js";
 import { parseFlow, parseFlowStats, printFlow } from "./flow-text.js";
 import { parseGroup, parseGroupDesc, printGroup } from "./group-text.js";
 import { parseMatch, printMatch } from "./match-text.js";
 import { parseMeter, parseMeterConfig, printMeter } from "./meter-text.js";
+import { parseGroupStats, parseMeterStats, printGroupStats, printMeterStats } from "./stats-text.js";
 
 const versions: readonly Version[] = [1, 2, 3, 4, 5, 6];
 const recorded = (version: Version): readonly Uint8Array[] =>
@@ -134,5 +135,46 @@ ifOfctl("meters", () => {
     const shown = configs.map((config) => ((config.flags & 4) === 0 ? { ...config, bands: config.bands.map((band) => ({ ...band, burstSize: 0 })) } : config));
     expect(printed.map((text) => parseMeterConfig(text))).toEqual(shown);
     expect(configs.length).toBeGreaterThan(3);
+  });
+});
+
+ifOfctl("statistics", () => {
+  const counters = { packetCount: 5n, byteCount: 600n };
+  const groupStats: readonly GroupStats[] = [
+    { groupId: 7, refCount: 2, ...counters, durationSec: 12, durationNsec: 30_000_000, buckets: [counters, { packetCount: 0xffff_ffff_ffff_ffffn, byteCount: 0xffff_ffff_ffff_ffffn }, { packetCount: 0n, byteCount: 1n }] },
+    { groupId: 0xfffffeff, refCount: 0, packetCount: 0xffff_ffff_ffff_fffen, byteCount: 0n, durationSec: 0, durationNsec: 1, buckets: [] },
+  ];
+  const band = { packetBandCount: 6n, byteBandCount: 0xffff_ffff_ffff_ffffn };
+  const meterStats: readonly MeterStats[] = [
+    { meterId: 3, flowCount: 1, packetInCount: 2n, byteInCount: 3n, durationSec: 4, durationNsec: 5_000_000, bands: [band, band] },
+    { meterId: 0xfffffffe, flowCount: 0, packetInCount: 0n, byteInCount: 0n, durationSec: 0, durationNsec: 7, bands: [] },
+  ];
+
+  it.each(versions.filter((version) => version > 1))("of groups, ours and recorded ones, are printed as ovs-ofctl does, and read: wire version %d", (version) => {
+    const duration = version >= 4;
+    const made = encodeMessage(version, 1, { type: "multipartReply", multipartType: "group", flags: 0, body: groupStats });
+    const replies = [made, ...recorded(version).filter((bytes) => {
+      const message = decodeMessage(bytes);
+      return message.type === "multipartReply" && message.multipartType === "group";
+    })];
+    const all = replies.flatMap((bytes) => (decodeMessage(bytes) as unknown as { readonly body: readonly GroupStats[] }).body);
+    const lines = ofctlPrints(replies).split("\n").filter((line) => line.startsWith(" group_id="));
+    expect(all.length).toBeGreaterThan(2);
+    expect(all.map((stats) => ` ${printGroupStats(stats, { duration })}`)).toEqual(lines);
+    for (const line of lines) expect(printGroupStats(parseGroupStats(line), { duration })).toBe(line.trim());
+    if (duration) expect(lines.slice(0, 2).map(parseGroupStats)).toEqual(groupStats);
+  });
+
+  it.each(versions.filter((version) => version >= 4))("of meters likewise: wire version %d", (version) => {
+    const made = encodeMessage(version, 1, { type: "multipartReply", multipartType: "meter", flags: 0, body: meterStats });
+    const replies = [made, ...recorded(version).filter((bytes) => {
+      const message = decodeMessage(bytes);
+      return message.type === "multipartReply" && message.multipartType === "meter";
+    })];
+    const all = replies.flatMap((bytes) => (decodeMessage(bytes) as unknown as { readonly body: readonly MeterStats[] }).body);
+    const texts = ofctlPrints(replies).split(/\n(?=meter:|OFP)/).filter((text) => text.startsWith("meter:")).map((text) => text.trimEnd());
+    expect(all.length).toBeGreaterThan(2);
+    expect(all.map(printMeterStats)).toEqual(texts);
+    expect(texts.map(parseMeterStats)).toEqual(all);
   });
 });

@@ -1,5 +1,6 @@
 /** Wire structs declared once, as tables of fields: reading, writing, size and the TypeScript type follow from the table. */
 import { WireError, type Reader, type Version, type Writer } from "./reader.js";
+import { shaped } from "./shape.js";
 
 /** Reads and writes one value, in the layout of the reader's or writer's version. */
 export interface Codec<T> {
@@ -14,11 +15,11 @@ interface Sized<T> extends Codec<T> {
   readonly size: number;
 }
 
-export const u8: Sized<number> = { size: 1, write: (out, v) => out.u8(v), read: (from) => from.u8() };
-export const u16: Sized<number> = { size: 2, write: (out, v) => out.u16(v), read: (from) => from.u16() };
-export const u32: Sized<number> = { size: 4, write: (out, v) => out.u32(v), read: (from) => from.u32() };
+export const u8: Sized<number> = shaped({ size: 1, write: (out, v) => out.u8(v), read: (from) => from.u8() }, { kind: "number", bytes: 1 });
+export const u16: Sized<number> = shaped({ size: 2, write: (out, v) => out.u16(v), read: (from) => from.u16() }, { kind: "number", bytes: 2 });
+export const u32: Sized<number> = shaped({ size: 4, write: (out, v) => out.u32(v), read: (from) => from.u32() }, { kind: "number", bytes: 4 });
 /** Takes decimal text as well, as JSON has it. */
-export const u64: Sized<bigint> = { size: 8, write: (out, v) => out.u64(typeof v === "bigint" ? v : BigInt(v)), read: (from) => from.u64() };
+export const u64: Sized<bigint> = shaped({ size: 8, write: (out, v) => out.u64(typeof v === "bigint" ? v : BigInt(v)), read: (from) => from.u64() }, { kind: "number", bytes: 8 });
 
 const asBytes = (v: Uint8Array | string): Uint8Array => (typeof v === "string" ? fromHex(v) : v);
 /** An even number of hex digits. */
@@ -27,7 +28,9 @@ export function fromHex(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text, "hex"));
 }
 
-export const bytes = (length: number): Sized<Uint8Array> => ({
+export const bytes = (length: number): Sized<Uint8Array> =>
+  shaped(bytesOf(length), { kind: "bytes", length });
+const bytesOf = (length: number): Sized<Uint8Array> => ({
   size: length,
   write: (out, v) => {
     const given = asBytes(v);
@@ -37,9 +40,10 @@ export const bytes = (length: number): Sized<Uint8Array> => ({
   read: (from) => from.copy(length),
 });
 /** All bytes up to the end. */
-export const rest: Codec<Uint8Array> = { write: (out, v) => out.raw(asBytes(v)), read: (from) => from.rest() };
+export const rest: Codec<Uint8Array> = shaped({ write: (out, v) => out.raw(asBytes(v)), read: (from) => from.rest() }, { kind: "rest" });
 /** Bytes up to the first NUL, as Latin-1; `length` bytes on the wire. What follows the NUL is not kept. */
-export const text = (length: number): Sized<string> => ({
+export const text = (length: number): Sized<string> => shaped(textOf(length), { kind: "text", length });
+const textOf = (length: number): Sized<string> => ({
   size: length,
   write: (out, v) => {
     const encoded = Buffer.from(v, "latin1").subarray(0, length);
@@ -54,14 +58,14 @@ export const text = (length: number): Sized<string> => ({
   },
 });
 /** A port of OpenFlow 1.0 or of a Nicira action, 16 bits on the wire: reserved ones come out as their 32-bit numbers. */
-export const port16: Sized<number> = {
+export const port16: Sized<number> = shaped({
   size: 2,
   write: (out, v) => out.u16(v >= 0xffffff00 ? v - 0xffff0000 : v),
   read: (from) => {
     const port = from.u16();
     return port >= 0xff00 ? port + 0xffff0000 : port;
   },
-};
+}, { kind: "port16" });
 const paddings = new WeakSet<object>();
 export function padding(length: number): Padding {
   const codec: Padding = {
@@ -73,11 +77,13 @@ export function padding(length: number): Padding {
     },
   };
   paddings.add(codec);
-  return codec;
+  return shaped(codec, { kind: "padding" });
 }
 
 /** Numbers with names, in the order given, the first is `first`; a number without a name is malformed. */
-export const named = <N extends string>(number: Codec<number>, names: readonly N[], first = 0): Codec<N> => ({
+export const named = <N extends string>(number: Codec<number>, names: readonly N[], first = 0): Codec<N> =>
+  shaped(namesOf(number, names, first), { kind: "named", names });
+const namesOf = <N extends string>(number: Codec<number>, names: readonly N[], first: number): Codec<N> => ({
   ...(number.size === undefined ? {} : { size: number.size }),
   write: (out, v) => {
     const index = names.indexOf(v);
@@ -94,7 +100,8 @@ export const named = <N extends string>(number: Codec<number>, names: readonly N
 });
 
 /** Values one after another, up to the end. */
-export const list = <T>(item: Codec<T>): Codec<readonly T[]> => ({
+export const list = <T>(item: Codec<T>): Codec<readonly T[]> => shaped(listOf(item), { kind: "list", item });
+const listOf = <T>(item: Codec<T>): Codec<readonly T[]> => ({
   write: (out, v) => {
     for (const one of v) item.write(out, one);
   },
@@ -117,12 +124,12 @@ export function byVersion<T>(layouts: readonly (readonly [since: Version, layout
     if (layout === undefined) throw new RangeError(`not in wire version ${version}`);
     return layout;
   };
-  return { write: (out, v) => of(out.version).write(out, v), read: (from) => of(from.version).read(from) };
+  return shaped({ write: (out, v) => of(out.version).write(out, v), read: (from) => of(from.version).read(from) }, { kind: "byVersion", of });
 }
 
 /** There from version `since` on; `before` that, padding of the same size or nothing. */
 export function since<T>(version: Version, codec: Codec<T>, fallback: T, before: Padding = padding(0)): Codec<T> {
-  return {
+  const since: Codec<T> = {
     write: (out, v) => (out.version >= version ? codec.write(out, v ?? fallback) : before.write(out, undefined)),
     read: (from) => {
       if (from.version >= version) return codec.read(from);
@@ -130,6 +137,7 @@ export function since<T>(version: Version, codec: Codec<T>, fallback: T, before:
       return fallback;
     },
   };
+  return shaped(since, { kind: "since", version, codec, fallback });
 }
 
 const isLength: unique symbol = Symbol("length");
@@ -198,11 +206,13 @@ export function struct<L extends Layout>(layout: L): Codec<Shown<L>> & { readonl
     }
     return value as Shown<L>;
   };
-  return hasLength ? { size: NaN, write, read } : { size, write, read };
+  return shaped({ size: hasLength ? NaN : size, write, read }, { kind: "struct", fields: fields.filter(({ length }) => length === undefined).map(({ key, codec }) => [key, codec] as const) });
 }
 
 /** A value of type T that on the wire is one of type W. */
-export const mapped = <W, T>(wire: Codec<W>, to: (value: W) => T, from: (value: T) => W): Codec<T> => ({
+export const mapped = <W, T>(wire: Codec<W>, to: (value: W) => T, from: (value: T) => W): Codec<T> =>
+  shaped(mappedOf(wire, to, from), { kind: "mapped", wire, to: to });
+const mappedOf = <W, T>(wire: Codec<W>, to: (value: W) => T, from: (value: T) => W): Codec<T> => ({
   ...(wire.size === undefined ? {} : { size: wire.size }),
   write: (out, v) => wire.write(out, from(v)),
   read: (reader) => to(wire.read(reader)),

@@ -4,6 +4,7 @@
  */
 import { OvsdbError } from "../errors.js";
 import { parseJson } from "./json.js";
+import { LargeValue } from "./large-value.js";
 
 const quote = 0x22;
 const backslash = 0x5c;
@@ -12,12 +13,16 @@ const closeBrace = 0x7d;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
 
+/** A value from this length on is parsed piece by piece as it comes. */
+const largeBytes = 256 << 10;
+
 export class JsonFraming {
   /** The length of the largest value the last push completed, in bytes. */
   largest = 0;
   private readonly maxBytes: number;
   private chunks: Uint8Array[] = [];
   private held = 0;
+  private large: LargeValue | undefined;
   private depth = 0;
   private inString = false;
   private escaped = false;
@@ -29,7 +34,7 @@ export class JsonFraming {
 
   /** Whether part of a value has come: bytes of it count as life, though no message is complete. */
   get isMidValue(): boolean {
-    return this.depth > 0;
+    return this.depth > 0 || this.large !== undefined;
   }
 
   /** Takes the next bytes; returns the values they complete. Throws OvsdbError "protocol"; the stream is then lost. */
@@ -37,8 +42,12 @@ export class JsonFraming {
     const values: unknown[] = [];
     this.largest = 0;
     let start = 0;
+    if (this.large !== undefined) {
+      start = this.feed(this.large, chunk, values);
+      if (start < 0) return values;
+    }
     let { depth, inString, escaped } = this; // read and written for every byte: twice as fast as members
-    for (let i = 0; i < chunk.length; i++) {
+    for (let i = start; i < chunk.length; i++) {
       const byte = chunk[i];
       if (inString) {
         if (escaped) escaped = false;
@@ -68,8 +77,40 @@ export class JsonFraming {
     if (depth > 0 && start < chunk.length) {
       this.hold(chunk.length - start);
       this.chunks.push(chunk.subarray(start)); // sockets read into a buffer of its own each time
+      if (this.held >= largeBytes) this.goLarge();
     }
     return values;
+  }
+
+  /** What has come so far of a value that is getting large; the rest goes there too. */
+  private goLarge(): void {
+    this.large = new LargeValue();
+    this.depth = 0;
+    this.inString = false;
+    this.escaped = false;
+    try {
+      for (const chunk of this.chunks) this.large.feed(chunk);
+    } catch (error) {
+      throw notJson(error);
+    }
+    this.chunks = [];
+  }
+
+  /** The index behind the large value's end, or -1 when it goes on. */
+  private feed(large: LargeValue, chunk: Uint8Array, values: unknown[]): number {
+    let end: number;
+    try {
+      end = large.feed(chunk);
+    } catch (error) {
+      throw notJson(error);
+    }
+    this.hold(end < 0 ? chunk.length : end);
+    if (end < 0) return end;
+    this.largest = this.held;
+    this.held = 0;
+    this.large = undefined;
+    values.push(large.value);
+    return end;
   }
 
   private hold(bytes: number): void {
@@ -85,7 +126,9 @@ export class JsonFraming {
     try {
       return parseJson(text.toString("utf8"));
     } catch (error) {
-      throw new OvsdbError("protocol", `a message is not JSON: ${(error as Error).message}`, {}, error);
+      throw notJson(error);
     }
   }
 }
+
+const notJson = (error: unknown): OvsdbError => new OvsdbError("protocol", `a message is not JSON: ${(error as Error).message}`, {}, error);

@@ -1,8 +1,9 @@
 /** Connection methods as ovsdb(7) writes them, and the sockets they stand for. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import net from "node:net";
 import tls from "node:tls";
 import { OvsdbError } from "../errors.js";
+import { fetchAuthority } from "./bootstrap-ca.js";
 
 /** Files in PEM form. They are read anew for every connection, so renewed ones are used from the next one on. */
 export interface TlsFiles {
@@ -18,6 +19,11 @@ export interface TlsOptions extends TlsFiles {
    * authority has signed is trusted.
    */
   readonly checkHost?: boolean;
+  /**
+   * Without a file at `ca`, take it over from the server at the first contact, and trust it from then on (OVS: --bootstrap-ca-cert). Default
+   * false. For dialling only.
+   */
+  readonly bootstrapCa?: boolean;
 }
 
 export interface Remote {
@@ -57,20 +63,37 @@ export function connectionError(what: string, error: Error): OvsdbError {
   return new OvsdbError(isTls ? "tls" : "transport", `${what}: ${error.message}`, {}, error);
 }
 
-function credentials(remote: Remote, files: TlsFiles | undefined): { key: Buffer; cert: Buffer; ca: Buffer; minVersion: "TLSv1.2" } {
+const read = (path: string): Buffer => {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new OvsdbError("tls", `cannot read ${path}: ${(error as Error).message}`, {}, error);
+  }
+};
+function ownCredentials(remote: Remote, files: TlsFiles | undefined): { key: Buffer; cert: Buffer; minVersion: "TLSv1.2" } {
   if (files === undefined) throw new OvsdbError("tls", `${remote.text} needs the option tls: privateKey, certificate and ca`);
-  const read = (path: string): Buffer => {
-    try {
-      return readFileSync(path);
-    } catch (error) {
-      throw new OvsdbError("tls", `cannot read ${path}: ${(error as Error).message}`, {}, error);
-    }
-  };
-  return { key: read(files.privateKey), cert: read(files.certificate), ca: read(files.ca), minVersion: "TLSv1.2" };
+  return { key: read(files.privateKey), cert: read(files.certificate), minVersion: "TLSv1.2" };
+}
+const credentials = (remote: Remote, files: TlsFiles | undefined): ReturnType<typeof ownCredentials> & { ca: Buffer } => ({
+  ...ownCredentials(remote, files),
+  ca: read(files?.ca ?? ""),
+});
+
+interface DialOptions {
+  readonly tls?: TlsOptions | undefined;
+  readonly timeoutMs: number;
 }
 
 /** Connects to an active remote. Rejects with OvsdbError "transport" or "tls". */
-export function dialSocket(remote: Remote, options: { readonly tls?: TlsOptions | undefined; readonly timeoutMs: number }, signal?: AbortSignal): Promise<net.Socket> {
+export async function dialSocket(remote: Remote, options: DialOptions, signal?: AbortSignal): Promise<net.Socket> {
+  const { tls: files, timeoutMs } = options;
+  if (remote.isTls && files?.bootstrapCa === true && !existsSync(files.ca)) {
+    await fetchAuthority(remote.text, { ...(remote.address as net.TcpNetConnectOpts), ...ownCredentials(remote, files) }, files.ca, timeoutMs, signal);
+  }
+  return dialNow(remote, options, signal);
+}
+
+function dialNow(remote: Remote, options: DialOptions, signal?: AbortSignal): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
     const { isTls, address } = remote;
     const socket = isTls

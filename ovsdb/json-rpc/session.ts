@@ -19,14 +19,17 @@ export interface SessionEvents {
 }
 
 export interface RequestOptions {
-  /** Sees the result before the next message is looked at: an update may follow a monitor's reply in the same segment. */
-  readonly onResult?: (result: unknown) => void;
+  /**
+   * Sees the result before the next message is looked at: an update may follow a monitor's reply in the same segment. While a promise of it
+   * is open nothing further is read.
+   */
+  readonly onResult?: (result: unknown) => void | Promise<void>;
   readonly signal?: AbortSignal;
 }
 
 interface Pending {
   readonly method: string;
-  readonly settle: (result: unknown) => void;
+  readonly settle: (result: unknown) => void | Promise<void>;
   readonly reject: (error: Error) => void;
   /** Why it was cancelled by us; the server's answer then decides what is told. */
   cancelled: OvsdbError | undefined;
@@ -53,6 +56,9 @@ export class Session extends EventEmitter<SessionEvents> {
   private liveness: Liveness = { state: "alive", sinceMs: performance.now() };
   private nextId = 0;
   private isClosed = false;
+  /** While one message is being taken in: those that came behind it, which are few, since nothing is read. */
+  private isHolding = false;
+  private readonly held: unknown[] = [];
 
   /** Takes a connected socket. `remote`: what it is connected to, for people. */
   constructor(socket: net.Socket, options: SessionOptions, remote = "") {
@@ -100,13 +106,18 @@ export class Session extends EventEmitter<SessionEvents> {
         release();
         reject(error);
       };
-      const settle = (result: unknown): void => {
+      const failed = (error: unknown): void => fail(error instanceof Error ? error : new Error(String(error)));
+      const done = (result: unknown): void => {
+        release();
+        resolve(result);
+      };
+      const settle = (result: unknown): void | Promise<void> => {
         try {
-          onResult?.(result);
-          release();
-          resolve(result);
+          const taken = onResult?.(result);
+          if (taken !== undefined) return taken.then(() => done(result), failed);
+          done(result);
         } catch (error) {
-          fail(error instanceof Error ? error : new Error(String(error)));
+          failed(error);
         }
       };
       this.pending.set(id, { method, settle, reject: fail, cancelled: undefined, timer: setTimeout(timedOut, timeoutMs) });
@@ -155,53 +166,65 @@ export class Session extends EventEmitter<SessionEvents> {
     this.liveness = { state: "alive", sinceMs: performance.now() };
     try {
       const values = this.framing.push(chunk);
-      if (this.framing.largest < largeBytes) this.messages(values);
+      if (this.isHolding) this.held.push(...values);
+      else if (this.framing.largest < largeBytes) this.messages(values);
       else {
-        // Reading it and doing what it says may each take a while: others come in between.
-        this.socket.pause();
-        setImmediate(() => {
-          this.messages(values);
-          if (!this.isClosed) this.socket.resume();
-        });
+        // The last of reading it and doing what it says may each take a while: others come in between.
+        this.hold(values, new Promise((resolve) => setImmediate(resolve)));
       }
     } catch (error) {
       this.end(error instanceof Error ? error : new OvsdbError("protocol", String(error)));
     }
   }
 
+  /** Acts on messages in their order; while one is being taken in, the rest waits and nothing is read. */
   private messages(values: readonly unknown[]): void {
     try {
-      for (const value of values) {
+      for (let i = 0; i < values.length; i++) {
         if (this.isClosed) return;
-        this.message(value);
+        const taken = this.message(values[i]);
+        if (taken !== undefined) return this.hold(values.slice(i + 1), taken);
       }
     } catch (error) {
       this.end(error instanceof Error ? error : new OvsdbError("protocol", String(error)));
     }
   }
 
-  private message(value: unknown): void {
+  private hold(values: readonly unknown[], until: Promise<void>): void {
+    this.isHolding = true;
+    this.held.unshift(...values);
+    this.socket.pause();
+    void until.then(() => {
+      this.isHolding = false;
+      this.liveness = { state: "alive", sinceMs: performance.now() }; // silent because we did not listen
+      this.messages(this.held.splice(0));
+      if (!this.isClosed && !this.isHolding) this.socket.resume();
+    });
+  }
+
+  /** A promise while what it says is being taken in. */
+  private message(value: unknown): Promise<void> | undefined {
     const message = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
     const { method, id } = message;
     if (typeof method === "string") {
       const params = Array.isArray(message["params"]) ? (message["params"] as unknown[]) : [];
       if (method === "echo") this.send({ result: params, error: null, id });
       else this.emit("notification", method, params);
-      return;
+      return undefined;
     }
     const waiting = typeof id === "number" ? this.pending.get(id) : undefined;
-    if (waiting === undefined || typeof id !== "number") return; // a reply to a request that timed out, or our echo
+    if (waiting === undefined || typeof id !== "number") return undefined; // a reply to a request that timed out, or our echo
     this.pending.delete(id);
     clearTimeout(waiting.timer);
     const { error } = message;
-    if (error === null || error === undefined) waiting.settle(message["result"]);
-    else {
-      const told = serverError(error);
-      waiting.reject(told.kind === "cancelled" && waiting.cancelled !== undefined ? waiting.cancelled : told);
-    }
+    if (error === null || error === undefined) return waiting.settle(message["result"]) ?? undefined;
+    const told = serverError(error);
+    waiting.reject(told.kind === "cancelled" && waiting.cancelled !== undefined ? waiting.cancelled : told);
+    return undefined;
   }
 
   private check(): void {
+    if (this.isHolding) return;
     const before = this.liveness;
     const [next, effect] = tick(before, performance.now(), this.options.probeIntervalMs);
     if (effect !== "close") this.liveness = next;

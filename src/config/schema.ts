@@ -2,13 +2,27 @@
 import { z } from "zod";
 import { sessionsSchema } from "./session-schema.js";
 
-const remote = z.string().regex(/^(unix:.+|tcp:(\[[^\]]+\]|[^:]+):\d+)$/, "expected unix:PATH or tcp:HOST:PORT");
+const remote = /^(unix:[^,]+|(tcp|ssl):(\[[^\]]+\]|[^:,]+):\d{1,5})$/;
+/** One database server, or all of a cluster, which are tried in turn. */
+const remotes = z.string().refine((text) => text.split(",").every((one) => remote.test(one.trim())), "expected unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, or several with commas between them");
+const path = z.string().min(1);
 const ratio = z.number().min(0).max(1);
 const milliseconds = z.number().int().min(0);
 
-export const configSchema = z.strictObject({
+const plainSchema = z.strictObject({
   /** The live network's database. */
-  ovsdb: remote.default("unix:/run/openvswitch/db.sock"),
+  ovsdb: remotes.default("unix:/run/openvswitch/db.sock"),
+  /** Files in PEM form, for ssl:. They are read anew for each connection. */
+  ovsdbTls: z
+    .strictObject({
+      privateKey: path,
+      certificate: path,
+      /** Who signed the server's certificate. */
+      ca: path,
+      /** Without a file at `ca`, take it over from the server at the first contact. */
+      bootstrapCa: z.boolean().default(false),
+    })
+    .optional(),
   /** Live bridges to take: all that are not ours, or these. */
   bridges: z.union([z.literal("all"), z.array(z.string().min(1)).min(1)]).default("all"),
   openflow: z
@@ -31,7 +45,7 @@ export const configSchema = z.strictObject({
       /** The shadow on another host: its own database and switch daemon, reached by a tunnel for each live bridge. */
       remote: z
         .strictObject({
-          ovsdb: remote,
+          ovsdb: remotes,
           /** Where the management sockets of the shadow's bridges are. */
           runDir: z.string().min(1),
           type: z.enum(["vxlan", "geneve"]).default("vxlan"),
@@ -101,6 +115,10 @@ export const configSchema = z.strictObject({
   api: z.strictObject({ listen: z.string().regex(/^.+:\d+$/, "expected HOST:PORT").default("127.0.0.1:50051") }).prefault({}),
   stateDir: z.string().min(1).default("/var/lib/ovs-shadow"),
   log: z.strictObject({ level: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info") }).prefault({}),
+});
+
+export const configSchema = plainSchema.superRefine(({ ovsdb, ovsdbTls }, context) => {
+  if (/(^|,)\s*ssl:/.test(ovsdb) && ovsdbTls === undefined) context.addIssue({ code: "custom", path: ["ovsdb"], message: "ssl: needs ovsdbTls with privateKey, certificate and ca" });
 });
 
 export type Config = z.output<typeof configSchema>;

@@ -113,6 +113,8 @@ export interface ProxyOptions {
 export class Proxy implements AsyncDisposable {
   readonly remote: string;
   accepted = 0;
+  /** Bytes the server said. */
+  bytesDown = 0;
   /** While true what the server says is not passed on. */
   mute = false;
   readonly requests: string[] = [];
@@ -151,6 +153,7 @@ export class Proxy implements AsyncDisposable {
       });
       up.on("data", (chunk: Buffer) => {
         if (this.mute) return;
+        this.bytesDown += chunk.length;
         for (let at = 0; at < chunk.length; at += pieceBytes ?? chunk.length) down.write(chunk.subarray(at, at + (pieceBytes ?? chunk.length)));
       });
     }).listen(path);

@@ -1,6 +1,6 @@
 /** How ovsdb-client and real ovsdb-servers reach each other: TLS with certificates that are renewed, servers that dial in, bytes that make no sense. */
 import { once } from "node:events";
-import { copyFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import net from "node:net";
 import { OvsdbClient, OvsdbListener, type OvsdbError } from "ovsdb-client";
 import { waitFor } from "../../lab/wait.js";
@@ -86,6 +86,32 @@ test("ssl: both sides show a certificate; renewed files are used from the next c
     abort.abort();
     await expect(connecting).rejects.toMatchObject({ kind: "transport", cause: expect.objectContaining({ kind: "tls" }) as object });
   }
+});
+
+test("ssl: without a file of the authority it is taken over at the first contact, and nobody else is trusted from then on", async () => {
+  await using server = await Server.start();
+  const [authority, other] = [await Authority.make(server.dir, "real"), await Authority.make(server.dir, "other")];
+  const port = await freePort();
+  const remote = `ssl:127.0.0.1:${port}`;
+  const serve = async (files: { privateKey: string; certificate: string; ca: string }, ...more: string[]): Promise<void> => {
+    server.args = [...sslArgs(files), ...more, `--remote=pssl:${port}:127.0.0.1`];
+    await server.kill();
+    await server.up();
+  };
+  const tls = { ...(await authority.sign("client1")), ca: `${server.dir}/taken.pem`, bootstrapCa: true };
+  const own = await authority.sign("server1");
+  await serve(own, `--peer-ca-cert=${authority.ca}`);
+  expect(existsSync(tls.ca)).toBe(false);
+  const client = await clients.connect(remote, { tls });
+  expect(await client.listDbs()).toContain("Kinds");
+  const text = (file: string): string => readFileSync(file, "utf8").replaceAll(/\s/g, "");
+  expect(text(tls.ca)).toBe(text(authority.ca));
+
+  const reasons: OvsdbError[] = [];
+  client.on("retrying", (reason) => reasons.push(reason as OvsdbError));
+  await serve({ ...(await other.sign("server2")), ca: authority.ca }, `--peer-ca-cert=${other.ca}`);
+  await waitFor(() => reasons.some(({ kind }) => kind === "tls"), "another authority's server is refused");
+  expect(text(tls.ca)).toBe(text(authority.ca));
 });
 
 test("punix: and ptcp: the server dials in, and again after it was away; pssl: with certificates of both", async () => {
