@@ -7,25 +7,33 @@ import { randomBytes } from "node:crypto";
 import { allMeters } from "node-openflow";
 import { OvsdbClient, type Replica } from "ovsdb-client";
 import type { Logger } from "pino";
+import { ConfigError } from "./config/load.js";
 import { databaseOptions } from "./config/database.js";
 import type { Config } from "./config/schema.js";
+import { sessionSchema, type Session } from "./config/session-schema.js";
 import { attachFlows, desiredForwarding } from "./forward/forwarding.js";
 import { managementSocket, type Dial } from "./network/bridge-session.js";
 import { BridgeIndex } from "./network/bridge-index.js";
-import { monitoredTables } from "./network/database-view.js";
+import { entries, monitoredTables } from "./network/database-view.js";
 import { Discovery } from "./network/discovery.js";
 import type { FlowChange, FlowEntry, GroupChange } from "./network/flow-entry.js";
 import { connected, graphOf } from "./network/graph.js";
 import { portKey, type Network } from "./network/model.js";
+import { mark } from "./network/pipeline.js";
 import { unixctl, vswitchdSocket } from "./network/unixctl.js";
 import { DatabaseWriter } from "./reconcile/database-writer.js";
 import { LiveSwitches } from "./reconcile/live-switches.js";
 import type { SwitchState } from "./reconcile/switch-writer.js";
+import { Replication } from "./replication.js";
 import { Explainer } from "./shadow/explainer.js";
 import type { CopyMode } from "./shadow/fidelity/account.js";
 import { foreignClaims, type ConflictKind } from "./shadow/fidelity/conflicts.js";
 import type { Counters } from "./shadow/fidelity/meter.js";
+import { profileSession, readProfile } from "./shadow/profile-file.js";
 import { Promotion, type PromotionStep } from "./shadow/promotion.js";
+import { SessionStore } from "./shadow/replication/session-store.js";
+import { foreignMirrors, liveMtus } from "./shadow/replication/rows.js";
+import { tooLong } from "./shadow/replication/tunnel.js";
 import { ResubmitWatch, resubmitCounter } from "./shadow/resubmit-watch.js";
 import { Shadow } from "./shadow/shadow.js";
 import type { TableFollower } from "./shadow/table-follower.js";
@@ -64,6 +72,12 @@ const auditBudgetMs = 40;
 /** The interval of sFlow counters and the database's retry, in ms. */
 const databaseBackoff = { initialMs: 100, maxMs: 2_000 };
 
+/** The database of the host the shadow is on, where that is another. */
+interface Far {
+  readonly client: OvsdbClient;
+  readonly replica: Replica;
+}
+
 export class Controller extends EventEmitter<ControllerEvents> {
   readonly discovery: Discovery;
   readonly shadow: Shadow;
@@ -72,6 +86,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly database: DatabaseWriter;
   readonly explainer: Explainer;
   readonly resubmits: ResubmitWatch;
+  readonly replication: Replication;
   /** Why copying was switched off by ourselves; undefined while it was not. */
   stoppedCopying: string | undefined;
   /** Convergence times of the shadow in ms, latest last. */
@@ -79,6 +94,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   private readonly config: Config;
   private readonly log: Logger;
   private readonly client: OvsdbClient;
+  private readonly far: Far | undefined;
   private readonly replica: Replica;
   private readonly index: BridgeIndex;
   private readonly nowMs: () => number;
@@ -98,12 +114,18 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** Connects to the database and builds the parts; nothing is changed before `start`. */
   static async create(config: Config, log: Logger, nowMs: () => number = () => performance.now(), signal?: AbortSignal): Promise<Controller> {
+    const store = SessionStore.open(config.stateDir, configuredSessions(config));
     const client = await OvsdbClient.connect({ ...databaseOptions(config), backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
     const replica = await client.replica("Open_vSwitch", monitoredTables);
-    return new Controller(config, log, nowMs, client, replica);
+    const { remote } = config.shadow;
+    if (remote === undefined) return new Controller(config, log, nowMs, client, replica, store, undefined);
+    const why = tooLong(liveMtus(replica, config.bridges), remote.mtu);
+    if (why !== undefined) throw new ConfigError([why]);
+    const far = await OvsdbClient.connect({ remote: remote.ovsdb, backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
+    return new Controller(config, log, nowMs, client, replica, store, { client: far, replica: await far.replica("Open_vSwitch", monitoredTables) });
   }
 
-  private constructor(config: Config, log: Logger, nowMs: () => number, client: OvsdbClient, replica: Replica) {
+  private constructor(config: Config, log: Logger, nowMs: () => number, client: OvsdbClient, replica: Replica, store: SessionStore, far: Far | undefined) {
     super();
     this.config = config;
     this.wantsCopies = config.shadow.replicate;
@@ -124,7 +146,12 @@ export class Controller extends EventEmitter<ControllerEvents> {
     });
     this.explainer = new Explainer({ tables: replica, dial, control: async (method, params) => unixctl(await vswitchdSocket(config.openflow.runDir), method, params) });
     const { sflow } = config;
+    const isOurMirror = (uuid: string): boolean => entries(replica.table("Mirror").get(uuid), "external_ids").has(mark.role);
+    const vswitchd = async (method: string, ...args: string[]): Promise<string> => unixctl(await vswitchdSocket(config.openflow.runDir), method, args);
+    const { remote } = config.shadow;
+    this.far = far;
     this.shadow = new Shadow({
+      remote: far === undefined || remote === undefined ? undefined : { database: new DatabaseWriter(far.client, far.replica), dial: (bridge) => managementSocket(remote.runDir, bridge), tunnels: remote },
       database: this.database,
       tables: replica,
       isCritical: (bridge) => this.isCritical(bridge),
@@ -136,15 +163,30 @@ export class Controller extends EventEmitter<ControllerEvents> {
       nowMs,
       holdMs: config.shadow.holdMs,
       replicate: config.shadow.replicate,
+      sessions: () => this.replication.active(),
       showSink: config.shadow.showSink,
       tap: config.telemetry.tcp.enabled,
       sflow: { target: `${sflow.host}:${sflow.port}`, sampling: sflow.samplingRate, pollingS: sflow.pollingS, agent: sflow.agent },
-      liveFlowRemoved: (bridge, flow) => this.live.removed(bridge, flow),
+      liveFlowRemoved: (bridge, flow) => {
+        this.live.removed(bridge, flow);
+        this.replication.flowRemoved(bridge, flow, () => this.desiredLive(bridge)?.flows);
+      },
       following: (follower) => this.emit("following", follower),
       guardsRestored: (ports) => ports.forEach((port) => this.emit("conflict", this.bridgeOf(port), "our guard deleted", port, 1)),
     });
+    this.replication = new Replication({
+      store,
+      shadow: this.shadow,
+      connection: (bridge) => this.discovery.connection(bridge),
+      flushLive: () => this.live.settle(),
+      readUpcalls: () => vswitchd("upcall/show"),
+      maxCachedFlows: config.shadow.maxCachedFlows,
+      foreignMirrors: (bridge) => foreignMirrors(this.index.bridges(), isOurMirror).get(bridge) ?? 0,
+      warn: (why) => log.warn(why),
+      nowMs,
+    });
     this.resubmits = new ResubmitWatch({
-      read: async () => Number(await unixctl(await vswitchdSocket(config.openflow.runDir), "coverage/read-counter", [resubmitCounter])),
+      read: async () => Number(await vswitchd("coverage/read-counter", resubmitCounter)),
       exceeded: (packets) => this.stopCopying(`live and shadow together need more resubmits than a packet may have: ${packets} packets were dropped`),
     });
     this.promotion = new Promotion({ shadow: this.shadow, flushLive: () => this.live.settle(), nowMs });
@@ -176,6 +218,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       this.live.changed();
       this.emit("converged", lagMs);
     });
+    this.shadow.on("plan", () => this.live.changed());
     this.discovery.start();
     this.audit = setInterval(() => void this.auditAll(), auditIntervalMs);
   }
@@ -319,6 +362,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     await this.shadow.stop();
     await this.discovery.stop();
     await this.client.close();
+    await this.far?.client.close();
   }
 
   /** Forwarding and overlays for any network, live or the shadow's. */
@@ -361,10 +405,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
       // What a controller before us left works; before we know the network we only add what lets us listen.
       return this.discovery.inherited(bridge) ? undefined : attachFlows(network).get(bridge);
     }
-    // The rules about replica ports that were left to us must not go for a moment: first it is known which ports these are.
-    if (this.config.shadow.enabled && !this.shadow.planned && this.discovery.inherited(bridge)) return undefined;
+    // What copies, and the rules about replica ports, are known once the shadow has been planned: till then they stay.
+    if (this.config.shadow.enabled && !this.shadow.replication.bridges.has(bridge) && this.discovery.inherited(bridge)) return undefined;
     const state = this.base(network).get(bridge);
-    return state === undefined ? undefined : { flows: [...state.flows, ...this.overlays(bridge), ...this.promotion.flows(bridge)], groups: state.groups };
+    return state === undefined ? undefined : { flows: [...state.flows, ...this.overlays(bridge), ...this.promotion.flows(bridge), ...this.shadow.copyFlows(bridge)], groups: state.groups };
   }
 
   private networkChanged(network: Network): void {
@@ -444,6 +488,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   private async auditAll(): Promise<void> {
     await this.resubmits.look();
+    await this.replication.cachedFlows.look();
     if (this.promotion.state === "promoting" || this.promotion.state === "demoting" || this.detaching) return;
     try {
       if (this.audits.length === 0) {
@@ -465,6 +510,12 @@ export class Controller extends EventEmitter<ControllerEvents> {
       this.log.warn({ err }, "audit failed");
     }
   }
+}
+
+/** What the configuration says is copied: its sessions and the profile's, or without both everything. */
+function configuredSessions({ shadow: { sessions, profile } }: Config): readonly Session[] {
+  if (sessions === undefined && profile === undefined) return [sessionSchema.parse({ name: "all" })];
+  return [...(sessions ?? []), ...(profile === undefined ? [] : [profileSession(readProfile(profile))])];
 }
 
 /** Two bridges with hosts that were connected in `before` and are not in `now`; undefined when nothing is cut off. */

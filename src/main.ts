@@ -20,6 +20,7 @@ import type { ObservationSink } from "./base/observation.js";
 import { cookie } from "./network/pipeline.js";
 import { AttackModel } from "./predict/attack-model.js";
 import { ModelError } from "./predict/manifest.js";
+import { SessionError } from "./shadow/replication/selector.js";
 import { Observer } from "./observer.js";
 import { processUnits, Recorder } from "./recorder.js";
 import { Defence } from "./respond/defence.js";
@@ -163,6 +164,7 @@ class Daemon {
       routing: this.interception.surface(),
       fidelity: this.fidelitySurface(),
       store: this.store,
+      replication: controller.replication,
       telemetry: this.observer,
       explain: controller.explainer,
       log,
@@ -308,7 +310,7 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  const isOurs = error instanceof ConfigError || error instanceof ModelError;
+  const isOurs = error instanceof ConfigError || error instanceof ModelError || error instanceof SessionError;
   process.stderr.write(`${isOurs ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  process.exit(error instanceof ConfigError || error instanceof ModelError ? 2 : 1);
+  process.exit(isOurs ? 2 : 1);
 });

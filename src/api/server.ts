@@ -20,6 +20,8 @@ import { RoutingServiceService } from "./generated/ovsshadow/v1/routing.js";
 import { fidelityHandlers, type FidelitySurface } from "./fidelity-service.js";
 import { historyHandlers } from "./history-service.js";
 import { observationHandlers, type ObservationSurface } from "./observation-service.js";
+import { ReplicationServiceService } from "./generated/ovsshadow/v1/replication.js";
+import { replicationHandlers, type ReplicationSurface } from "./replication-service.js";
 import { reflectionServices } from "./reflection.js";
 import { routingHandlers, type RoutingSurface } from "./routing-service.js";
 import type { TimeSeriesStore } from "../store/store.js";
@@ -49,6 +51,7 @@ export interface ApiOptions {
   readonly store: TimeSeriesStore;
   readonly explain: ExplainSurface;
   readonly telemetry: TelemetrySurface;
+  readonly replication: ReplicationSurface;
   readonly log: Logger;
 }
 
@@ -123,6 +126,7 @@ function handlers({ control }: ApiOptions): ShadowServiceServer {
 export async function startApi(options: ApiOptions): Promise<Api> {
   const server = new Server();
   server.addService(ShadowServiceService, handlers(options));
+  server.addService(ReplicationServiceService, replicationHandlers(options.replication));
   server.addService(ObservationServiceService, observationHandlers(options.observation));
   server.addService(RoutingServiceService, routingHandlers(options.routing));
   server.addService(FidelityServiceService, fidelityHandlers(options.fidelity));

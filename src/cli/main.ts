@@ -7,6 +7,8 @@ import type { EventOptions } from "./edits.js";
 import type { FeaturesOptions } from "./features.js";
 import type { HistoryOptions } from "./history.js";
 import type { ExplainOptions } from "./explain.js";
+import type { AddOptions } from "./mirror.js";
+import type { SubsetOptions } from "./subset.js";
 import type { ProposeOptions } from "./propose.js";
 
 const number = (text: string): number => {
@@ -104,6 +106,39 @@ verb("detach", "leave the live bridges as they were found, and end", async (opti
 
 // Whoever reads our output may have seen enough.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+
+const mirror = program.command("mirror").description("the sessions that say what is copied");
+/** A verb of `mirror`, with the same global options. */
+function mirrorVerb<O extends GlobalOptions>(name: string, description: string, run: (options: O, session: string) => Promise<void>): Command {
+  return mirror
+    .command(name)
+    .description(description)
+    .addOption(new Option("-o, --output <form>", "how to print").choices(["table", "json"]))
+    .action(async (...given: unknown[]) => run((given.at(-1) as Command).optsWithGlobals<O>(), typeof given[0] === "string" ? given[0] : ""));
+}
+mirrorVerb("list", "all sessions", async (options) => (await import("./mirror.js")).mirrorList(options));
+mirrorVerb("show <session>", "one session, port by port", async (options, name) => (await import("./mirror.js")).mirrorShow(options, name));
+mirrorVerb("remove <session>", "end a session", async (options, name) => (await import("./mirror.js")).mirrorRemove(options, name));
+mirrorVerb<AddOptions>("add <session>", "copy more", async (options, name) => (await import("./mirror.js")).mirrorAdd(options, name))
+  .option("--bridge <name>", "live bridge")
+  .option("--port <port>", "edge port, by name or number")
+  .addOption(new Option("--vlan <id>", "VLAN").argParser(number))
+  .option("--host <address>", "MAC, IPv4 or IPv6 address")
+  .option("--match <expression>", "as ovs-ofctl takes it")
+  .addOption(new Option("--percent <share>", "of the connections").default(100).argParser(Number))
+  .addOption(new Option("--max-len <bytes>", "cut copies to this").argParser(number))
+  .addOption(new Option("--direction <way>", "from the origin, to it").choices(["from", "to", "both"]).default("both"))
+  .option("--replace", "in place of the session of that name");
+const shadowVerb = verb("shadow", "how each bridge is copied", async (options: GlobalOptions) => (await import("./mirror.js")).shadow(options));
+shadowVerb
+  .command("subset")
+  .description("draw a representative part of the edge ports")
+  .addOption(new Option("-o, --output <form>", "how to print").choices(["table", "json"]))
+  .addOption(new Option("--share <percent>", "of the edge ports").default(25).argParser(Number))
+  .addOption(new Option("--seed <number>", "the same draws the same").default(1).argParser(number))
+  .option("--critical <port...>", "always taken, as BRIDGE:PORT NUMBER")
+  .option("--out <file>", "write the profile here; shadow.profile uses it")
+  .action(async (_options: unknown, command: Command) => (await import("./subset.js")).subset(command.optsWithGlobals<SubsetOptions>()));
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`ovs-shadowctl: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -1,5 +1,6 @@
 /** The configuration: one schema for types, checks and defaults. Units are in the names. docs/configuration.md explains it. */
 import { z } from "zod";
+import { sessionsSchema } from "./session-schema.js";
 
 const remote = /^(unix:[^,]+|(tcp|ssl):(\[[^\]]+\]|[^:,]+):\d{1,5})$/;
 /** One database server, or all of a cluster, which are tried in turn. */
@@ -62,6 +63,28 @@ const plainSchema = z.strictObject({
           holdMs: milliseconds.default(5_000),
         })
         .prefault({}),
+      /** The shadow on another host: its own database and switch daemon, reached by a tunnel for each live bridge. */
+      remote: z
+        .strictObject({
+          ovsdb: remotes,
+          /** Where the management sockets of the shadow's bridges are. */
+          runDir: z.string().min(1),
+          type: z.enum(["vxlan", "geneve"]).default("vxlan"),
+          /** Addresses of the tunnel's ends: of the live host, and of the shadow's. */
+          liveAddress: z.ipv4(),
+          shadowAddress: z.ipv4(),
+          /** MTU of the network between them; it must carry a live frame and 58 bytes. */
+          mtu: z.number().int().min(68).max(65535),
+          /** First of 4,096 UDP ports, of which each bridge takes one. */
+          basePort: z.number().int().min(1024).max(61439).default(20_000),
+        })
+        .optional(),
+      /** Sessions that take a fraction are suspended when ovs-vswitchd caches more flows than this. */
+      maxCachedFlows: z.number().int().min(100).default(50_000),
+      /** What is copied; without it, and without a profile, everything that comes in by any edge port. */
+      sessions: sessionsSchema.optional(),
+      /** File with the edge ports of a chosen part: they are copied, besides what sessions say. */
+      profile: z.string().min(1).optional(),
     })
     .prefault({}),
   sflow: z

@@ -157,7 +157,7 @@ test("table 0 sends each packet once through our tables, misses and link-local f
   for (const tables of [attachFlows(network(1, [], 1)), desiredForwarding(network(1, [], 1))]) {
     const one = tables.get("b0") ?? { flows: [], groups: [] };
     expect(one.flows.filter((flow) => flow.tableId === table.operator).map((flow) => flow.match)).toEqual([[{ name: "reg15", value: 0n, mask: passedRegister.mask }]]);
-    expect(actionsAt(one, table.operator, priority.entry)).toMatchObject([{ type: "regLoad", field: "reg15", offset: 31, bits: 1, value: 1n }, { type: "resubmit", tableId: table.admit }]);
+    expect(actionsAt(one, table.operator, priority.entry)).toMatchObject([{ type: "regLoad", field: "reg15", offset: 31, bits: 1, value: 1n }, { type: "resubmit", tableId: table.replicate }, { type: "resubmit", tableId: table.admit }]);
     expect(actionsAt(one, table.admit, priority.miss)).toMatchObject([{ tableId: table.learn }, { tableId: table.forward }]);
     expect(actionsAt(one, table.forward, priority.miss)).toMatchObject([{ type: "resubmit", tableId: table.operator }]);
     expect(actionsAt(one, table.forward, priority.discovery, (flow) => valueOf(flow, "ethDst") === 0x0180c2000000n)).toMatchObject([{ type: "resubmit", tableId: table.operator }]);

@@ -52,6 +52,7 @@ function skeleton(): FlowEntry[] {
   return [
     flow({ tableId: table.operator, at: priority.entry, kind: "entry" }, { [passedRegister.field]: [0n, passedRegister.mask] }, [
       action.load(passedRegister.field, 1n, passedRegister.bit, 1),
+      action.resubmit(table.replicate),
       action.resubmit(table.admit),
     ]),
     // Only LLDP that claims to be ours: that of another system or controller goes its way.

@@ -15,7 +15,7 @@ export const monitoredTables = {
   Open_vSwitch: ["bridges", "next_cfg", "cur_cfg", "external_ids", "ovs_version"],
   Bridge: ["name", "ports", "mirrors", "sflow", "fail_mode", "datapath_id", "datapath_type", "external_ids", "protocols", "other_config", "mcast_snooping_enable", "flood_vlans"],
   Port: ["name", "interfaces", "external_ids", "tag", "vlan_mode", "trunks", "cvlans", "protected", "other_config", "qos"],
-  Interface: ["name", "type", "options", "ofport", "ofport_request", "ifindex", "link_state", "admin_state", "external_ids", "error"],
+  Interface: ["name", "type", "options", "ofport", "ofport_request", "ifindex", "link_state", "admin_state", "external_ids", "error", "mtu"],
   Mirror: ["name", "select_src_port", "select_dst_port", "select_all", "output_port", "external_ids"],
   sFlow: ["targets", "sampling", "polling", "header", "agent", "external_ids"],
 } as const satisfies Record<string, readonly string[]>;
@@ -31,10 +31,10 @@ export interface PortRow {
   readonly up: boolean;
   readonly tag: number | undefined;
   readonly vlanMode: string | undefined;
-  /** Interfaces: more than one for a bond. */
-  readonly members: number;
-  /** VLANs a trunk carries; empty: all. */
+  /** VLANs the port carries; none: all. */
   readonly trunks: readonly number[];
+  /** OpenFlow ports of all its interfaces: more than one for a bond. */
+  readonly members: readonly number[];
   /** Our role mark, undefined for a port that is not ours. */
   readonly role: string | undefined;
   /** What a port of ours stands for: "bridge:ofport" of a live port. */
@@ -99,8 +99,11 @@ function readPort(tables: Tables, uuid: string): PortRow | undefined {
     up: text(device, "admin_state") !== "down" && text(device, "link_state") !== "down",
     tag: integer(port, "tag"),
     vlanMode: text(port, "vlan_mode"),
-    members: uuids(port, "interfaces").length,
     trunks: integers(port, "trunks"),
+    members: uuids(port, "interfaces").flatMap((one) => {
+      const number = integer(tables.table("Interface").get(one), "ofport");
+      return number === undefined || number < 1 || number === ovsdbLocal ? [] : [number];
+    }),
     role: entries(port, "external_ids").get(mark.role),
     live: entries(port, "external_ids").get(mark.live),
     error: text(device, "error"),

@@ -12,12 +12,29 @@ export const table = {
   learn: 241,
   /** Forwarding between known hosts; a miss goes back to table 0, where the operator's flows are. */
   forward: 242,
+  /** Replication: calls the tables behind it once for each session, then clears what they left in the register. */
+  replicate: 243,
+  /** Which packets a session asks for, by edge port. */
+  select: 244,
+  /** Hash of the packet's connection, for sessions that take a fraction. */
+  hash: 245,
+  /** Which hashes belong to a session's fraction. */
+  share: 246,
+  /** Counts what a session selected on a port; at the end, one copy of what any session selected. */
+  copy: 247,
   /** Never reached. A flow-mod here makes vswitchd revalidate its cached flows after a Mirror change. */
   poke: 249,
 } as const;
 
 /** Register bit that says "has been through our tables": reg15[31]. Registers are not part of the megaflow key. */
 export const passedRegister = { field: "reg15", bit: 31, mask: 0x8000_0000n } as const;
+
+/**
+ * The lower bits of the same register while a packet is in the tables of replication; all are 0 again behind them.
+ * `hash`: 0 to 999, from the connection. `session`: the session whose turn it is, 0 when copies leave. `length`: 0 while
+ * nobody selected the packet; 1 and up: the longest copy anyone asked for.
+ */
+export const replicationBits = { field: "reg15", hash: { offset: 0, bits: 10 }, session: { offset: 10, bits: 16 }, length: { offset: 26, bits: 5 } } as const;
 
 export const priority = {
   /** Promotion rules in table 0: while promoted, an edge port's traffic goes to the shadow before anything else. */
@@ -46,6 +63,7 @@ export const cookieKind = {
   poke: 0x07,
   adapter: 0x08,
   trial: 0x09,
+  replicate: 0x0a,
 } as const;
 export type CookieKind = keyof typeof cookieKind;
 
@@ -92,5 +110,7 @@ export type RowRole = "shadow" | "adapter" | "replica" | "ingress" | "egress" | 
 export function replicaPort(edgeOfport: number): number {
   return 0x8000 + edgeOfport;
 }
+/** OpenFlow port, on live and on the adapter, of the one port that carries the copies of all edge ports of a bridge. */
+export const commonReplicaPort = 0x8000;
 /** The largest edge port number that can be replicated: 0x8000 + N must stay below OFPP_MAX (0xff00). */
 export const maxReplicatedPort = 0x7eff;

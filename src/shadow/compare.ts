@@ -2,10 +2,10 @@
 import { diffMeters, flowKey, sameGroup, sameInstructions, type FlowEntry, type GroupEntry, type MeterEntry } from "../network/flow-entry.js";
 import { readCookie } from "../network/pipeline.js";
 
-/** Flows that exist on one side only by design: promotion rules (live), trials (shadow), revalidation pokes. */
+/** Flows that exist on one side only by design: promotion rules and replication (live), trials (shadow), revalidation pokes. */
 export function isCompared(flow: { readonly cookie: bigint }): boolean {
   const kind = readCookie(flow.cookie)?.kind;
-  return kind !== "promotion" && kind !== "trial" && kind !== "poke";
+  return kind !== "promotion" && kind !== "trial" && kind !== "poke" && kind !== "replicate";
 }
 
 export interface ComparedTables {

@@ -7,25 +7,24 @@
  *                                 in sha-N → shb-N ; in shb-N → sink (sha-N when promoted)
  *     shadow S port F ──── port of the far shadow bridge that stands for the link's other end
  */
-import { action, instruction, match, port as reserved } from "node-openflow";
-import type { FlowEntry } from "../network/flow-entry.js";
-import { portKey, type Bridge, type Network, type Port } from "../network/model.js";
-import { cookie, maxReplicatedPort, replicaPort, table } from "../network/pipeline.js";
+import { action, instruction, match, port as reserved, type Action, type MatchSpec } from "node-openflow";
+import { permanent, type FlowEntry } from "../network/flow-entry.js";
+import { portKey, type Bridge, type Network, type PortRef } from "../network/model.js";
+import { commonReplicaPort, cookie, priority, replicaPort, table } from "../network/pipeline.js";
 import type { DesiredBridge, DesiredPort } from "../reconcile/database-state.js";
 import * as names from "./names.js";
-
-/** The most Mirror rows one bridge can have (ovs-vswitchd, MAX_MIRRORS). */
-export const maxGuards = 32;
+import { tunnelOptions, type Tunnels } from "./replication/tunnel.js";
+import type { BridgePlan, ReplicationPlan } from "./replication/plan.js";
 
 export interface ShadowOptions {
+  /** How each bridge's copies are made. */
+  readonly plan: ReplicationPlan;
   /** Copy edge traffic into the shadow. Off leaves the shadow in place, its guards included. */
   readonly replicate: boolean;
   /** Promoted: guards are off, so that the shadow's output can reach the live edge. */
   readonly guarded: boolean;
-  /** VLAN tag of a live access port, by portKey. */
-  readonly tags: ReadonlyMap<string, number>;
-  /** Mirror rows on a bridge that are not ours, by bridge name: they count towards the 32. */
-  readonly foreignMirrors: ReadonlyMap<string, number>;
+  /** Set: the adapters are on another host, at the far ends of these; with the UDP port of each bridge's. */
+  readonly tunnels?: (Tunnels & { readonly udpPorts: ReadonlyMap<string, number> }) | undefined;
 }
 
 export interface DesiredShadow {
@@ -37,79 +36,89 @@ export interface DesiredShadow {
 
 const patch = (peer: string): ReadonlyMap<string, string> => new Map([["peer", peer]]);
 
-/** Edge ports of `bridge` that can have a replica, in order, and those that can't. */
-function replicated(bridge: Bridge, foreignMirrors: number): { readonly edges: Port[]; readonly left: { port: string; why: string }[] } {
-  const left: { port: string; why: string }[] = [];
-  const edges: Port[] = [];
-  for (const port of [...bridge.ports.values()].filter((p) => p.role === "edge").sort((x, y) => x.ofport - y.ofport)) {
-    const name = portKey({ bridge: bridge.name, ofport: port.ofport });
-    if (port.ofport > maxReplicatedPort) left.push({ port: name, why: `OpenFlow port above ${maxReplicatedPort}` });
-    else if (edges.length >= maxGuards - foreignMirrors) left.push({ port: name, why: `bridge has no free Mirror row (${maxGuards} at most)` });
-    else edges.push(port);
-  }
-  return { edges, left };
+/** The ends of a cable: on live, and on the adapter. */
+interface Cable {
+  readonly replica: DesiredPort;
+  readonly ingress: DesiredPort;
+}
+
+/** The patch of one edge port, or with `n` undefined the one for all. */
+function patchCable(bridge: string, n: number | undefined): Cable {
+  const id = n ?? "all";
+  const ofport = n === undefined ? commonReplicaPort : replicaPort(n);
+  const common = { type: "patch", live: n === undefined ? bridge : portKey({ bridge, ofport: n }) } as const;
+  const [here, there] = [names.replica(bridge, id), names.ingress(bridge, id)];
+  return {
+    replica: { ...common, name: here, options: patch(there), ofport, role: "replica" },
+    ingress: { ...common, name: there, options: patch(here), ofport: n ?? commonReplicaPort, role: "ingress" },
+  };
+}
+
+/** The tunnel of a bridge. */
+function tunnelCable(bridge: string, tunnels: Tunnels, udpPort: number): Cable {
+  const { replica, ingress } = patchCable(bridge, undefined);
+  const { type, liveAddress, shadowAddress } = tunnels;
+  return {
+    replica: { ...replica, type, options: tunnelOptions(shadowAddress, liveAddress, udpPort) },
+    ingress: { ...ingress, type, options: tunnelOptions(liveAddress, shadowAddress, udpPort) },
+  };
+}
+
+/** Replica ports on live with their guards, and their ends on the adapter. */
+function cables(plan: BridgePlan, options: ShadowOptions, udpPort: number): Cable[] {
+  const all = options.tunnels !== undefined ? [tunnelCable(plan.bridge, options.tunnels, udpPort)] : plan.wiring === "common" ? [patchCable(plan.bridge, undefined)] : plan.edges.map((port) => patchCable(plan.bridge, port.ofport));
+  if (!options.guarded || plan.edges.length === 0) return plan.edges.length === 0 ? [] : all;
+  return all.map((cable, i) => {
+    const port = plan.wiring === "common" ? undefined : plan.edges[i];
+    const copies = options.replicate && port !== undefined && plan.mirrored.has(port.ofport);
+    const guard = { name: names.guard(plan.bridge, port?.ofport ?? "all"), ...(copies ? { source: port.name } : {}) };
+    return { ...cable, replica: { ...cable.replica, guard } };
+  });
+}
+
+/** The shadow's edge ports, each with the adapter's way to it. */
+function edgePatches(plan: BridgePlan): { readonly shadow: DesiredPort; readonly adapter: DesiredPort }[] {
+  return plan.edges.map(({ ofport: n }) => {
+    const common = { type: "patch", live: portKey({ bridge: plan.bridge, ofport: n }) } as const;
+    const [edge, egress] = [names.edge(plan.bridge, n), names.egress(plan.bridge, n)];
+    return {
+      shadow: { ...common, name: edge, options: patch(egress), ofport: n, role: "edge" },
+      adapter: { ...common, name: egress, options: patch(edge), ofport: replicaPort(n), role: "egress" },
+    };
+  });
+}
+
+/** The shadow's ends of the links of a bridge. */
+function fabricPorts(bridge: Bridge, source: Network, peers: ReadonlyMap<string, PortRef>): DesiredPort[] {
+  return [...bridge.ports.values()].flatMap((port): DesiredPort[] => {
+    const live = portKey({ bridge: bridge.name, ofport: port.ofport });
+    const far = peers.get(live);
+    if (port.role !== "fabric" || far === undefined || !source.bridges.has(far.bridge)) return [];
+    const name = names.fabric(bridge.name, port.ofport);
+    return [{ name, type: "patch", options: patch(names.fabric(far.bridge, far.ofport)), ofport: port.ofport, role: "fabric", live }];
+  });
 }
 
 /** Rows for the shadow of `source`; `live` says which bridges are there to hang replica ports on. */
 export function desiredShadow(source: Network, live: Network, options: ShadowOptions): DesiredShadow {
   const bridges: DesiredBridge[] = [];
-  const livePorts = new Map<string, DesiredPort[]>();
-  const left: { port: string; why: string }[] = [];
-  const peers = new Map(
-    source.links.flatMap((link) => [
-      [portKey(link.a), link.b] as const,
-      [portKey(link.b), link.a] as const,
-    ]),
-  );
+  const livePorts = new Map<string, readonly DesiredPort[]>();
+  const peers = new Map(source.links.flatMap((link) => [[portKey(link.a), link.b] as const, [portKey(link.b), link.a] as const]));
   for (const bridge of source.bridges.values()) {
-    const { edges, left: without } = replicated(bridge, options.foreignMirrors.get(bridge.name) ?? 0);
-    left.push(...without);
-    const shadowPorts: DesiredPort[] = [];
-    const adapterPorts: DesiredPort[] = [];
-    const onLive: DesiredPort[] = [];
-    for (const port of edges) {
-      const n = port.ofport;
-      const key = portKey({ bridge: bridge.name, ofport: n });
-      const common = { type: "patch" as const, live: key };
-      const tag = options.tags.get(key);
-      shadowPorts.push({ ...common, name: names.edge(bridge.name, n), options: patch(names.egress(bridge.name, n)), ofport: n, role: "edge" });
-      adapterPorts.push({ ...common, name: names.egress(bridge.name, n), options: patch(names.edge(bridge.name, n)), ofport: replicaPort(n), role: "egress" });
-      adapterPorts.push({ ...common, name: names.ingress(bridge.name, n), options: patch(names.replica(bridge.name, n)), ofport: n, role: "ingress" });
-      onLive.push({
-        ...common,
-        name: names.replica(bridge.name, n),
-        options: patch(names.ingress(bridge.name, n)),
-        ofport: replicaPort(n),
-        role: "replica",
-        ...(tag === undefined ? {} : { tag }),
-        ...(options.guarded
-          ? { guard: { name: names.guard(bridge.name, n), ...(options.replicate ? { source: port.name } : {}) } }
-          : {}),
-      });
-    }
-    for (const port of bridge.ports.values()) {
-      const here = { bridge: bridge.name, ofport: port.ofport };
-      const far = peers.get(portKey(here));
-      if (port.role !== "fabric" || far === undefined || !source.bridges.has(far.bridge)) continue;
-      shadowPorts.push({
-        name: names.fabric(here.bridge, here.ofport),
-        type: "patch",
-        options: patch(names.fabric(far.bridge, far.ofport)),
-        ofport: here.ofport,
-        role: "fabric",
-        live: portKey(here),
-      });
-    }
+    const plan = options.plan.bridges.get(bridge.name);
+    if (plan === undefined) throw new Error(`no plan for bridge ${bridge.name}`);
+    const toLive = cables(plan, options, options.tunnels?.udpPorts.get(bridge.name) ?? 0);
+    const edges = edgePatches(plan);
     const common = { datapathType: bridge.datapathType, live: bridge.name };
-    bridges.push({ ...common, name: names.shadowBridge(bridge.name), role: "shadow", ports: shadowPorts });
-    bridges.push({ ...common, name: names.adapterBridge(bridge.name), role: "adapter", ports: adapterPorts });
-    if (live.bridges.has(bridge.name)) {
-      // An edge port that is held but gone from live has nothing to copy.
-      const present = onLive.filter((port) => live.bridges.get(bridge.name)?.ports.has(port.ofport - 0x8000));
-      livePorts.set(bridge.name, present);
-    }
+    bridges.push({ ...common, name: names.shadowBridge(bridge.name), role: "shadow", ports: [...edges.map(({ shadow }) => shadow), ...fabricPorts(bridge, source, peers)] });
+    bridges.push({ ...common, name: names.adapterBridge(bridge.name), role: "adapter", ports: [...edges.map(({ adapter }) => adapter), ...toLive.map(({ ingress }) => ingress)] });
+    const here = live.bridges.get(bridge.name);
+    if (here === undefined) continue;
+    // An edge port that is held but gone from live has nothing to copy.
+    const present = toLive.map(({ replica }) => replica).filter(({ ofport }) => ofport === commonReplicaPort || here.ports.has(ofport - commonReplicaPort));
+    livePorts.set(bridge.name, present);
   }
-  return { bridges, livePorts, left };
+  return { bridges, livePorts, left: options.plan.left };
 }
 
 export interface AdapterMode {
@@ -121,47 +130,62 @@ export interface AdapterMode {
   readonly promoted: boolean;
 }
 
+/** The replica ports of a bridge: one for each edge port, or one for all and what says there which edge port is meant. */
+export type Wiring = "each" | "commonPatch" | "commonTunnel";
+
+const mark = { commonPatch: "pktMark", commonTunnel: "tunnelId" } as const;
+
+/** What comes from live for edge port N, as a match, and the actions that send to it. The mark goes no further than the cable. */
+function cableEnd(wiring: Wiring, n: number, ownPort: number): { readonly from: MatchSpec; readonly unmark: readonly Action[]; readonly to: readonly Action[] } {
+  if (wiring === "each") return { from: { inPort: ownPort }, unmark: [], to: [action.output(ownPort)] };
+  const field = mark[wiring];
+  return {
+    from: { inPort: commonReplicaPort, [field]: n },
+    unmark: wiring === "commonPatch" ? [action.setField(field, 0)] : [],
+    to: [action.setField(field, n), action.output(commonReplicaPort)],
+  };
+}
+
 /**
  * Flows of the adapter of one live bridge with these replicated edge ports. What the shadow would have sent to a host ends
  * here: counted by the flow, and dropped unless promoted.
  */
-export function adapterFlows(edges: readonly number[], mode: AdapterMode): FlowEntry[] {
-  const entry = (inPort: number, actions: ReturnType<typeof action.output>[]): FlowEntry => ({
-    tableId: table.operator,
-    priority: 100,
-    match: match({ inPort }),
-    cookie: cookie("adapter", BigInt(inPort)),
-    instructions: actions.length === 0 ? [] : [instruction.apply(...actions)],
-    idleTimeout: 0,
-    hardTimeout: 0,
-    flags: 0,
+export function adapterFlows(edges: readonly number[], mode: AdapterMode, wiring: Wiring = "each"): FlowEntry[] {
+  const entry = (serial: number, spec: MatchSpec, actions: readonly Action[]): FlowEntry =>
+    permanent({ tableId: table.operator, priority: 100, match: match(spec), cookie: cookie("adapter", BigInt(serial)), instructions: actions.length === 0 ? [] : [instruction.apply(...actions)] });
+  return edges.flatMap((n) => {
+    const live = cableEnd(wiring, n, n);
+    const tap = mode.tap === true || mode.tap === n ? [action.output(reserved.local)] : [];
+    const sink = mode.promoted ? live.to : mode.showSink && mode.tap === false ? [action.output(reserved.local)] : [];
+    return [entry(n, live.from, [...live.unmark, action.output(replicaPort(n)), ...tap]), entry(replicaPort(n), { inPort: replicaPort(n) }, sink)];
   });
-  return edges.flatMap((n) => [
-    entry(n, [action.output(replicaPort(n)), ...(mode.tap === true || mode.tap === n ? [action.output(reserved.local)] : [])]),
-    entry(replicaPort(n), mode.promoted ? [action.output(n)] : mode.showSink && mode.tap === false ? [action.output(reserved.local)] : []),
-  ]);
 }
 
 /** Edge ports that the shadow of `bridge` has, by OpenFlow port number. */
 export function replicatedEdges(shadow: DesiredShadow, bridge: string): number[] {
   const adapter = shadow.bridges.find((row) => row.role === "adapter" && row.live === bridge);
-  return adapter?.ports.filter((port) => port.role === "ingress").map((port) => port.ofport) ?? [];
+  return adapter?.ports.filter((port) => port.role === "egress").map((port) => port.ofport - commonReplicaPort) ?? [];
 }
 
-/** Flows on a live bridge while promoted: edge ports talk to the shadow, and only to it. */
-export function promotionFlows(edges: readonly number[], stage: "isolate" | "return" | "both"): FlowEntry[] {
-  const entry = (inPort: number, out: number | undefined): FlowEntry => ({
-    tableId: table.operator,
-    priority: 65535,
-    match: match({ inPort }),
-    cookie: cookie("promotion", BigInt(inPort)),
-    instructions: out === undefined ? [] : [instruction.apply(action.output(out))],
-    idleTimeout: 0,
-    hardTimeout: 0,
-    flags: 0,
-  });
-  return edges.flatMap((n) => [
-    entry(replicaPort(n), stage === "isolate" ? undefined : n),
-    ...(stage === "both" ? [entry(n, replicaPort(n))] : []),
-  ]);
+/**
+ * Flows on a live bridge about its replica ports: what comes from them is dropped, or given to the edge. While promoted edge
+ * ports talk to the shadow, and only to it.
+ */
+export function promotionFlows(edges: readonly number[], stage: "isolate" | "return" | "both", wiring: Wiring = "each"): FlowEntry[] {
+  const entry = (at: number, serial: number, spec: MatchSpec, actions: readonly Action[]): FlowEntry =>
+    permanent({ tableId: table.operator, priority: at, match: match(spec), cookie: cookie("promotion", BigInt(serial)), instructions: actions.length === 0 ? [] : [instruction.apply(...actions)] });
+  const drop = (port: number): FlowEntry => entry(priority.promotion, port, { inPort: port }, []);
+  const toShadow = edges.flatMap((n) => (stage === "both" ? [entry(priority.promotion, n, { inPort: n }, cableEnd(wiring, n, replicaPort(n)).to)] : []));
+  if (wiring === "each") {
+    return [...edges.map((n) => (stage === "isolate" ? drop(replicaPort(n)) : entry(priority.promotion, replicaPort(n), { inPort: replicaPort(n) }, [action.output(n)]))), ...toShadow];
+  }
+  // One rule drops all. While promoted it is not there: it would tie with those that look at the mark.
+  if (stage === "isolate") return edges.length === 0 ? [] : [drop(commonReplicaPort)];
+  return [
+    ...edges.map((n) => {
+      const { from, unmark } = cableEnd(wiring, n, commonReplicaPort);
+      return entry(priority.promotion, replicaPort(n), from, [...unmark, action.output(n)]);
+    }),
+    ...toShadow,
+  ];
 }

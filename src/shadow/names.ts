@@ -36,15 +36,15 @@ export const shadowBridge = (live: string): string => `shs${digest(live)}`;
 /** The adapter bridge between a live bridge and its shadow. 11 characters. */
 export const adapterBridge = (live: string): string => `shx${digest(live)}`;
 
-/** Live end of the patch through which copies of edge port `ofport` leave: the replica port. */
-export const replica = (live: string, ofport: number): string => `shm${digest(live)}-${ofport}`;
+/** Live end of the patch through which copies of edge port `ofport` leave, or of all of them: the replica port. */
+export const replica = (live: string, ofport: number | "all"): string => `shm${digest(live)}-${ofport}`;
 /** Adapter end of the same patch. */
-export const ingress = (live: string, ofport: number): string => `sha${digest(live)}-${ofport}`;
+export const ingress = (live: string, ofport: number | "all"): string => `sha${digest(live)}-${ofport}`;
 /** Adapter end of the patch to the shadow's edge port. */
 export const egress = (live: string, ofport: number): string => `shb${digest(live)}-${ofport}`;
 /** Shadow end of that patch: the shadow's port `ofport`. */
 export const edge = (live: string, ofport: number): string => `she${digest(live)}-${ofport}`;
 /** Shadow's port for a fabric link. */
 export const fabric = (live: string, ofport: number): string => `shf${digest(live)}-${ofport}`;
-/** The Mirror row that copies edge port `ofport` and reserves its replica port. */
-export const guard = (live: string, ofport: number): string => `shg${digest(live)}-${ofport}`;
+/** The Mirror row that reserves a replica port, and where it can copies its edge port. */
+export const guard = (live: string, ofport: number | "all"): string => `shg${digest(live)}-${ofport}`;

@@ -2,14 +2,29 @@
  * The rows of the shadow of a whole network, made bridge by bridge and kept: a bridge is planned again only when it, one of its
  * cables, its settings or an option changed. An unchanged bridge keeps the very same values, which nobody compares again.
  */
+import type { Session } from "../config/session-schema.js";
 import type { BridgeRow, Tables } from "../network/database-view.js";
-import { portKey, type Bridge, type Link, type Network, type PortRef } from "../network/model.js";
+import { portKey, type Bridge, type Link, type Network } from "../network/model.js";
 import { mark } from "../network/pipeline.js";
-import type { DesiredBridge, DesiredPort, Settings } from "../reconcile/database-state.js";
-import { desiredShadow, type DesiredShadow, type ShadowOptions } from "./desired-shadow.js";
-import { liveSettings, portWith, withSettings, type LiveSettings } from "./settings.js";
+import type { DesiredBridge, DesiredPort } from "../reconcile/database-state.js";
+import { desiredShadow, type DesiredShadow } from "./desired-shadow.js";
+import { isLocal, nothingPlanned, planReplication, type BridgePlan, type ReplicationPlan } from "./replication/plan.js";
+import { portVlans } from "./replication/rows.js";
+import { tunnelPorts, type Tunnels } from "./replication/tunnel.js";
+import { liveSettings, withSettings, type LiveSettings } from "./settings.js";
 
-export type PlanOptions = Omit<ShadowOptions, "tags" | "foreignMirrors"> & { readonly settings: boolean };
+export interface PlanOptions {
+  /** What is to be copied. */
+  readonly sessions: readonly Session[];
+  readonly replicate: boolean;
+  readonly guarded: boolean;
+  readonly tunnels: Tunnels | undefined;
+}
+
+/** The rows, and how each bridge's copies are made. */
+export interface PlannedShadow extends DesiredShadow {
+  readonly replication: ReplicationPlan;
+}
 
 interface Planned {
   readonly bridge: Bridge;
@@ -17,7 +32,9 @@ interface Planned {
   readonly row: BridgeRow | undefined;
   readonly links: string;
   readonly options: string;
-  readonly rows: DesiredShadow;
+  /** The bridge's part of a plan that was made for the network as a whole, as text; empty where the bridge alone says all. */
+  readonly given: string;
+  readonly rows: PlannedShadow;
 }
 
 const noPorts: ReadonlyMap<number, never> = new Map<number, never>();
@@ -34,31 +51,62 @@ export class ShadowPlan {
   }
 
   /** Rows for the shadow of `source`; `rowOf` gives the database's row of a live bridge. */
-  rows(source: Network, live: Network, rowOf: (bridge: string) => BridgeRow | undefined, options: PlanOptions): DesiredShadow {
+  rows(source: Network, live: Network, rowOf: (bridge: string) => BridgeRow | undefined, options: PlanOptions): PlannedShadow {
     const links = linksByBridge(source.links);
-    const optionsText = JSON.stringify((Object.entries(options) as [string, unknown][]).map(([name, value]) => [name, value instanceof Map ? [...(value as Map<unknown, unknown>)] : value]));
+    const optionsText = JSON.stringify(options);
+    const udpPorts = options.tunnels === undefined ? new Map<string, number>() : tunnelPorts([...source.bridges.keys()], options.tunnels.basePort);
+    const whole = isLocal(options.sessions) ? undefined : this.wholePlan(source, rowOf, options);
     const bridges: DesiredBridge[] = [];
     const livePorts = new Map<string, readonly DesiredPort[]>();
     const left: DesiredShadow["left"][number][] = [];
+    const parts: ReplicationPlan[] = [];
     for (const [name, bridge] of source.bridges) {
       const cables = links.get(name) ?? [];
-      const cablesText = cables.map(({ a, b }) => `${portKey(a)}${source.bridges.has(a.bridge) ? "-" : "!"}${portKey(b)}${source.bridges.has(b.bridge) ? "" : "!"}`).join();
+      const cablesText = `${udpPorts.get(name) ?? ""} ${cables.map(({ a, b }) => `${portKey(a)}${source.bridges.has(a.bridge) ? "-" : "!"}${portKey(b)}${source.bridges.has(b.bridge) ? "" : "!"}`).join()}`;
       const row = rowOf(name);
+      const given = whole?.bridges.get(name);
+      const givenText = given === undefined ? "" : planText(given);
       let known = this.planned.get(name);
-      if (known?.bridge !== bridge || known.live !== live.bridges.get(name) || known.row !== row || known.links !== cablesText || known.options !== optionsText) {
-        known = { bridge, live: live.bridges.get(name), row, links: cablesText, options: optionsText, rows: this.plan(bridge, cables, source, live, row, options) };
+      if (known?.bridge !== bridge || known.live !== live.bridges.get(name) || known.row !== row || known.links !== cablesText || known.options !== optionsText || known.given !== givenText) {
+        const replication = given === undefined ? this.ownPlan(bridge, row, options) : { ...nothingPlanned, bridges: new Map([[name, given]]) };
+        const rows = this.plan(bridge, cables, source, live, row, { ...options, plan: replication, udpPorts });
+        known = { bridge, live: live.bridges.get(name), row, links: cablesText, options: optionsText, given: givenText, rows: { ...rows, replication } };
         this.planned.set(name, known);
         this.plannedBridges++;
       }
+      parts.push(known.rows.replication);
       for (const one of known.rows.bridges) bridges.push(one);
       for (const [on, ports] of known.rows.livePorts) livePorts.set(on, ports);
       for (const one of known.rows.left) left.push(one);
     }
     for (const name of this.planned.keys()) if (!source.bridges.has(name)) this.planned.delete(name);
-    return { bridges, livePorts, left };
+    return { bridges, livePorts, left: whole === undefined ? left : [...left, ...whole.left], replication: whole ?? new Joined(parts, options.sessions) };
   }
 
-  private plan(bridge: Bridge, cables: readonly Link[], source: Network, live: Network, row: BridgeRow | undefined, options: PlanOptions): DesiredShadow {
+  /** How a bridge is copied, from what it is itself. */
+  private ownPlan(bridge: Bridge, row: BridgeRow | undefined, { sessions, tunnels }: PlanOptions): ReplicationPlan {
+    return planReplication({
+      network: { bridges: new Map([[bridge.name, bridge]]), links: [], hosts: new Map() },
+      sessions,
+      vlans: portVlans(row === undefined ? [] : [row]),
+      foreignMirrors: new Map([[bridge.name, row === undefined ? 0 : foreignMirrors(this.tables, row)]]),
+      tunnelled: tunnels !== undefined,
+    });
+  }
+
+  /** How all are copied, where sessions name bridges: what goes to the hosts of one is selected on all others. */
+  private wholePlan(network: Network, rowOf: (bridge: string) => BridgeRow | undefined, { sessions, tunnels }: PlanOptions): ReplicationPlan {
+    const rows = [...network.bridges.keys()].flatMap((name) => rowOf(name) ?? []);
+    return planReplication({
+      network,
+      sessions,
+      vlans: portVlans(rows),
+      foreignMirrors: new Map(rows.map((row) => [row.name, foreignMirrors(this.tables, row)])),
+      tunnelled: tunnels !== undefined,
+    });
+  }
+
+  private plan(bridge: Bridge, cables: readonly Link[], source: Network, live: Network, row: BridgeRow | undefined, options: PlanOptions & { readonly plan: ReplicationPlan; readonly udpPorts: ReadonlyMap<string, number> }): DesiredShadow {
     const { name } = bridge;
     const settings = row === undefined ? undefined : this.settingsOf(row);
     // A network of this bridge and, so that its cables have far ends, its neighbours without ports.
@@ -66,17 +114,19 @@ export class ShadowPlan {
     const around = new Map<string, Bridge>(far.flatMap((one) => (one === undefined ? [] : [[one.name, { ...one, ports: noPorts }] as const])));
     const here: Network = { bridges: around.set(name, bridge), links: cables, hosts: new Map() };
     const liveHere = live.bridges.get(name);
+    const { plan, replicate, guarded, tunnels, udpPorts } = options;
+    const neighbours = [...around.keys()].filter((one) => one !== name).map((one) => [one, noBridgePlan(one)] as const);
     const rows = desiredShadow(here, { bridges: liveHere === undefined ? new Map() : new Map([[name, liveHere]]), links: [], hosts: new Map() }, {
-      ...options,
-      tags: new Map([...(settings?.tags ?? [])].map(([ofport, tag]) => [portKey({ bridge: name, ofport }), tag])),
-      foreignMirrors: new Map([[name, row === undefined ? 0 : foreignMirrors(this.tables, row)]]),
+      plan: { ...plan, bridges: new Map([...plan.bridges, ...neighbours]) },
+      replicate,
+      guarded,
+      tunnels: tunnels === undefined ? undefined : { ...tunnels, udpPorts },
     });
     const own = rows.bridges.filter((one) => one.live === name);
     const onLive = rows.livePorts.get(name);
-    const added = options.settings && settings !== undefined ? settings : undefined;
     return {
-      bridges: added === undefined ? own : own.map((one) => withSettings(one, added)),
-      livePorts: onLive === undefined ? new Map() : new Map([[name, onLive.map((port) => (added === undefined ? port : portWith(port, vlanOnly(added, port))))]]),
+      bridges: settings === undefined ? own : own.map((one) => withSettings(one, settings)),
+      livePorts: onLive === undefined ? new Map() : new Map([[name, onLive]]),
       left: [...rows.left, ...(settings?.left ?? [])],
     };
   }
@@ -88,17 +138,36 @@ export class ShadowPlan {
   }
 }
 
-/** A replica port has its edge port's VLANs, so that a mirrored copy leaves as the frame came in; nothing else of it. */
-function vlanOnly(settings: LiveSettings, port: DesiredPort): Settings | undefined {
-  const edge: PortRef["ofport"] = Number(port.live.slice(port.live.lastIndexOf(":") + 1));
-  const all = settings.ports.get(edge);
-  if (all === undefined) return undefined;
-  let vlans = vlansOf.get(all);
-  if (vlans === undefined) vlansOf.set(all, (vlans = new Map([...all].filter(([column]) => column === "vlan_mode" || column === "tag" || column === "trunks"))));
-  return vlans;
+/** A bridge that nothing is copied of: a neighbour, whose rows are made elsewhere. */
+const noBridgePlan = (bridge: string): BridgePlan => ({ bridge, wiring: "each", edges: [], mirrored: new Set(), sessions: [], members: new Map() });
+
+/** All that a bridge's plan says, as text to compare by. */
+function planText(plan: BridgePlan): string {
+  return JSON.stringify(plan, (_key, value: unknown) => (typeof value === "bigint" ? value.toString() : value instanceof Map || value instanceof Set ? [...(value as Iterable<unknown>)] : value));
 }
 
-const vlansOf = new WeakMap<Settings, Settings>();
+/** The plans of single bridges as one; what is asked for rarely is put together when it is. */
+class Joined implements ReplicationPlan {
+  readonly bridges = new Map<string, BridgePlan>();
+  private readonly parts: readonly ReplicationPlan[];
+  private readonly sessions: readonly Session[];
+
+  constructor(parts: readonly ReplicationPlan[], sessions: readonly Session[]) {
+    this.parts = parts;
+    this.sessions = sessions;
+    for (const part of parts) for (const [name, plan] of part.bridges) this.bridges.set(name, plan);
+  }
+
+  get asked(): ReplicationPlan["asked"] {
+    return new Map(this.sessions.map(({ name }) => [name, new Set(this.parts.flatMap((part) => [...(part.asked.get(name) ?? [])]))]));
+  }
+  get problems(): ReplicationPlan["problems"] {
+    return new Map(this.sessions.map(({ name }) => [name, this.parts.flatMap((part) => part.problems.get(name) ?? [])]));
+  }
+  get left(): ReplicationPlan["left"] {
+    return this.parts.flatMap((part) => part.left);
+  }
+}
 
 function linksByBridge(links: readonly Link[]): Map<string, Link[]> {
   const byBridge = new Map<string, Link[]>();

@@ -17,7 +17,7 @@ export interface PromotionStep {
 }
 
 export interface PromotionParts {
-  readonly shadow: Pick<Shadow, "setMode" | "settle" | "edges">;
+  readonly shadow: Pick<Shadow, "setMode" | "settle" | "edges" | "wiring">;
   /** Converges all live bridges to base + overlays + `flows()`. */
   readonly flushLive: () => Promise<void>;
   readonly nowMs: () => number;
@@ -45,7 +45,7 @@ export class Promotion {
    * goes straight to the flow tables (seen on OVS 3.1).
    */
   flows(bridge: string): FlowEntry[] {
-    return promotionFlows(this.parts.shadow.edges(bridge), this.stage);
+    return promotionFlows(this.parts.shadow.edges(bridge), this.stage, this.parts.shadow.wiring(bridge));
   }
 
   /** The shadow takes over. Resolves with the steps and their times when it carries the traffic; promoting twice is one promotion. */
@@ -55,9 +55,10 @@ export class Promotion {
       this.current = "promoting";
       const steps = new Steps(this.parts.nowMs);
       const { shadow } = this.parts;
-      await steps.run("guards and copies off", () => {
+      await steps.run("guards and copies off", async () => {
         shadow.setMode({ guarded: false });
-        return shadow.settle();
+        await shadow.settle();
+        await this.parts.flushLive(); // copies that flows make
       });
       await steps.run("adapters let the shadow's output through", () => {
         shadow.setMode({ promoted: true });
@@ -84,9 +85,10 @@ export class Promotion {
         shadow.setMode({ promoted: false });
         return shadow.settle();
       });
-      await steps.run("guards and copies on", () => {
+      await steps.run("guards and copies on", async () => {
         shadow.setMode({ guarded: true });
-        return shadow.settle();
+        await shadow.settle();
+        await this.parts.flushLive();
       });
       this.current = "off";
       return steps.all;

@@ -47,25 +47,21 @@ export interface LiveSettings {
   readonly bridge: Settings;
   /** By OpenFlow port number. */
   readonly ports: ReadonlyMap<number, Settings>;
-  /** VLAN tags of access ports, by OpenFlow port number. */
-  readonly tags: ReadonlyMap<number, number>;
   /** What of this bridge the shadow can't have, with the reason. */
   readonly left: readonly { readonly port: string; readonly why: string }[];
 }
 
 export function liveSettings(tables: Tables, row: BridgeRow): LiveSettings {
   const ports = new Map<number, Settings>();
-  const tags = new Map<number, number>();
   const left: { port: string; why: string }[] = [];
   for (const port of row.ports) {
     if (port.role !== undefined || port.ofport === undefined || port.ofport === openflowLocal) continue;
     ports.set(port.ofport, portSettings(tables, port));
-    if (port.tag !== undefined) tags.set(port.ofport, port.tag);
     const name = `${row.name}:${port.ofport}`;
-    if (port.members > 1) left.push({ port: name, why: `bond of ${port.members} interfaces: its copies all come in by this port of the shadow, the other members have none` });
+    if (port.members.length > 1) left.push({ port: name, why: `bond of ${port.members.length} interfaces: its copies all come in by this port of the shadow, the other members have none` });
     if (tables.table("Port").get(port.uuid)?.["qos"] !== undefined) left.push({ port: name, why: "its QoS: a patch port has no queues and no rate" });
   }
-  return { bridge: bridgeSettings(tables, row), ports, tags, left };
+  return { bridge: bridgeSettings(tables, row), ports, left };
 }
 
 /** The shadow's own bridge with the settings of live. Adapters have none: they only output. */

@@ -12,6 +12,7 @@ import type { Logger } from "pino";
 import { Histogram } from "../base/histogram.js";
 import type { BridgeIndex } from "../network/bridge-index.js";
 import { BridgeSession, type Dial } from "../network/bridge-session.js";
+import type { Session } from "../config/session-schema.js";
 import type { Tables } from "../network/database-view.js";
 import { flowKey, type FlowEntry } from "../network/flow-entry.js";
 import { emptyNetwork, portKey, type Network, type PortRef } from "../network/model.js";
@@ -21,10 +22,13 @@ import type { DatabaseChange, DesiredDatabase, DesiredSflow } from "../reconcile
 import type { DatabaseWriter } from "../reconcile/database-writer.js";
 import { ownsAll, SwitchWriter, type SwitchState, type WriterCounters } from "../reconcile/switch-writer.js";
 import { tableDifferences } from "./compare.js";
-import { adapterFlows, type DesiredShadow } from "./desired-shadow.js";
+import { adapterFlows, type DesiredShadow, type Wiring } from "./desired-shadow.js";
 import { hold, type Held, type ShadowSource } from "./hold.js";
 import { adapterBridge, shadowBridge } from "./names.js";
 import { ShadowPlan } from "./plan.js";
+import { ownExit, patchExit, replicationFlows, tunnelExit } from "./replication/flows.js";
+import { edgeNumbers, nothingPlanned, type ReplicationPlan } from "./replication/plan.js";
+import type { Tunnels } from "./replication/tunnel.js";
 import { TableFollower } from "./table-follower.js";
 
 /** Our own flows and groups for each bridge of a network: forwarding, and the changes in force. */
@@ -38,12 +42,16 @@ export interface ShadowParts {
   readonly compose: Compose;
   /** Which live bridges come first when much is to be brought in step. */
   readonly isCritical?: (bridge: string) => boolean;
+  /** The other host, where the shadow's and the adapters' bridges are; undefined: beside live. */
+  readonly remote: { readonly database: DatabaseWriter; readonly dial: (bridge: string) => Dial; readonly tunnels: Tunnels } | undefined;
   /** Makes vswitchd revalidate its cached flows; called after a Mirror row changed. */
   readonly poke: () => Promise<void>;
   readonly log: Logger;
   readonly nowMs: () => number;
   readonly holdMs: number;
   readonly replicate: boolean;
+  /** What is to be copied, now. */
+  readonly sessions: () => readonly Session[];
   readonly showSink: boolean;
   /** Copies are always shown on the adapters' LOCAL devices, not only during a trial. */
   readonly tap: boolean;
@@ -73,6 +81,8 @@ export interface ShadowEvents {
   planned: [];
   /** A pass ended with everything in place; `lagMs` since the oldest change it took in. */
   converged: [lagMs: number];
+  /** A pass ended and not all is in place; `copyFlows` may give other flows all the same. */
+  plan: [];
 }
 
 /** A shadow or adapter bridge with its session and its tables. */
@@ -102,14 +112,14 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private readonly tablesChanged = new Set<string>();
   /** From a change of a live flow seen to the same on the shadow, in ms. */
   readonly flowLag = new Histogram();
-  private readonly plan: ShadowPlan;
+  private readonly planner: ShadowPlan;
   private readonly followers = new Map<string, TableFollower>();
   private readonly own = new Map<string, OwnBridge>();
   private live: Network = emptyNetwork;
   private followed: Network | undefined;
   private source: ShadowSource = { network: emptyNetwork, held: [] };
-  private edgesOf = new Map<string, number[]>();
   private rows: DesiredShadow = { bridges: [], livePorts: new Map(), left: [] };
+  private plan: ReplicationPlan = nothingPlanned;
   private changedAtMs: number | undefined;
   private releaseTimer: NodeJS.Timeout | undefined;
   private trial: ReadonlyMap<string, readonly FlowEntry[]> | undefined;
@@ -132,7 +142,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     super();
     this.parts = parts;
     this.isReplicating = parts.replicate;
-    this.plan = new ShadowPlan(parts.tables);
+    this.planner = new ShadowPlan(parts.tables);
     this.tableConverger = new Converger({
       pass: () => this.tablePass(),
       failed: (error) => parts.log.warn({ err: error }, "following tables failed; trying again"),
@@ -188,12 +198,34 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** Edge ports of a live bridge that have a replica. */
   edges(bridge: string): number[] {
-    return this.edgesOf.get(bridge) ?? [];
+    const plan = this.plan.bridges.get(bridge);
+    return plan === undefined ? [] : edgeNumbers(plan);
   }
 
   /** Devices on which copies are shown as they enter the shadow, while tapped. */
   get taps(): string[] {
     return [...this.source.network.bridges.keys()].filter((name) => this.edges(name).length > 0).map(adapterBridge);
+  }
+
+  /** How what is to be copied is copied. */
+  get replication(): ReplicationPlan {
+    return this.plan;
+  }
+
+  get replicating(): boolean {
+    return this.isReplicating && this.isGuarded;
+  }
+
+  wiring(bridge: string): Wiring {
+    if (this.parts.remote !== undefined) return "commonTunnel";
+    return this.plan.bridges.get(bridge)?.wiring === "common" ? "commonPatch" : "each";
+  }
+
+  /** Flows on a live bridge that copy what no Mirror row copies. */
+  copyFlows(bridge: string): FlowEntry[] {
+    const plan = this.plan.bridges.get(bridge);
+    if (plan === undefined || !this.replicating) return [];
+    return replicationFlows(plan, { each: ownExit, commonPatch: patchExit, commonTunnel: tunnelExit }[this.wiring(bridge)]);
   }
 
   /** Live tables as followed: for the guest's view of foreign flows. */
@@ -217,8 +249,12 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       const edges = this.edges(bridge);
       const connection = this.own.get(adapterBridge(bridge))?.session.connection;
       if (connection === undefined || edges.length === 0) continue;
-      const received = new Map((await connection.portStats()).map((stats) => [stats.portNo, stats.rxPackets]));
-      for (const n of edges) counters.set(portKey({ bridge, ofport: n }), { copied: received.get(n) ?? 0n, delivered: received.get(replicaPort(n)) ?? 0n });
+      const stats = new Map((await connection.portStats()).map((one) => [one.portNo, one]));
+      for (const n of edges) {
+        // What went on to the shadow's port: the same whether it came through a replica port of its own or the common one.
+        const egress = stats.get(replicaPort(n));
+        counters.set(portKey({ bridge, ofport: n }), { copied: egress?.txPackets ?? 0n, delivered: egress?.rxPackets ?? 0n });
+      }
     }
     return counters;
   }
@@ -325,6 +361,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.parts.database.setDesired({ bridges: [], livePorts: new Map(), sflow: new Map() });
     const { mirrorsChanged } = await this.parts.database.flush();
     if (mirrorsChanged) await this.parts.poke();
+    this.parts.remote?.database.setDesired({ bridges: [], livePorts: new Map(), sflow: new Map() });
+    await this.parts.remote?.database.flush();
   }
 
   /** Ends the sessions and leaves everything in place, for a restart. */
@@ -346,18 +384,23 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.changedAtMs = undefined;
     this.follow();
     this.scheduleRelease();
-    this.rows = this.plan.rows(this.source.network, this.live, (name) => this.parts.index.bridge(name), {
+    const planned = this.planner.rows(this.source.network, this.live, (name) => this.parts.index.bridge(name), {
+      sessions: this.parts.sessions(),
       replicate: this.isReplicating,
       guarded: this.isGuarded,
-      settings: true,
+      tunnels: this.parts.remote?.tunnels,
     });
-    this.edgesOf = edgesByBridge(this.rows);
+    this.rows = planned;
+    this.plan = planned.replication;
     if (!this.isPlanned) {
       this.isPlanned = true;
       this.emit("planned");
     }
     const sflow = new Map([...this.live.bridges.keys()].flatMap((name) => (this.parts.sflow === undefined ? [] : [[name, this.sflowOf(name, this.parts.sflow)] as const])));
-    const desired: DesiredDatabase = { bridges: this.rows.bridges, livePorts: this.rows.livePorts, sflow };
+    const remote = this.parts.remote?.database;
+    remote?.setDesired({ bridges: this.rows.bridges, livePorts: new Map(), sflow: new Map() });
+    await remote?.flush();
+    const desired: DesiredDatabase = { bridges: remote === undefined ? this.rows.bridges : [], livePorts: this.rows.livePorts, sflow };
     this.parts.database.setDesired(desired);
     const { changes, mirrorsChanged } = await this.parts.database.flush(async () => {
       // The bridges that came first get their tables while the others are made.
@@ -377,6 +420,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       if (since !== undefined) this.emit("converged", this.parts.nowMs() - since);
     } else {
       this.changedAtMs ??= since;
+      this.emit("plan");
     }
   }
 
@@ -472,9 +516,10 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       await follower.close();
     }
     const wanted = new Set(this.rows.bridges.map((bridge) => bridge.name));
-    // A bridge that is not made yet has no socket: dialling it would only put the next try off.
-    const isMade = (name: string): boolean => this.parts.index.bridge(name)?.datapathId !== undefined;
-    for (const name of wanted) if (!this.own.has(name) && isMade(name)) this.own.set(name, new OwnBridge(name, this.parts.dial(name), this.flowLag, this.parts.nowMs, changed));
+    // A bridge that is not made yet has no socket: dialling it would only put the next try off. Of another host's nothing is known here.
+    const isMade = (name: string): boolean => this.parts.remote !== undefined || this.parts.index.bridge(name)?.datapathId !== undefined;
+    const dial = this.parts.remote?.dial ?? this.parts.dial;
+    for (const name of wanted) if (!this.own.has(name) && isMade(name)) this.own.set(name, new OwnBridge(name, dial(name), this.flowLag, this.parts.nowMs, changed));
     for (const [name, own] of this.own) {
       if (wanted.has(name)) continue;
       this.own.delete(name);
@@ -491,10 +536,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       const mode = { tap, showSink: this.parts.showSink, promoted: this.isPromoted };
       const adapter = this.own.get(adapterBridge(name));
       const edges = this.edges(name);
-      const told = JSON.stringify([edges, mode]);
+      const wiring = this.wiring(name);
+      const told = JSON.stringify([edges, mode, wiring]);
       if (adapter === undefined || adapter.told === told) continue;
       adapter.told = told;
-      adapter.writer.setDesired({ flows: adapterFlows(edges, mode), groups: [] });
+      adapter.writer.setDesired({ flows: adapterFlows(edges, mode, wiring), groups: [] });
     }
   }
 
@@ -565,8 +611,3 @@ function copied(flow: FlowEntry): FlowEntry {
   return flow.idleTimeout === 0 && flow.hardTimeout === 0 && flow.flags === 0 ? flow : { ...flow, idleTimeout: 0, hardTimeout: 0, flags: 0 };
 }
 
-/** Replicated edge ports of each live bridge, by OpenFlow port number. */
-function edgesByBridge(rows: DesiredShadow): Map<string, number[]> {
-  const adapters = rows.bridges.filter((bridge) => bridge.role === "adapter");
-  return new Map(adapters.map((bridge) => [bridge.live, bridge.ports.filter((port) => port.role === "ingress").map((port) => port.ofport)]));
-}

@@ -1,0 +1,49 @@
+/** ReplicationService: sessions listed, added and removed. */
+import { sessionSchema } from "../config/session-schema.js";
+import type { Replication, SessionState } from "../replication.js";
+import { InvalidArgument } from "./convert.js";
+import type { ReplicationServiceServer, Session as SessionMessage, SessionStatus } from "./generated/ovsshadow/v1/replication.js";
+import { unary } from "./unary.js";
+
+export type ReplicationSurface = Pick<Replication, "list" | "bridges" | "add" | "remove" | "cachedFlows" | "maxCachedFlows">;
+
+const statusMessage = ({ session, configured, state, problems, ports }: SessionState): SessionStatus => ({
+  session: {
+    name: session.name,
+    origins: session.origins.map(({ bridge, port, vlan, host, match }) => ({ bridge, port: port === undefined ? undefined : String(port), vlan, host, match })),
+    percent: session.percent,
+    maxLen: session.maxLen,
+    direction: session.direction,
+  },
+  configured,
+  state,
+  problems: [...problems],
+  ports: ports.map((port) => ({ ...port })),
+});
+
+/** Checks a session of a request. Throws InvalidArgument naming the field. */
+function readSession(message: SessionMessage | undefined) {
+  if (message === undefined) throw new InvalidArgument("session", "is missing");
+  const present = (value: object): object => Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined && one !== ""));
+  const origins = message.origins.map(({ port, ...rest }) => present({ ...rest, port: port !== undefined && /^\d+$/.test(port) ? Number(port) : port }));
+  const parsed = sessionSchema.safeParse({ ...present(message), percent: message.percent === 0 ? 100 : message.percent, origins: origins.length === 0 ? [{}] : origins });
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new InvalidArgument(`session.${issue?.path.join(".") ?? ""}`, issue?.message ?? "not a session");
+}
+
+export function replicationHandlers(replication: ReplicationSurface): ReplicationServiceServer {
+  return {
+    listSessions: unary(async () => ({
+      sessions: (await replication.list()).map(statusMessage),
+      bridges: replication.bridges(),
+      cachedFlows: replication.cachedFlows.current,
+      maxCachedFlows: replication.maxCachedFlows,
+    })),
+    addSession: unary(async ({ session, replace }) => ({ session: statusMessage(await replication.add(readSession(session), replace)) })),
+    removeSession: unary(async ({ name }) => {
+      await replication.remove(name);
+      return {};
+    }),
+  };
+}

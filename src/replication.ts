@@ -1,0 +1,138 @@
+/** Replication as seen from outside: sessions added and removed, what each selects, what it costs, and the gaps others made. */
+import type { Session } from "./config/session-schema.js";
+import type { FlowEntry } from "./network/flow-entry.js";
+import { flowKey } from "./network/flow-entry.js";
+import { readCookie, replicaPort } from "./network/pipeline.js";
+import type { OpenFlowConnection } from "node-openflow";
+import { cookie } from "./network/pipeline.js";
+import { CachedFlows } from "./shadow/replication/cached-flows.js";
+import { GapCounter } from "./shadow/replication/gaps.js";
+import { sessionPorts, type BridgeCounts, type SessionPortCount } from "./shadow/replication/session-status.js";
+import type { SessionStore } from "./shadow/replication/session-store.js";
+import type { Shadow } from "./shadow/shadow.js";
+
+export interface ReplicationParts {
+  readonly store: SessionStore;
+  readonly shadow: Pick<Shadow, "replication" | "replicating" | "changed" | "settle" | "copyFlows">;
+  readonly connection: (bridge: string) => OpenFlowConnection | undefined;
+  /** Brings live to what is desired; resolves when it is. */
+  readonly flushLive: () => Promise<void>;
+  readonly readUpcalls: () => Promise<string>;
+  readonly maxCachedFlows: number;
+  readonly foreignMirrors: (bridge: string) => number;
+  readonly warn: (why: string) => void;
+  readonly nowMs: () => number;
+}
+
+export interface SessionState {
+  readonly session: Session;
+  readonly configured: boolean;
+  readonly state: "copying" | "selects nothing" | "suspended" | "off";
+  readonly problems: readonly string[];
+  readonly ports: readonly SessionPortCount[];
+}
+
+const isFraction = (session: Session): boolean => session.percent < 100;
+
+export class Replication {
+  readonly gaps: GapCounter;
+  readonly cachedFlows: CachedFlows;
+  /** Why sessions that take fractions are suspended; undefined while they are not. */
+  suspended: string | undefined;
+  private readonly parts: ReplicationParts;
+
+  constructor(parts: ReplicationParts) {
+    this.parts = parts;
+    this.gaps = new GapCounter({ received: (bridge) => this.received(bridge), mended: parts.flushLive, nowMs: parts.nowMs });
+    this.cachedFlows = new CachedFlows({
+      read: parts.readUpcalls,
+      max: parts.maxCachedFlows,
+      isNeeded: () => this.suspended === undefined && parts.store.current.some(isFraction),
+      exceeded: (flows) => {
+        this.suspended = `ovs-vswitchd caches ${flows} flows, more than ${parts.maxCachedFlows}`;
+        parts.warn(`sessions that take fractions are suspended: ${this.suspended}`);
+        parts.shadow.changed();
+      },
+    });
+  }
+
+  /** The sessions to be carried out now. */
+  active(): readonly Session[] {
+    return this.suspended === undefined ? this.parts.store.current : this.parts.store.current.filter((session) => !isFraction(session));
+  }
+
+  /** Adds a session and resolves when it is in force as far as the switches are there. Throws SessionError, having changed nothing. */
+  async add(session: Session, replace: boolean): Promise<SessionState> {
+    this.parts.store.add(session, replace);
+    await this.take();
+    const state = (await this.list()).find((one) => one.session.name === session.name);
+    if (state === undefined) throw new Error(`session ${session.name} was removed meanwhile`);
+    return state;
+  }
+
+  async remove(name: string): Promise<void> {
+    this.parts.store.remove(name);
+    await this.take();
+  }
+
+  async list(): Promise<SessionState[]> {
+    const { store, shadow } = this.parts;
+    const plan = shadow.replication;
+    const counts = new Map<string, BridgeCounts>();
+    for (const bridge of plan.bridges.keys()) {
+      const read = await this.counts(bridge);
+      if (read !== undefined) counts.set(bridge, read);
+    }
+    return store.current.map((session) => {
+      const isSuspended = this.suspended !== undefined && isFraction(session);
+      const problems = [...(plan.problems.get(session.name) ?? []), ...(isSuspended ? [this.suspended ?? ""] : [])];
+      const ports = shadow.replicating ? sessionPorts(session, plan, counts, replicaPort) : [];
+      const state = !shadow.replicating ? "off" : isSuspended ? "suspended" : ports.length === 0 ? "selects nothing" : "copying";
+      return { session, configured: store.isConfigured(session.name), state, problems, ports };
+    });
+  }
+
+  /** How each bridge copies. */
+  bridges(): { bridge: string; wiring: string; edgePorts: number; mirroredPorts: number; flows: number; foreignMirrors: number; gaps: number; gapMs: number; gapPackets: number }[] {
+    const { shadow, foreignMirrors } = this.parts;
+    return [...shadow.replication.bridges.values()].map((plan) => {
+      const gap = this.gaps.of(plan.bridge);
+      return {
+        bridge: plan.bridge, wiring: plan.wiring, edgePorts: plan.edges.length, mirroredPorts: plan.mirrored.size, flows: shadow.copyFlows(plan.bridge).length,
+        foreignMirrors: foreignMirrors(plan.bridge), gaps: gap.count, gapMs: gap.ms, gapPackets: gap.packets,
+      };
+    });
+  }
+
+  get maxCachedFlows(): number {
+    return this.parts.maxCachedFlows;
+  }
+
+  /** A flow went away on a live bridge. If it is one that copies and should be there, that is a gap. */
+  flowRemoved(bridge: string, flow: FlowEntry, desired: () => readonly FlowEntry[] | undefined): void {
+    const kind = readCookie(flow.cookie)?.kind;
+    if ((kind !== "replicate" && kind !== "entry") || this.parts.shadow.copyFlows(bridge).length === 0) return;
+    if (desired()?.some((one) => flowKey(one) === flowKey(flow)) !== true) return; // we took it away
+    void this.gaps.lost(bridge);
+  }
+
+  private async take(): Promise<void> {
+    this.suspended = undefined;
+    this.parts.shadow.changed();
+    await this.parts.shadow.settle();
+    await this.parts.flushLive();
+  }
+
+  private async counts(bridge: string): Promise<BridgeCounts | undefined> {
+    const connection = this.parts.connection(bridge);
+    if (connection === undefined) return undefined;
+    const [flows, ports] = await Promise.all([connection.flowStats({ cookie: cookie("replicate"), cookieMask: 0xffff_ff00_0000_0000n }), connection.portStats()]);
+    return { flows, sent: new Map(ports.map((port) => [port.portNo, port.txPackets])) };
+  }
+
+  private async received(bridge: string): Promise<number | undefined> {
+    const edges = new Set(this.parts.shadow.replication.bridges.get(bridge)?.edges.map((port) => port.ofport));
+    const stats = await this.parts.connection(bridge)?.portStats();
+    return stats?.filter((port) => edges.has(port.portNo)).reduce((sum, port) => sum + Number(port.rxPackets), 0);
+  }
+}

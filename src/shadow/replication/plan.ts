@@ -1,0 +1,134 @@
+/**
+ * How each bridge's copies are made: by Mirror rows, or by flows, and through a replica port for each edge port or one for all.
+ * Pure. docs/replication.md says when which.
+ */
+import type { Session } from "../../config/session-schema.js";
+import { portKey, type Bridge, type Network, type Port } from "../../network/model.js";
+import { maxReplicatedPort } from "../../network/pipeline.js";
+import { select, type PortVlans, type Selection } from "./selector.js";
+
+/** The most Mirror rows one bridge can have (ovs-vswitchd, MAX_MIRRORS). */
+export const maxMirrors = 32;
+/** Selecting flows on one bridge at most: sessions times ports times matches. */
+export const maxSelectingFlows = 20_000;
+/** Lengths to which copies of one bridge are cut: what five bits tell apart, one of them "whole". */
+export const maxLengths = 30;
+
+export interface PlannedSession {
+  readonly session: Session;
+  /** Its place in table 243, from 1 on: the same as long as the list of sessions is. */
+  readonly index: number;
+  /** What it selects on ports copied by flows, by edge port. */
+  readonly selections: ReadonlyMap<number, Selection>;
+}
+
+export interface BridgePlan {
+  readonly bridge: string;
+  /** "each": a replica port for each edge port. "common": one for all, the edge port's number goes along with the packet. */
+  readonly wiring: "each" | "common";
+  /** Edge ports that have a place in the shadow. */
+  readonly edges: readonly Port[];
+  /** Edge ports copied by a Mirror row. */
+  readonly mirrored: ReadonlySet<number>;
+  /** Sessions whose packets flows select. */
+  readonly sessions: readonly PlannedSession[];
+  /** Interfaces of an edge port, where they are more than its own number. */
+  readonly members: ReadonlyMap<number, readonly number[]>;
+}
+
+export interface ReplicationPlan {
+  readonly bridges: ReadonlyMap<string, BridgePlan>;
+  /** Edge ports that a session asks anything of, by session and live portKey. */
+  readonly asked: ReadonlyMap<string, ReadonlySet<string>>;
+  /** What sessions can't do at the moment, by session. */
+  readonly problems: ReadonlyMap<string, readonly string[]>;
+  /** Edge ports that can have no copy, with the reason. */
+  readonly left: readonly { readonly port: string; readonly why: string }[];
+}
+
+/** OpenFlow numbers of a bridge's edge ports that have a place in the shadow. */
+export function edgeNumbers(plan: BridgePlan): number[] {
+  let numbers = numbersOf.get(plan);
+  if (numbers === undefined) numbersOf.set(plan, (numbers = plan.edges.map(({ ofport }) => ofport)));
+  return numbers;
+}
+const numbersOf = new WeakMap<BridgePlan, number[]>();
+
+export const nothingPlanned: ReplicationPlan = { bridges: new Map(), problems: new Map(), asked: new Map(), left: [] };
+
+/**
+ * Whether what sessions ask of a bridge follows from that bridge alone. Origins that name a bridge may ask others for what goes to its
+ * hosts, and complain when it is not there.
+ */
+export function isLocal(sessions: readonly Session[]): boolean {
+  return sessions.every(({ origins }) => origins.every(({ bridge }) => bridge === undefined));
+}
+
+export interface PlanInput {
+  readonly network: Network;
+  readonly sessions: readonly Session[];
+  readonly vlans: ReadonlyMap<string, PortVlans>;
+  /** Mirror rows on a bridge that are not ours, by its name. */
+  readonly foreignMirrors: ReadonlyMap<string, number>;
+  /** All bridges have one replica port for all edges, a tunnel: the shadow is on another host. */
+  readonly tunnelled: boolean;
+}
+
+const isPlain = (port: PortVlans | undefined): boolean => port === undefined || (port.tag === undefined && port.mode === undefined && port.trunks.length === 0);
+const isWhole = (session: Session): boolean => session.percent === 100 && session.maxLen === undefined;
+
+export function planReplication(input: PlanInput): ReplicationPlan {
+  const { network, sessions, vlans } = input;
+  const selected = sessions.map((session) => select(session, network, vlans));
+  const problems = new Map<string, string[]>(sessions.map((session, i) => [session.name, [...(selected[i]?.problems ?? [])]]));
+  const left: { port: string; why: string }[] = [];
+  const bridges = new Map<string, BridgePlan>();
+  for (const bridge of network.bridges.values()) {
+    const edges: Port[] = [];
+    for (const port of [...bridge.ports.values()].filter((one) => one.role === "edge").sort((x, y) => x.ofport - y.ofport)) {
+      if (port.ofport <= maxReplicatedPort) edges.push(port);
+      else left.push({ port: portKey({ bridge: bridge.name, ofport: port.ofport }), why: `OpenFlow port above ${maxReplicatedPort}` });
+    }
+    bridges.set(bridge.name, planBridge(bridge, edges, input, selected.map((one) => one.ports), problems));
+  }
+  const asked = new Map(sessions.map((session, i) => [session.name, new Set(selected[i]?.ports.keys() ?? [])]));
+  return { bridges, problems, asked, left };
+}
+
+function planBridge(bridge: Bridge, edges: readonly Port[], input: PlanInput, selected: readonly ReadonlyMap<string, Selection>[], problems: Map<string, string[]>): BridgePlan {
+  const key = (port: Port): string => portKey({ bridge: bridge.name, ofport: port.ofport });
+  // Guards need a Mirror row each.
+  const free = maxMirrors - (input.foreignMirrors.get(bridge.name) ?? 0);
+  const wiring = input.tunnelled || edges.length > free ? "common" : "each";
+  const mirrored = new Set<number>();
+  if (wiring === "each") {
+    for (const port of edges) {
+      const asking = input.sessions.filter((_, i) => selected[i]?.has(key(port)));
+      // A Mirror row takes the packet through the VLAN rules of both ports; a flow copies it as it came.
+      if (asking.length > 0 && asking.every(isWhole) && selected.every((one) => (one.get(key(port)) ?? "all") === "all") && isPlain(input.vlans.get(key(port)))) mirrored.add(port.ofport);
+    }
+  }
+  let flows = 0;
+  const sessions: PlannedSession[] = [];
+  const lengths = new Set<number>();
+  input.sessions.forEach((session, i) => {
+    const refuse = (why: string): void => void problems.get(session.name)?.push(`${bridge.name}: ${why}`);
+    const selections = new Map(edges.flatMap((port) => {
+      const selection = mirrored.has(port.ofport) ? undefined : selected[i]?.get(key(port));
+      return selection === undefined ? [] : [[port.ofport, selection] as const];
+    }));
+    if (selections.size === 0) return;
+    const needed = [...selections.values()].reduce((sum, one) => sum + (one === "all" ? 1 : one.length), 0);
+    if (flows + needed > maxSelectingFlows) return refuse(`needs ${needed} selecting flows, ${maxSelectingFlows - flows} are free`);
+    if (session.maxLen !== undefined && !input.tunnelled) return refuse("maxLen: a switch cuts copies on the way into a tunnel, not into a patch port; needs shadow.remote");
+    if (session.maxLen !== undefined && !lengths.has(session.maxLen) && lengths.size >= maxLengths) return refuse(`maxLen: more than ${maxLengths} lengths`);
+    if (session.maxLen !== undefined) lengths.add(session.maxLen);
+    flows += needed;
+    sessions.push({ session, index: i + 1, selections });
+  });
+  const members = new Map(edges.flatMap((port) => {
+    const all = input.vlans.get(key(port))?.members ?? [];
+    return all.length > 1 ? [[port.ofport, all] as const] : [];
+  }));
+  return { bridge: bridge.name, wiring, edges, mirrored, sessions, members };
+}
