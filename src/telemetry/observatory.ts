@@ -54,7 +54,7 @@ const latestForMs = 60_000;
 
 export class Observatory {
   readonly counters = { observations: 0, readFailures: 0 };
-  /** Subjects of the last second's 5 s windows with a cause. */
+  /** Subjects with a cause, in windows of 5 and of 30 s that end now. A subject may be in it twice. */
   deviating: readonly DeviatingSubject[] = [];
   /** Why counters could not be read last; undefined while they can. */
   failure: string | undefined;
@@ -65,7 +65,7 @@ export class Observatory {
   private seconds = 0;
   /** Live's observations of the second before. */
   private liveBefore: ReadonlyMap<string, Observation> = new Map();
-  /** By subject: its cause, to which side, and in how many seconds in a row. */
+  /** By subject and window: its cause, to which side, and in how many seconds in a row. */
   private suspected: ReadonlyMap<string, { readonly what: string; readonly seconds: number }> = new Map();
   private readonly latestByKey = new Map<string, Observation>();
   private readonly listeners = new Set<(observation: Observation) => void>();
@@ -158,11 +158,11 @@ export class Observatory {
       const { mirrorLoss, outputRatio, deviation: relative, z } = judged;
       const values = Object.fromEntries(Object.entries({ mirrorLoss, outputRatio, deviation: relative, deviationZ: z }).filter((entry): entry is [string, number] => entry[1] !== undefined));
       if (Object.keys(values).length > 0) this.emit({ tMs, windowMs, side: "shadow", subject, values });
-      if (windowMs !== 5_000 || judged.cause === "none" || judged.cause === "too little traffic") continue;
+      if (windowMs === 1_000 || judged.cause === "none" || judged.cause === "too little traffic") continue;
       const what = judged.cause === "mirror loss" ? judged.cause : `other by ${Math.sign(relative ?? 0)}`;
-      const before = this.suspected.get(subjectKey(subject));
+      const before = this.suspected.get(key(original));
       const seconds = before?.what === what ? before.seconds + 1 : 1;
-      suspected.set(subjectKey(subject), { what, seconds });
+      suspected.set(key(original), { what, seconds });
       if (seconds >= confirmedAfter) found.push({ subject, windowMs, tMs, cause: judged.cause, mirrorLoss, deviation: relative, z });
     }
     this.suspected = suspected;
@@ -196,6 +196,7 @@ function added(x: BothSides, y: BothSides): BothSides {
     copied: x.copied + y.copied,
     liveOut: x.liveOut + y.liveOut,
     shadowOut: x.shadowOut + y.shadowOut,
+    windowMs: x.windowMs,
     earlier: { selected: before(x).selected + before(y).selected, liveOut: before(x).liveOut + before(y).liveOut },
   };
 }
@@ -205,5 +206,5 @@ function bothSides(live: Observation, shadow: Observation, before: Observation |
   const s = live.windowMs / 1_000;
   const count = (observation: Observation, name: string): number => (observation.values[name] ?? 0) * s;
   const earlier = before === undefined || live.tMs - before.tMs !== everyMs ? undefined : { selected: count(before, "inPacketsPerS"), liveOut: count(before, "outPacketsPerS") };
-  return { earlier, selected: count(live, "inPacketsPerS"), copied: count(shadow, "inPacketsPerS"), liveOut: count(live, "outPacketsPerS"), shadowOut: count(shadow, "outPacketsPerS") };
+  return { earlier, windowMs: live.windowMs, selected: count(live, "inPacketsPerS"), copied: count(shadow, "inPacketsPerS"), liveOut: count(live, "outPacketsPerS"), shadowOut: count(shadow, "outPacketsPerS") };
 }
