@@ -36,6 +36,9 @@ export interface DeviatingSubject {
 }
 
 const everyMs = 1_000;
+/** A flood with spoofed sources has thousands of subjects a second, of which nobody wants to hear one by one. */
+const minToldSamples = 8;
+const maxToldSubjects = 512;
 /** Tables, meters and groups are read every so many seconds. */
 const switchesEvery = 5;
 /** Switches that take longer than this to tell their counters are left out of the second. */
@@ -52,7 +55,7 @@ export class Observatory {
   /** Why counters could not be read last; undefined while they can. */
   failure: string | undefined;
   private readonly parts: ObservatoryParts;
-  private readonly traffic = new TrafficWindows();
+  private readonly traffic = new TrafficWindows({ minSamples: minToldSamples, maxTold: maxToldSubjects });
   private readonly ports = { live: new CounterWindows("live"), shadow: new CounterWindows("shadow") };
   private readonly switches = { live: new SwitchCounters("live"), shadow: new SwitchCounters("shadow") };
   private seconds = 0;
