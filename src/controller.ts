@@ -110,7 +110,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   /** Trials that need copies at this moment. */
   private trials = 0;
   private detaching = false;
-  private readonly fidelityBase = new Map<string, { readonly selected: bigint; readonly copied: bigint }>();
+  private readonly fidelityBase = new Map<string, { readonly isPart: boolean; readonly selected: bigint; readonly copied: bigint }>();
   /** The hosts that reached each other when live was last whole: what a promotion has to restore. */
   private lastWhole: Network | undefined;
 
@@ -240,28 +240,26 @@ export class Controller extends EventEmitter<ControllerEvents> {
     return `${this.client.state}, ${this.replica.state}`;
   }
 
-  /** Packets that came in by each replicated edge port since we attached to it, and those of them that reached the shadow. */
+  /** Packets that sessions asked for of each edge port since we attached to it, and those of them that reached the shadow. */
   async fidelity(): Promise<PortFidelity[]> {
-    const copies = await this.shadow.portCounters();
+    // Flows' counters are as old as the revalidators' last round; ports' own are not. Without its answer they are taken as they are.
+    if (this.replication.selectsParts) await this.flushCounters().catch(() => undefined);
     const ports: PortFidelity[] = [];
-    for (const bridge of this.discovery.current.bridges.keys()) {
-      const connection = this.discovery.connection(bridge);
-      const edges = this.shadow.edges(bridge);
-      if (connection === undefined || edges.length === 0) continue;
-      const received = new Map((await connection.portStats()).map((stats) => [stats.portNo, stats.rxPackets]));
-      for (const ofport of edges) {
-        const port = portKey({ bridge, ofport });
-        const [selected, copied] = [received.get(ofport), copies.get(port)?.copied];
-        if (selected === undefined || copied === undefined) continue; // one of the two bridges is away
-        const now = { selected, copied };
-        const before = this.fidelityBase.get(port) ?? now;
-        // Counters start anew with ovs-vswitchd, or with the port.
-        const base = now.selected < before.selected || now.copied < before.copied ? now : before;
-        this.fidelityBase.set(port, base);
-        ports.push({ port, selected: Number(now.selected - base.selected), copied: Number(now.copied - base.copied) });
-      }
+    for (const [port, { received, copied, asked = "all" }] of await this.copyCounters()) {
+      if (received === undefined || copied === undefined || asked === "nothing") continue; // one of the two bridges is away, or nobody asked
+      const now = { isPart: typeof asked === "object", selected: typeof asked === "object" ? asked.selected : received, copied };
+      const before = this.fidelityBase.get(port) ?? now;
+      // Counters start anew with ovs-vswitchd, with the port, or with the flows that select.
+      const base = now.isPart !== before.isPart || now.selected < before.selected || now.copied < before.copied ? now : before;
+      this.fidelityBase.set(port, base);
+      ports.push({ port, selected: Number(now.selected - base.selected), copied: Number(now.copied - base.copied) });
     }
     return ports;
+  }
+
+  /** Resolves when ovs-vswitchd has brought the counters of flows and patch ports up to date. */
+  async flushCounters(): Promise<void> {
+    await unixctl(await vswitchdSocket(this.config.openflow.runDir), "revalidator/wait", []);
   }
 
   /** Port counters of every bridge that is connected, on live or in the shadow; the shadow's under the names of live. */
@@ -291,17 +289,26 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.shadow.setSampling(rates);
   }
 
-  /** Counters of every replicated port at both ends, read now, by "bridge:ofport". */
+  /** Counters of every replicated port at both ends, read now, and what is asked of it, by "bridge:ofport". */
   async copyCounters(): Promise<Map<string, Counters>> {
     const bridges = [...this.discovery.current.bridges.keys()].filter((bridge) => this.shadow.edges(bridge).length > 0);
-    const live = await Promise.all(bridges.map(async (bridge) => new Map((await this.discovery.connection(bridge)?.portStats())?.map((stats) => [stats.portNo, stats]) ?? [])));
+    const isOn = this.copyMode === "on";
+    const live = await Promise.all(
+      bridges.map(async (bridge) => ({
+        asked: await this.replication.asked(bridge),
+        ports: new Map((await this.discovery.connection(bridge)?.portStats())?.map((stats) => [stats.portNo, stats]) ?? []),
+      })),
+    );
     const copies = await this.shadow.portCounters();
     return new Map(
       bridges.flatMap((bridge, at) =>
         this.shadow.edges(bridge).map((ofport): [string, Counters] => {
           const port = portKey({ bridge, ofport });
-          const stats = live[at]?.get(ofport);
-          return [port, { received: stats?.rxPackets, receiveDrops: stats?.rxDropped, copied: copies.get(port)?.copied }];
+          const stats = live[at]?.ports.get(ofport);
+          const asked = live[at]?.asked.get(ofport);
+          // While copying is off no flow selects.
+          const known = isOn || asked === "nothing" ? asked : "all";
+          return [port, { received: stats?.rxPackets, receiveDrops: stats?.rxDropped, copied: copies.get(port)?.copied, asked: known }];
         }),
       ),
     );

@@ -9,7 +9,6 @@ import type { ObservationSink } from "./base/observation.js";
 import type { Config } from "./config/schema.js";
 import type { Controller } from "./controller.js";
 import { portAt, type PortRef } from "./network/model.js";
-import { unixctl, vswitchdSocket } from "./network/unixctl.js";
 import { Budget } from "./shadow/fidelity/budget.js";
 import { capture } from "./shadow/fidelity/capture.js";
 import { Conflicts } from "./shadow/fidelity/conflicts.js";
@@ -62,7 +61,7 @@ export class Copies {
     this.meter = new FidelityMeter({
       read: () => controller.copyCounters(),
       // Answers when the revalidators have been over all cached flows, and so have brought patch ports' counters up to date.
-      flushCounters: async () => void (await unixctl(await vswitchdSocket(runDir), "revalidator/wait", [])),
+      flushCounters: () => controller.flushCounters(),
       mode: () => controller.copyMode,
       sink,
       nowMs,

@@ -273,7 +273,7 @@ class Daemon {
       },
       model: this.config.model === undefined ? "none" : this.config.model,
       history: this.history.failure === undefined ? "ok" : `failing: ${this.history.failure}`,
-      fidelity: this.copies.meter.measured().map(({ port, selected, copied }) => ({ port, selected, copied })),
+      fidelity: this.copies.meter.measured().map(({ port, selected, copied, received }) => ({ port, selected, copied, received })),
       left: controller.shadow.left.map(({ port, why }) => `${port}: ${why}`),
       problems,
     };

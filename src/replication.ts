@@ -7,7 +7,8 @@ import type { OpenFlowConnection } from "node-openflow";
 import { cookie } from "./network/pipeline.js";
 import { CachedFlows } from "./shadow/replication/cached-flows.js";
 import { GapCounter } from "./shadow/replication/gaps.js";
-import { sessionPorts, type BridgeCounts, type SessionPortCount } from "./shadow/replication/session-status.js";
+import type { Asked } from "./shadow/fidelity/account.js";
+import { askedOf, selectsParts, sessionPorts, type BridgeCounts, type SessionPortCount } from "./shadow/replication/session-status.js";
 import type { SessionStore } from "./shadow/replication/session-store.js";
 import type { Shadow } from "./shadow/shadow.js";
 
@@ -102,6 +103,20 @@ export class Replication {
         foreignMirrors: foreignMirrors(plan.bridge), gaps: gap.count, gapMs: gap.ms, gapPackets: gap.packets,
       };
     });
+  }
+
+  /** What sessions ask of each edge port of a bridge, read now; empty while the bridge is away. */
+  async asked(bridge: string): Promise<ReadonlyMap<number, Asked>> {
+    const plan = this.parts.shadow.replication.bridges.get(bridge);
+    if (plan === undefined) return new Map();
+    if (!selectsParts(plan)) return askedOf(plan, []);
+    const flows = await this.parts.connection(bridge)?.flowStats({ cookie: cookie("replicate"), cookieMask: 0xffff_ff00_0000_0000n });
+    return flows === undefined ? new Map() : askedOf(plan, flows);
+  }
+
+  /** Whether the switch selects packets one by one anywhere. */
+  get selectsParts(): boolean {
+    return [...this.parts.shadow.replication.bridges.values()].some(selectsParts);
   }
 
   get maxCachedFlows(): number {

@@ -25,15 +25,18 @@ function show(options: GlobalOptions, now: ListFidelityResponse): void {
   if (options.output === "json") return printJson(now);
   printLine(`copies are ${now.mode}${now.shedWhy === "" ? "" : `: ${now.shedWhy}`}`);
   printTable(
-    ["edge port", "in", "copied", "lost", "off", "shed", "not chosen", "surplus", "share", "looked at", "doubled", "reordered", "delay p50/p99"],
+    ["edge port", "asked", "in", "not asked", "not chosen", "selected", "copied", "lost", "off", "shed", "surplus", "share", "looked at", "doubled", "reordered", "delay p50/p99"],
     now.ports.map(({ sample, ...port }) => [
       port.port,
+      port.asked,
+      port.received,
+      port.notAsked,
+      port.notChosen,
       port.selected,
       port.copied,
       port.lost,
       port.off,
       port.shed,
-      port.notChosen,
       port.surplus,
       port.copied + port.lost === 0 ? "-" : percent(port.ratio),
       sample === undefined ? "-" : `${sample.matched} of ${sample.looked}`,

@@ -17,7 +17,7 @@ export interface SubsetOptions extends GlobalOptions {
 async function devices(options: SubsetOptions): Promise<Device[]> {
   const topology = await call<GetTopologyResponse>(options, (client, done) => client.getTopology({}, done));
   const status = await call<GetStatusResponse>(options, (client, done) => client.getStatus({}, done));
-  const traffic = new Map(status.fidelity.map(({ port, selected }) => [port, selected]));
+  const traffic = new Map(status.fidelity.map(({ port, received }) => [port, received]));
   const hosts = new Set(topology.hosts.map(({ at }) => at));
   return topology.bridges.flatMap((bridge) =>
     bridge.ports

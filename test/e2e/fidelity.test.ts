@@ -39,7 +39,7 @@ async function until(condition: (account: MeasuredPort) => boolean, what: string
   if (account === undefined) throw new Error(what);
   return account;
 }
-const columns = ({ copied, lost, off, shed, notChosen, unknown, underway, surplus }: MeasuredPort): number => copied + lost + off + shed + notChosen + unknown + underway - surplus;
+const columns = ({ copied, lost, off, shed, unknown, underway, surplus }: MeasuredPort): number => copied + lost + off + shed + unknown + underway - surplus;
 
 test("a port with traffic: all is copied, none lost, and a sample of its packets tells order, doubles and delay", async () => {
   const account = await until((one) => one.selected > 6_000, "the probe is in the account");
@@ -74,11 +74,14 @@ test("copies that stop behind our back are lost: counted, an alert, and its end"
   // A Mirror row that selects a VLAN nobody uses copies nothing any more; cached flows learn of it by a flow-mod.
   await ovs.vsctl("set", "mirror", guard("l1", 2), "select_vlan=99");
   await ovs.ofctl("add-flow", "l1", "table=100,actions=drop");
-  const alerted = await until((one) => one.alert !== "", "there is an alert");
-  expect(alerted.lost).toBeGreaterThan(before.lost + 100);
-  expect((await stage.status()).problems.some((problem) => problem.startsWith(`fidelity of ${port} is below the target`))).toBe(true);
-  await ovs.vsctl("clear", "mirror", guard("l1", 2), "select_vlan");
-  await ovs.ofctl("del-flows", "l1", "table=100");
+  try {
+    // The alert comes with the first dozens of lost packets, the account goes on.
+    await until((one) => one.alert !== "" && one.lost > before.lost + 100, "there is an alert, and losses are counted");
+    await waitFor(async () => (await stage.status()).problems.some((problem) => problem.startsWith(`fidelity of ${port} is below the target`)), "the status says so");
+  } finally {
+    await ovs.vsctl("clear", "mirror", guard("l1", 2), "select_vlan");
+    await ovs.ofctl("del-flows", "l1", "table=100");
+  }
   const healed = await until((one) => one.alert === "", "the alert has ended");
   expect(healed.ratio).toBeLessThan(1);
   expect(columns(healed)).toBe(healed.selected);
@@ -105,9 +108,10 @@ test("a flood: the copy is shed and says so, live carries on, and the copy comes
   const { live } = stage;
   await stage.killDaemon("TERM");
   const file = live.ovs.capsule.path("/run/lab/config.yaml");
-  stage.startDaemon(readFileSync(file, "utf8").replace(shadow, "budget: { cpu: 0.6, holdMs: 2000 }"));
+  stage.startDaemon(readFileSync(file, "utf8").replace(shadow, "budget: { cpu: 0.3, holdMs: 2000 }"));
   await stage.inStep(4);
-  const flood = live.exec("h1", "timeout", ["8", "hping3", "-S", "-p", "80", "--flood", "-q", live.host("h3").ip], { mayFail: true });
+  // On a machine that others keep busy ovs-vswitchd gets no whole processor: the limit is low, and the flood lasts.
+  const flood = live.exec("h1", "timeout", ["12", "hping3", "-S", "-p", "80", "--flood", "-q", live.host("h3").ip], { mayFail: true });
   await waitFor(async () => (await stage.status()).problems.some((problem) => problem.startsWith("copies are shed: cpu")), "the copy is shed");
   await until((one) => one.shed > 0, "what is not copied is counted as shed");
   const probed = (await stage.probe.ask()).received;

@@ -83,6 +83,60 @@ test("ovs-vswitchd restarted: forwarding is back no later than without a control
   await stage.inStep(4);
 }, 120_000);
 
+test("ovs-vswitchd restarted with flow-restore-wait: our flows are back while it is set, it is the operator's to clear, and the gap is that of a network without us", async () => {
+  await using stage = await attached();
+  const { live, twin } = stage.fabric;
+  const waiting = async (network: typeof live): Promise<string> => network.ovs.vsctl("--if-exists", "get", "open_vswitch", ".", "other_config:flow-restore-wait");
+  /** As ovs-ctl does it: set, restart, flows back, cleared. `restored` is awaited before that. */
+  const restart = async (network: typeof live, restored: () => Promise<void>): Promise<void> => {
+    await network.ovs.vsctl("--no-wait", "set", "open_vswitch", ".", "other_config:flow-restore-wait=true");
+    await network.ovs.stopVswitchd();
+    await network.ovs.startVswitchd();
+    for (const [bridge, flows] of Object.entries(network.built.flows)) {
+      const put = async (): Promise<boolean> => (await network.ovs.capsule.run("ovs-ofctl", ["-O", "OpenFlow13", "add-flows", bridge, "-"], { input: flows.join("\n"), mayFail: true })).code === 0;
+      await waitFor(put, `${bridge} takes the operator's flows`);
+    }
+    await restored();
+    expect(await waiting(network)).toBe('"true"');
+    await network.ovs.vsctl("--no-wait", "remove", "open_vswitch", ".", "other_config", "flow-restore-wait");
+  };
+  /** The longest gap from the restart on, once packets arrive again. */
+  const gap = async (probe: typeof stage.probe): Promise<number> => {
+    const first = await probe.ask();
+    let longest = first.longestGapMs;
+    await waitFor(async () => {
+      const { longestGapMs, received } = await probe.ask();
+      longest = Math.max(longest, longestGapMs);
+      return received > first.received + 500;
+    }, "the probe arrives again", 30_000);
+    return longest;
+  };
+  const ours = async (bridge: string): Promise<string[]> =>
+    (await live.ovs.capsule.run("ovs-ofctl", ["-O", "OpenFlow13", "dump-flows", bridge, "cookie=0x5348000000000000/0xffff000000000000"], { mayFail: true })).stdout.split("\n").filter((line) => line.includes("table=242") || line.includes("table=0")).map((line) => line.replace(/(duration|n_packets|n_bytes)=[^ ,]*, ?/g, "").trim()).sort();
+  const bridges = ["l1", "l2", "s1", "s2"];
+  const before = await Promise.all(bridges.map(ours));
+  expect(before.every((flows) => flows.length > 0)).toBe(true);
+  await stage.probe.ask();
+  const began = performance.now();
+  await restart(live, () => waitFor(async () => JSON.stringify(await Promise.all(bridges.map(ours))) === JSON.stringify(before), "our flows are back while flow-restore-wait is set", 20_000));
+  const tookMs = performance.now() - began;
+  const withUs = await gap(stage.probe);
+  const absent = await startProbe(twin, "h2", "h4", 1_000, 60);
+  try {
+    await waitFor(async () => (await absent.receiver.ask()).received > 200, "the probe arrives without a controller");
+    const twinBegan = performance.now();
+    // The operator of the twin clears it no sooner than live's did: what is left is the gap beyond the operator's own waiting.
+    await restart(twin, () => elapse(Math.max(0, tookMs - (performance.now() - twinBegan))));
+    const without = await gap(absent.receiver);
+    expect(withUs).toBeLessThanOrEqual(without + 250);
+  } finally {
+    absent.sender.kill();
+    await absent.receiver.stop();
+  }
+  expect(await waiting(live)).toBe("");
+  await stage.inStep(4);
+}, 120_000);
+
 test("garbage at every port leaves everything else running", async () => {
   await using stage = await attached({ config: "openflow: { listen: 'ptcp:6653:127.0.0.1' }" });
   const script = [

@@ -1,6 +1,6 @@
 /** What counter readings say about a port's copies. */
 import fc from "fast-check";
-import { PortAccounts, type CopyMode, type PortAccount } from "./account.js";
+import { PortAccounts, type Asked, type CopyMode, type PortAccount } from "./account.js";
 
 const settleMs = 2_500;
 interface Step {
@@ -8,21 +8,24 @@ interface Step {
   readonly received?: number;
   readonly copied?: number;
   readonly mode?: CopyMode;
-  readonly ratio?: number;
+  readonly asked?: "nothing" | { readonly selected: number; readonly notChosen?: number; readonly ageS?: number };
   readonly lagMs?: number;
 }
 const bigint = (value: number | undefined): bigint | undefined => (value === undefined ? undefined : BigInt(value));
 
+const askedOf = (asked: Step["asked"], tMs: number): Asked =>
+  typeof asked !== "object" ? (asked ?? "all") : { selected: BigInt(asked.selected), notChosen: BigInt(asked.notChosen ?? 0), ageS: asked.ageS ?? 100 + tMs / 1_000 };
+
 function account(steps: readonly Step[]): PortAccount {
   const accounts = new PortAccounts(settleMs);
-  for (const { tMs, received, copied, mode = "on", ratio, lagMs = 50 } of steps) {
-    accounts.take({ tMs, received: bigint(received), copied: bigint(copied), receiveDrops: 0n, lagMs, mode, ratio });
+  for (const { tMs, received, copied, mode = "on", asked, lagMs = 50 } of steps) {
+    accounts.take({ tMs, received: bigint(received), copied: bigint(copied), receiveDrops: 0n, lagMs, mode, asked: askedOf(asked, tMs) });
   }
   return accounts.account;
 }
 /** One reading a second. */
 const seconds = (count: number, step: (second: number) => Omit<Step, "tMs">): Step[] => Array.from({ length: count }, (_, i) => ({ tMs: i * 1_000, ...step(i) }));
-const sum = ({ copied, lost, off, shed, notChosen, unknown, underway, surplus }: PortAccount): number => copied + lost + off + shed + notChosen + unknown + underway - surplus;
+const sum = ({ copied, lost, off, shed, unknown, underway, surplus }: PortAccount): number => copied + lost + off + shed + unknown + underway - surplus;
 
 test("copies that are counted later are no loss, within the lag", () => {
   expect(account(seconds(30, (i) => ({ received: i * 1_000, copied: Math.max(0, i * 1_000 - 40) })))).toMatchObject({ selected: 29_000, lost: 0, surplus: 0, ratio: 1 });
@@ -59,8 +62,30 @@ test("copies counted late when copying begins again are no surplus", () => {
   expect(account(steps)).toMatchObject({ selected: 11_000, off: 3_470, lost: 0, surplus: 0, underway: 0 });
 });
 
-test("a fraction: the rest was not chosen", () => {
-  expect(account(seconds(10, (i) => ({ received: i * 100, copied: i * 10, ratio: 0.1 })))).toMatchObject({ lost: 0, surplus: 0, copied: 90, notChosen: 810 });
+test("a part: what nobody asked for, and what was not in the fraction, is no loss; what was selected and not copied is", () => {
+  const part = (copied: number): PortAccount => account(seconds(14, (i) => ({ received: i * 100, copied: Math.min(i, 8) * copied, asked: { selected: Math.min(i, 8) * 10, notChosen: i * 30 } })));
+  expect(part(10)).toMatchObject({ received: 1_300, notAsked: 830, notChosen: 390, selected: 80, copied: 80, lost: 0, surplus: 0, ratio: 1 });
+  expect(part(9)).toMatchObject({ notAsked: 830, notChosen: 390, selected: 80, copied: 72, lost: 8, surplus: 0, ratio: 0.9 });
+  expect(part(11)).toMatchObject({ selected: 80, copied: 88, lost: 0, surplus: 8 });
+});
+
+test("a port that nobody asks for: nothing is selected, nothing lost, whether copying is on, off or shed; a copy of it is surplus", () => {
+  for (const mode of ["on", "off", "shed"] as const) {
+    expect(account(seconds(10, (i) => ({ received: i * 1_000, copied: 0, asked: "nothing", mode })))).toMatchObject({ received: 9_000, notAsked: 9_000, selected: 0, lost: 0, off: 0, shed: 0, underway: 0, ratio: 1 });
+  }
+  expect(account(seconds(12, (i) => ({ received: i * 1_000, copied: Math.min(i, 5) * 3, asked: "nothing" })))).toMatchObject({ selected: 0, copied: 15, surplus: 15, lost: 0 });
+});
+
+test("sessions that come, narrow and go are neither loss nor surplus", () => {
+  const asked = (i: number): Partial<Step> => (i < 5 ? { asked: "nothing" } : i < 10 ? {} : i < 15 ? { asked: { selected: (i - 10) * 100, ageS: i - 9.5 } } : { asked: "nothing" });
+  const copied = (i: number): number => (i < 5 ? 0 : i < 10 ? (i - 5) * 1_000 + 600 : i < 15 ? 5_000 + (i - 10) * 100 : 5_450);
+  const result = account(seconds(25, (i) => ({ received: i * 1_000, copied: copied(i), ...asked(i) })));
+  expect(result).toMatchObject({ received: 24_000, copied: 5_450, selected: 5_450, lost: 0, surplus: 0, underway: 0 });
+});
+
+test("flows that select and were put back begin anew, though their count is not below the last", () => {
+  const steps = seconds(12, (i) => ({ received: i * 1_000, copied: i * 100, asked: i < 2 ? { selected: i * 100, ageS: i + 1 } : { selected: i * 100 + 5, ageS: i - 1.5 } }));
+  expect(account(steps)).toMatchObject({ resets: 1, lost: 0, surplus: 0, unknown: 0 });
 });
 
 test("a restarted switch shows neither loss nor gain", () => {
@@ -89,17 +114,19 @@ test("copies that come late after all take their loss back; more copies than pac
 });
 
 test("every packet ends in one column, whatever the readings", () => {
-  const step = fc.record({ received: fc.nat(1_000), copied: fc.nat(1_000), away: fc.boolean(), reset: fc.boolean(), mode: fc.constantFrom<CopyMode>("on", "off", "shed"), gapMs: fc.nat(4_000) });
+  const step = fc.record({ received: fc.nat(1_000), copied: fc.nat(1_000), away: fc.boolean(), reset: fc.boolean(), mode: fc.constantFrom<CopyMode>("on", "off", "shed"), asks: fc.constantFrom("all", "part", "nothing"), gapMs: fc.nat(4_000) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (raw) => {
-      let [received, copied, tMs] = [0, 0, 0];
+      let [received, copied, selected, tMs] = [0, 0, 0, 0];
       const steps = raw.map((one): Step => {
         tMs += one.gapMs;
-        [received, copied] = one.reset ? [0, 0] : [received + one.received, copied + one.copied];
-        return one.away ? { tMs, received, mode: one.mode } : { tMs, received, copied, mode: one.mode };
+        [received, copied, selected] = one.reset ? [0, 0, 0] : [received + one.received, copied + one.copied, selected + (one.received >> 1)];
+        const asks: Partial<Step> = one.asks === "all" ? {} : { asked: one.asks === "part" ? { selected, notChosen: selected >> 1 } : "nothing" };
+        return { tMs, received, mode: one.mode, ...asks, ...(one.away ? {} : { copied }) };
       });
       const result = account(steps);
       expect(result.selected).toBe(sum(result));
+      expect(result.received).toBe(result.notAsked + result.notChosen + result.selected);
       expect(result.lost).toBeGreaterThanOrEqual(0);
     }),
   );

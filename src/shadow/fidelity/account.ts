@@ -1,6 +1,6 @@
 /**
  * The account of one edge port's copies: every packet that came in ends in one of the columns. Pure; it is given counter
- * readings and says what they mean.
+ * readings and says what they mean. It goes by what was asked for: packets that no session asks for are not asked, never lost.
  *
  * The switch counts a packet into the shadow a little later than into the live port (see `Reading.lagMs`). So the shortfall of one
  * reading says nothing yet; what stays short over `settleMs` is lost. While copying was off or shed it is off or shed instead.
@@ -8,6 +8,17 @@
 
 /** What was asked for the port's copies when a reading was taken. */
 export type CopyMode = "on" | "off" | "shed";
+
+/** What sessions ask for of a port whose packets the switch selects one by one; counters of the flows that select. */
+export interface AskedPart {
+  /** Packets that at least one session selected, each counted once. */
+  readonly selected: bigint;
+  /** Packets that a session asked for and whose connection was not in the fraction. With several such sessions one packet may count more than once. */
+  readonly notChosen: bigint;
+  /** How long the counters have been there, in s: younger than before means that they began anew. */
+  readonly ageS: number;
+}
+export type Asked = "all" | "nothing" | AskedPart;
 
 /** One reading of the counters of a port, all taken at one moment. A counter that could not be read is undefined. */
 export interface Reading {
@@ -21,13 +32,22 @@ export interface Reading {
   /** By how much `copied` may be older than `received`, in ms. */
   readonly lagMs: number;
   readonly mode: CopyMode;
-  /** The fraction of whole connections that is copied, 0 to 1; undefined: all. With a fraction a missing packet may be one not chosen. */
-  readonly ratio?: number | undefined;
+  /** What is asked of the port; undefined: all. While copying is off nobody selects: whoever asks for anything of the port is told of all that came. */
+  readonly asked?: Asked | undefined;
 }
 
-/** Totals since the account was opened, in packets: selected = copied + lost + off + shed + notChosen + unknown + underway - surplus. */
+/**
+ * Totals since the account was opened, in packets: received = notAsked + notChosen + selected, and
+ * selected = copied + lost + off + shed + unknown + underway - surplus.
+ */
 export interface PortAccount {
   /** Came in by the live port. */
+  readonly received: number;
+  /** No session asked for them; also what was not copied in the second in which the sessions changed. */
+  readonly notAsked: number;
+  /** A session asked for them, and their connections were not in its fraction. */
+  readonly notChosen: number;
+  /** Were to be copied. */
   readonly selected: number;
   readonly copied: number;
   /** Should have been copied, and was not. */
@@ -36,15 +56,13 @@ export interface PortAccount {
   readonly off: number;
   /** Not copied, because the budget shed the copy. */
   readonly shed: number;
-  /** Not copied, because their connections were not among the fraction chosen. */
-  readonly notChosen: number;
   /** Came in, and not judged yet; below 0 when copies were counted first. */
   readonly underway: number;
   /** More copies than packets: duplicated on the way. */
   readonly surplus: number;
-  /** Packets the live switch dropped at reception; they are not among the selected. */
+  /** Packets the live switch dropped at reception; they are not among the received. */
   readonly receiveDrops: number;
-  /** Times a counter began anew (a restarted switch, a port made again, a bridge away). */
+  /** Times a counter began anew (a restarted switch, a port made again, a bridge away, flows that select put back). */
   readonly resets: number;
   /** Packets not judged yet when a counter began anew: nobody counted their fate. */
   readonly unknown: number;
@@ -52,7 +70,7 @@ export interface PortAccount {
   readonly ratio: number;
 }
 
-type Excuse = "off" | "shed" | "notChosen";
+type Excuse = "off" | "shed" | "notAsked";
 
 interface Shortfall {
   readonly tMs: number;
@@ -74,7 +92,7 @@ export class PortAccounts {
   private short = 0;
   /** Packets of the last excused reading whose copies may still be counted. */
   private doubt: { readonly column: Excuse; packets: number } | undefined;
-  private readonly totals = { selected: 0, copied: 0, lost: 0, off: 0, shed: 0, notChosen: 0, surplus: 0, receiveDrops: 0, resets: 0, unknown: 0 };
+  private readonly totals = { received: 0, notAsked: 0, notChosen: 0, copied: 0, lost: 0, off: 0, shed: 0, surplus: 0, receiveDrops: 0, resets: 0, unknown: 0 };
 
   /** `settleMs`: how long packets must stay missing to be lost. */
   constructor(settleMs: number) {
@@ -91,28 +109,42 @@ export class PortAccounts {
     }
     this.last = reading;
     if (before?.received === undefined || before.copied === undefined) return;
-    if (reading.received < before.received || reading.copied < before.copied) {
+    const [now, then] = [reading.asked ?? "all", before.asked ?? "all"];
+    if (reading.received < before.received || reading.copied < before.copied || isYounger(now, then)) {
       this.beginAnew();
       return;
     }
     const came = Number(reading.received - before.received);
     const copies = Number(reading.copied - before.copied);
-    this.totals.receiveDrops += Math.max(0, Number((reading.receiveDrops ?? 0n) - (before.receiveDrops ?? 0n)));
-    this.totals.selected += came;
-    this.totals.copied += copies;
-    // A reading at either end of which copying was not on explains what is missing between them.
+    const { totals } = this;
+    totals.receiveDrops += Math.max(0, Number((reading.receiveDrops ?? 0n) - (before.receiveDrops ?? 0n)));
+    totals.received += came;
+    totals.copied += copies;
+    // A reading at either end of which copying was not on explains what is missing between them; so does one in which the sessions changed.
     const mode = reading.mode === "on" ? before.mode : reading.mode;
-    const inLag = Math.min(came, Math.ceil((came * Math.max(reading.lagMs, before.lagMs)) / Math.max(1, reading.tMs - before.tMs)));
-    const column = mode !== "on" ? mode : Math.min(reading.ratio ?? 1, before.ratio ?? 1) < 1 ? "notChosen" : undefined;
-    if (column === undefined) this.short += came - copies;
-    else this.excuse(column, came - copies, inLag);
-    this.judge(reading.tMs, inLag);
+    const lagOf = (packets: number): number => Math.min(packets, Math.ceil((packets * Math.max(reading.lagMs, before.lagMs)) / Math.max(1, reading.tMs - before.tMs)));
+    if (now === "nothing" && then === "nothing") {
+      // Copies that come all the same are more than was asked for.
+      totals.notAsked += came;
+      this.short -= copies;
+    } else if (mode !== "on") this.excuse(mode, came - copies, lagOf(came));
+    else if (kindOf(now) !== kindOf(then)) this.excuse("notAsked", came - copies, lagOf(came));
+    else if (typeof now === "object" && typeof then === "object") {
+      const selected = Number(now.selected - then.selected);
+      const notChosen = Math.max(0, Math.min(came - selected, Number(now.notChosen - then.notChosen)));
+      totals.notChosen += notChosen;
+      // Below 0 for a moment when the port's counter was read before the flow's; it evens out with the next reading.
+      totals.notAsked += came - selected - notChosen;
+      this.short += selected - copies;
+    } else this.short += came - copies;
+    this.judge(reading.tMs, lagOf(typeof now === "object" && typeof then === "object" ? Math.max(0, Number(now.selected - then.selected)) : came));
   }
 
   /** The account as it stands. */
   get account(): PortAccount {
-    const { copied, lost, surplus } = this.totals;
-    return { ...this.totals, underway: this.short - lost + surplus, ratio: copied + lost === 0 ? 1 : copied / (copied + lost) };
+    const { totals } = this;
+    const { received, notAsked, notChosen, copied, lost, surplus } = totals;
+    return { ...totals, selected: received - notAsked - notChosen, underway: this.short - lost + surplus, ratio: copied + lost === 0 ? 1 : copied / (copied + lost) };
   }
 
   /** Missing packets with a reason, and those that were underway before. Up to `inLag` of them may have copies that are counted later. */
@@ -154,4 +186,11 @@ export class PortAccounts {
     this.short = totals.lost - totals.surplus;
     this.window = [];
   }
+}
+
+const kindOf = (asked: Asked): string => (typeof asked === "object" ? "part" : asked);
+
+/** Whether the counters of what is asked began anew between two readings. */
+function isYounger(now: Asked, then: Asked): boolean {
+  return typeof now === "object" && typeof then === "object" && (now.ageS < then.ageS || now.selected < then.selected || now.notChosen < then.notChosen);
 }

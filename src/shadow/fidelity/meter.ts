@@ -8,7 +8,7 @@ import { PortAccounts, type CopyMode, type PortAccount, type Reading } from "./a
 import type { Sample } from "./sample.js";
 
 /** Counters of one port, both ends read together. */
-export type Counters = Pick<Reading, "received" | "copied" | "receiveDrops">;
+export type Counters = Pick<Reading, "received" | "copied" | "receiveDrops" | "asked">;
 
 export interface FidelityParts {
   /** Counters of all replicated ports now, by "bridge:ofport". */
@@ -16,8 +16,6 @@ export interface FidelityParts {
   /** Resolves when the switch has brought its patch ports' counters up to date; rejects where it can't be asked. */
   readonly flushCounters: () => Promise<void>;
   readonly mode: () => CopyMode;
-  /** The fraction of connections that is copied of a port, 0 to 1; 1 or undefined: all. */
-  readonly ratio?: (port: string) => number | undefined;
   readonly sink: ObservationSink;
   readonly nowMs: () => number;
   readonly epochMs: () => number;
@@ -38,6 +36,8 @@ export interface Alert {
 /** The account of a port with what the last samples of its packets showed. */
 export interface MeasuredPort extends PortAccount {
   readonly port: string;
+  /** What sessions ask of the port now. */
+  readonly asked: "all" | "part" | "nothing";
   readonly sample: Sample | undefined;
   readonly alert: Alert | undefined;
 }
@@ -59,6 +59,7 @@ interface Followed {
   readonly accounts: PortAccounts;
   readonly recent: { readonly copied: number; readonly lost: number }[];
   good: number;
+  asked: MeasuredPort["asked"];
   alert: Alert | undefined;
   sample: Sample | undefined;
   /** The account at the last look. */
@@ -102,7 +103,7 @@ export class FidelityMeter {
 
   /** All replicated ports by name, as of the last look. */
   measured(): MeasuredPort[] {
-    return [...this.ports].sort(([x], [y]) => (x < y ? -1 : 1)).map(([port, { accounts, sample, alert }]) => ({ port, ...accounts.account, sample, alert }));
+    return [...this.ports].sort(([x], [y]) => (x < y ? -1 : 1)).map(([port, { accounts, asked, sample, alert }]) => ({ port, ...accounts.account, asked, sample, alert }));
   }
 
   /** How old the last complete look is, in ms; undefined before the first. */
@@ -132,9 +133,10 @@ export class FidelityMeter {
     const mode = parts.mode();
     for (const port of this.ports.keys()) if (!counters.has(port)) this.ports.delete(port);
     for (const [port, counter] of counters) {
-      const followed = this.ports.get(port) ?? { accounts: new PortAccounts(settleMs), recent: [], good: 0, alert: undefined, sample: undefined, before: undefined };
+      const followed: Followed = this.ports.get(port) ?? { accounts: new PortAccounts(settleMs), recent: [], good: 0, asked: "all", alert: undefined, sample: undefined, before: undefined };
       this.ports.set(port, followed);
-      followed.accounts.take({ ...counter, tMs, lagMs: lagMs + (tMs - startMs), mode, ratio: parts.ratio?.(port) });
+      followed.accounts.take({ ...counter, tMs, lagMs: lagMs + (tMs - startMs), mode });
+      followed.asked = typeof counter.asked === "object" ? "part" : (counter.asked ?? "all");
       this.tell(port, followed, this.lastMs === undefined ? lookIntervalMs : tMs - this.lastMs, mode);
     }
     this.lastMs = tMs;
@@ -144,7 +146,7 @@ export class FidelityMeter {
     const { account } = followed.accounts;
     const before = followed.before ?? account;
     followed.before = account;
-    const grown = (key: "selected" | "copied" | "lost" | "off" | "shed" | "notChosen" | "surplus" | "receiveDrops"): number => account[key] - before[key];
+    const grown = (key: "received" | "notAsked" | "notChosen" | "selected" | "copied" | "lost" | "off" | "shed" | "surplus" | "receiveDrops"): number => account[key] - before[key];
     const { sample } = followed;
     const tMs = this.parts.epochMs() - windowMs;
     this.parts.sink.observe({
@@ -153,6 +155,8 @@ export class FidelityMeter {
       side: "shadow",
       subject: { kind: "port", name: port },
       values: {
+        "fidelity.received": grown("received"),
+        "fidelity.notAsked": grown("notAsked"),
         "fidelity.selected": grown("selected"),
         "fidelity.copied": grown("copied"),
         "fidelity.lost": grown("lost"),

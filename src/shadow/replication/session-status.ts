@@ -2,7 +2,8 @@
 import { portKey } from "../../network/model.js";
 import { readCookie, table } from "../../network/pipeline.js";
 import { readReplicateSerial } from "./flows.js";
-import type { BridgePlan, ReplicationPlan } from "./plan.js";
+import type { BridgePlan, PlannedSession, ReplicationPlan } from "./plan.js";
+import type { Asked } from "../fidelity/account.js";
 import type { Session } from "../../config/session-schema.js";
 
 export interface SessionPortCount {
@@ -59,4 +60,46 @@ function byFlows(session: Session, bridge: BridgePlan, counts: BridgeCounts): Co
   if (planned === undefined) return [];
   const totals = countsByFlow(counts);
   return [...planned.selections.keys()].map((edge) => ({ edge, by: "flows", selected: totals.get(`${planned.index} ${edge}`) ?? 0 }));
+}
+
+/** A flow as a switch counts it, with the time since it was put there. */
+export interface CountedFlow {
+  readonly tableId: number;
+  readonly cookie: bigint;
+  readonly packetCount: bigint;
+  readonly durationSec: number;
+  readonly durationNsec: number;
+}
+
+const isAll = ({ session, selections }: PlannedSession, edge: number): boolean => session.percent === 100 && selections.get(edge) === "all";
+
+/** Whether somebody has to count flows to know what is asked of a bridge's ports. */
+export const selectsParts = (plan: BridgePlan): boolean => plan.sessions.some(({ selections }) => [...selections.keys()].some((edge) => !plan.sessions.some((one) => isAll(one, edge))));
+
+/**
+ * What is asked of each edge port of a bridge. `flows`: those of tables 244 and 247. Session 0's flows of table 247 are met by a
+ * packet once, however many sessions select it; what a fraction left out is what met the session in 244 and not in 247.
+ */
+export function askedOf(plan: BridgePlan, flows: readonly CountedFlow[]): Map<number, Asked> {
+  const count = new Map<string, { packets: bigint; ageS: number }>();
+  for (const { tableId, cookie, packetCount, durationSec, durationNsec } of flows) {
+    const owner = readCookie(cookie);
+    if (owner?.kind !== "replicate") continue;
+    const { index, edge } = readReplicateSerial(owner.serial);
+    const key = `${tableId} ${index} ${edge}`;
+    const sum = count.get(key) ?? { packets: 0n, ageS: Infinity };
+    count.set(key, { packets: sum.packets + packetCount, ageS: Math.min(sum.ageS, durationSec + durationNsec / 1e9) });
+  }
+  const packets = (tableId: number, index: number, edge: number): bigint => count.get(`${tableId} ${index} ${edge}`)?.packets ?? 0n;
+  return new Map(
+    plan.edges.map(({ ofport: edge }): [number, Asked] => {
+      const sessions = plan.sessions.filter(({ selections }) => selections.has(edge));
+      if (plan.mirrored.has(edge) || sessions.some((one) => isAll(one, edge))) return [edge, "all"];
+      if (sessions.length === 0) return [edge, "nothing"];
+      const left = sessions.filter(({ session }) => session.percent < 100).map(({ index }) => packets(table.select, index, edge) - packets(table.copy, index, edge));
+      // The two tables are not read at one moment of the switch: below 0 is none.
+      const notChosen = left.reduce((sum, one) => sum + (one > 0n ? one : 0n), 0n);
+      return [edge, { selected: packets(table.copy, 0, edge), notChosen, ageS: count.get(`${table.copy} 0 ${edge}`)?.ageS ?? 0 }];
+    }),
+  );
 }

@@ -42,16 +42,21 @@ export interface WatchFidelityResponse {
   now: ListFidelityResponse | undefined;
 }
 
-/** Packets since the controller attached: selected = copied + lost + off + shed + not_chosen + unknown + underway - surplus. */
+/**
+ * Packets since the controller attached: received = not_asked + not_chosen + selected, and
+ * selected = copied + lost + off + shed + unknown + underway - surplus.
+ */
 export interface MeasuredPort {
   /** "bridge:ofport" */
   port: string;
+  /** Were to be copied; what many sessions select counts once. */
   selected: number;
   copied: number;
   lost: number;
   off: number;
   shed: number;
   notChosen: number;
+  /** Below 0 when copies were counted first and then a counter began anew. */
   unknown: number;
   /** Not judged yet; below 0 when copies were counted first. */
   underway: number;
@@ -66,6 +71,12 @@ export interface MeasuredPort {
     | undefined;
   /** Why there is an alert; empty when there is none. */
   alert: string;
+  /** Came in by the live port. */
+  received: number;
+  /** No session asked for them. Below 0 for a moment when counters of different age were read. */
+  notAsked: number;
+  /** What sessions ask of the port now: "all", "part" or "nothing". */
+  asked: string;
 }
 
 export interface CopySample {
@@ -418,6 +429,9 @@ function createBaseMeasuredPort(): MeasuredPort {
     ratio: 0,
     sample: undefined,
     alert: "",
+    received: 0,
+    notAsked: 0,
+    asked: "",
   };
 }
 
@@ -427,7 +441,7 @@ export const MeasuredPort: MessageFns<MeasuredPort> = {
       writer.uint32(10).string(message.port);
     }
     if (message.selected !== 0) {
-      writer.uint32(16).uint64(message.selected);
+      writer.uint32(16).int64(message.selected);
     }
     if (message.copied !== 0) {
       writer.uint32(24).uint64(message.copied);
@@ -445,7 +459,7 @@ export const MeasuredPort: MessageFns<MeasuredPort> = {
       writer.uint32(56).uint64(message.notChosen);
     }
     if (message.unknown !== 0) {
-      writer.uint32(64).uint64(message.unknown);
+      writer.uint32(64).int64(message.unknown);
     }
     if (message.underway !== 0) {
       writer.uint32(72).int64(message.underway);
@@ -467,6 +481,15 @@ export const MeasuredPort: MessageFns<MeasuredPort> = {
     }
     if (message.alert !== "") {
       writer.uint32(122).string(message.alert);
+    }
+    if (message.received !== 0) {
+      writer.uint32(128).uint64(message.received);
+    }
+    if (message.notAsked !== 0) {
+      writer.uint32(136).int64(message.notAsked);
+    }
+    if (message.asked !== "") {
+      writer.uint32(146).string(message.asked);
     }
     return writer;
   },
@@ -497,7 +520,7 @@ export const MeasuredPort: MessageFns<MeasuredPort> = {
               break;
             }
 
-            message.selected = longToNumber(reader.uint64());
+            message.selected = longToNumber(reader.int64());
             continue;
           }
           case 3: {
@@ -545,7 +568,7 @@ export const MeasuredPort: MessageFns<MeasuredPort> = {
               break;
             }
 
-            message.unknown = longToNumber(reader.uint64());
+            message.unknown = longToNumber(reader.int64());
             continue;
           }
           case 9: {
@@ -604,6 +627,30 @@ export const MeasuredPort: MessageFns<MeasuredPort> = {
             message.alert = reader.string();
             continue;
           }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.received = longToNumber(reader.uint64());
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.notAsked = longToNumber(reader.int64());
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.asked = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -641,6 +688,13 @@ export const MeasuredPort: MessageFns<MeasuredPort> = {
       ratio: isSet(object.ratio) ? globalThis.Number(object.ratio) : 0,
       sample: isSet(object.sample) ? CopySample.fromJSON(object.sample) : undefined,
       alert: isSet(object.alert) ? globalThis.String(object.alert) : "",
+      received: isSet(object.received) ? globalThis.Number(object.received) : 0,
+      notAsked: isSet(object.notAsked)
+        ? globalThis.Number(object.notAsked)
+        : isSet(object.not_asked)
+        ? globalThis.Number(object.not_asked)
+        : 0,
+      asked: isSet(object.asked) ? globalThis.String(object.asked) : "",
     };
   },
 
@@ -691,6 +745,15 @@ export const MeasuredPort: MessageFns<MeasuredPort> = {
     if (message.alert !== "") {
       obj.alert = message.alert;
     }
+    if (message.received !== 0) {
+      obj.received = Math.round(message.received);
+    }
+    if (message.notAsked !== 0) {
+      obj.notAsked = Math.round(message.notAsked);
+    }
+    if (message.asked !== "") {
+      obj.asked = message.asked;
+    }
     return obj;
   },
 
@@ -716,6 +779,9 @@ export const MeasuredPort: MessageFns<MeasuredPort> = {
       ? CopySample.fromPartial(object.sample)
       : undefined;
     message.alert = object.alert ?? "";
+    message.received = object.received ?? 0;
+    message.notAsked = object.notAsked ?? 0;
+    message.asked = object.asked ?? "";
     return message;
   },
 };

@@ -88,6 +88,8 @@ export interface PortFidelity {
   port: string;
   selected: number;
   copied: number;
+  /** Came in by the port, asked for or not. */
+  received: number;
 }
 
 export interface GetTopologyRequest {
@@ -1292,7 +1294,7 @@ export const SflowStatus: MessageFns<SflowStatus> = {
 };
 
 function createBasePortFidelity(): PortFidelity {
-  return { port: "", selected: 0, copied: 0 };
+  return { port: "", selected: 0, copied: 0, received: 0 };
 }
 
 export const PortFidelity: MessageFns<PortFidelity> = {
@@ -1305,6 +1307,9 @@ export const PortFidelity: MessageFns<PortFidelity> = {
     }
     if (message.copied !== 0) {
       writer.uint32(24).uint64(message.copied);
+    }
+    if (message.received !== 0) {
+      writer.uint32(32).uint64(message.received);
     }
     return writer;
   },
@@ -1346,6 +1351,14 @@ export const PortFidelity: MessageFns<PortFidelity> = {
             message.copied = longToNumber(reader.uint64());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.received = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1363,6 +1376,7 @@ export const PortFidelity: MessageFns<PortFidelity> = {
       port: isSet(object.port) ? globalThis.String(object.port) : "",
       selected: isSet(object.selected) ? globalThis.Number(object.selected) : 0,
       copied: isSet(object.copied) ? globalThis.Number(object.copied) : 0,
+      received: isSet(object.received) ? globalThis.Number(object.received) : 0,
     };
   },
 
@@ -1377,6 +1391,9 @@ export const PortFidelity: MessageFns<PortFidelity> = {
     if (message.copied !== 0) {
       obj.copied = Math.round(message.copied);
     }
+    if (message.received !== 0) {
+      obj.received = Math.round(message.received);
+    }
     return obj;
   },
 
@@ -1388,6 +1405,7 @@ export const PortFidelity: MessageFns<PortFidelity> = {
     message.port = object.port ?? "";
     message.selected = object.selected ?? 0;
     message.copied = object.copied ?? 0;
+    message.received = object.received ?? 0;
     return message;
   },
 };
