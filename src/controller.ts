@@ -108,6 +108,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
   private promotedByUs = false;
   private wantsCopies: boolean;
   private shedWhy: string | undefined;
+  /** Trials that need copies at this moment. */
+  private trials = 0;
   private detaching = false;
   private readonly fidelityBase = new Map<string, { readonly selected: bigint; readonly copied: bigint }>();
   /** The hosts that reached each other when live was last whole: what a promotion has to restore. */
@@ -470,8 +472,23 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.applyCopying();
   }
 
+  /**
+   * Copies while `body` runs, also when they are shed: a trial has to see what comes, and what it proves is what ends the
+   * pressure. Not when copying is switched off or did harm.
+   */
+  async withCopies<T>(body: () => Promise<T>): Promise<T> {
+    this.trials++;
+    if (this.shedWhy !== undefined) this.applyCopying();
+    try {
+      return await body();
+    } finally {
+      this.trials--;
+      if (this.shedWhy !== undefined) this.applyCopying();
+    }
+  }
+
   private applyCopying(): void {
-    this.shadow.setMode({ replicating: this.wantsCopies && this.stoppedCopying === undefined && this.shedWhy === undefined });
+    this.shadow.setMode({ replicating: this.wantsCopies && this.stoppedCopying === undefined && (this.shedWhy === undefined || this.trials > 0) });
   }
 
   private bridgeOf(replicaPort: string): string {

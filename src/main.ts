@@ -109,14 +109,14 @@ class Daemon {
     this.changes = new ChangeManager({
       history,
       trial: (change) =>
-        runTrial(change, {
+        controller.withCopies(() => runTrial(change, {
           shadow: controller.shadow,
           streamsBefore: (victim) => this.defence?.streamsBefore(victim) ?? new Set(),
           selected: async () => (await controller.fidelity()).reduce((sum, port) => sum + port.selected, 0),
           limits: attack,
           trialMs: attack.trialMs,
           nowMs: Date.now,
-        }),
+        })),
       apply: () => controller.overlaysChanged(),
       verify: (change) => this.verify(change),
       nowMs: Date.now,

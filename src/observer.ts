@@ -69,7 +69,10 @@ export class Observer implements ObservationSink {
       nowMs,
     });
     this.tcp = tcpConnections === undefined ? undefined : new TcpMonitor(tcpConnections);
-    this.tcp?.on("second", (observations) => observations.forEach((observation) => this.observe(observation)));
+    this.tcp?.on("second", (observations, opened) => {
+      this.learned.opened(nowMs(), opened);
+      for (const observation of observations) this.observe(observation);
+    });
     this.tcp?.on("failure", (device, why) => log.warn({ device, why }, "a capture ended; trying again"));
     controller.on("converged", () => this.tcp?.setDevices(controller.shadow.taps));
     controller.on("network", (network) => this.feed.update(network));

@@ -137,7 +137,8 @@ export class Recorder {
       this.shadowIsDue = true;
       this.tables("live", bridge, digestTables(follower.currentFlows()));
     }
-    this.forgetBridges(new Set(bridges));
+    this.forgetBridges("live", new Set(bridges));
+    this.forgetBridges("shadow", new Set(controller.shadow.network.bridges.keys()));
     if (!this.shadowIsDue && nowMs() - this.shadowLookedAtMs < lookAnywayMs) return;
     this.shadowIsDue = false;
     this.shadowLookedAtMs = nowMs();
@@ -164,12 +165,12 @@ export class Recorder {
   }
 
   /** Bridges that left the model have no tables any more. */
-  private forgetBridges(bridges: ReadonlySet<string>): void {
-    const { live } = this.digests;
-    for (const subject of [...live.keys()]) {
+  private forgetBridges(side: Side, bridges: ReadonlySet<string>): void {
+    const known = this.digests[side];
+    for (const subject of [...known.keys()]) {
       if (bridges.size === 0 || bridges.has(subject.slice(0, subject.lastIndexOf("/")))) continue;
-      live.delete(subject);
-      this.record("tables", "live", subject, gone);
+      known.delete(subject);
+      this.record("tables", side, subject, gone);
     }
   }
 

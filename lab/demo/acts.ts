@@ -5,6 +5,7 @@ import { adapterBridge, edge, shadowBridge } from "../../src/shadow/names.js";
 import { differences, snapshot } from "../compare.js";
 import { injectHostile, sniffDevice, sniffHost, replay, startWebServer, synFlood, webLoad, type SniffCount } from "../traffic.js";
 import { elapse, waitFor } from "../wait.js";
+import { observations } from "./observations.js";
 import type { Stage } from "./stage.js";
 
 const atMost = (value: number, limit: number, unit = ""): { text: string; ok: boolean } => ({ text: `at most ${limit}${unit}`, ok: value <= limit });
@@ -315,6 +316,7 @@ export const acts = [
   { name: "Attach", run: attach },
   { name: "Shadow", run: shadow },
   { name: "Topology change", run: topologyChange },
+  { name: "Observations", run: observations },
   { name: "Attack", run: attack },
   { name: "Link failure", run: linkFailure },
   { name: "Spines die", run: spinesDie },

@@ -72,6 +72,7 @@ async function fromPcap(file: string): Promise<number> {
         else notSflow++;
       }
     }
+    stream.check();
     if (stream.incomplete > 0) process.stderr.write(`sflow-json: the capture ends within a record\n`);
   } catch (error) {
     if (!(error instanceof WireError)) throw error;

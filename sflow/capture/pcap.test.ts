@@ -34,6 +34,21 @@ test("what is no capture, and a record longer than any, is refused", () => {
   expect(() => new PcapStream().push(long)).toThrow(/record of 2147483647 bytes/);
 });
 
+test("what was read before an error is given, and the error comes after it", () => {
+  const first = 24 + 16 + capture.readUInt32LE(24 + 8);
+  const broken = Buffer.from(capture);
+  broken.writeUInt32LE(0x7fffffff, first + 8);
+  const stream = new PcapStream();
+  expect(stream.push(broken)).toHaveLength(1);
+  expect(() => stream.check()).toThrow(new RegExp(`record of 2147483647 bytes`));
+  expect(() => stream.push(Buffer.alloc(1))).toThrow(WireError);
+  const section = asPcapng(true);
+  const longBlock = Buffer.from("0600000003000000", "hex"); // 3 bytes long: no multiple of 4
+  const stream2 = new PcapStream();
+  expect(stream2.push(Buffer.concat([section, longBlock, Buffer.alloc(8)])).length).toBe(inPieces(capture, capture.length).length);
+  expect(() => stream2.check()).toThrow(/block of 3 bytes/);
+});
+
 /** The same capture as editcap would write it: `little` says the byte order. */
 function asPcapng(little: boolean): Buffer {
   const u32 = (...values: number[]): Buffer => {
@@ -69,7 +84,9 @@ test("pcapng cut or changed anywhere gives packets or a WireError", () => {
       const changed = Buffer.from(bytes);
       changed[at] = (changed[at] ?? 0) ^ flip;
       try {
-        new PcapStream().push(changed);
+        const stream = new PcapStream();
+        stream.push(changed);
+        stream.check();
       } catch (error) {
         if (!(error instanceof WireError)) throw error;
       }

@@ -5,10 +5,10 @@ import { isPcapng, PcapngReader } from "./pcapng.js";
 
 export type { CapturedPacket } from "./captured-packet.js";
 
-/** Reads whole records off the front of `bytes`; `used` says how many bytes they were. */
+/** Reads whole records off the front of `bytes`. */
 export interface RecordReader {
-  /** `offset`: of the first byte in the stream, for error messages. Throws WireError. */
-  read(bytes: Buffer, offset: number): { readonly packets: CapturedPacket[]; readonly used: number };
+  /** `offset`: of the first byte in the stream, for error messages. Packets go into `packets` as they are read. Returns how many bytes were used. Throws WireError. */
+  read(bytes: Buffer, offset: number, packets: CapturedPacket[]): number;
 }
 
 const magics: Readonly<Record<number, { readonly little: boolean; readonly perMs: number }>> = {
@@ -24,11 +24,10 @@ const recordHeader = 16;
 class PcapReader implements RecordReader {
   private format: { readonly little: boolean; readonly perMs: number; readonly linkType: number } | undefined;
 
-  read(bytes: Buffer, offset: number): { packets: CapturedPacket[]; used: number } {
-    const packets: CapturedPacket[] = [];
+  read(bytes: Buffer, offset: number, packets: CapturedPacket[]): number {
     let at = 0;
     if (this.format === undefined) {
-      if (bytes.length < fileHeader) return { packets, used: 0 };
+      if (bytes.length < fileHeader) return 0;
       const magic = magics[bytes.readUInt32BE(0)];
       if (magic === undefined) throw new WireError("version", "not a capture", 0);
       this.format = { ...magic, linkType: (magic.little ? bytes.readUInt32LE(20) : bytes.readUInt32BE(20)) & 0xffff };
@@ -44,7 +43,7 @@ class PcapReader implements RecordReader {
       packets.push({ tMs: u32(at) * 1e3 + u32(at + 4) / perMs, frameLength: u32(at + 12), bytes: bytes.subarray(start, start + length), linkType });
       at = start + length;
     }
-    return { packets, used: at };
+    return at;
   }
 }
 
@@ -53,23 +52,41 @@ export class PcapStream {
   private held: Buffer = Buffer.alloc(0);
   private reader: RecordReader | undefined;
   private offset = 0;
+  private failure: WireError | undefined;
 
   /** Bytes of a record that is not complete: at the end of a file, more than 0 says that it was cut off. */
   get incomplete(): number {
     return this.held.length;
   }
 
-  /** Throws WireError when it is not a capture: the stream is then lost. Packets are views of `chunk` where they can be. */
+  /**
+   * Throws WireError where it is not a capture: the stream is then lost. What was read of the same bytes before the error is given
+   * first, and the error thrown by the next call, or by `check`. Packets are views of `chunk` where they can be.
+   */
   push(chunk: Uint8Array): CapturedPacket[] {
+    this.check();
     const bytes = this.held.length === 0 ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength) : Buffer.concat([this.held, chunk]);
     if (bytes.length < 4) {
       this.held = Buffer.from(bytes);
       return [];
     }
     this.reader ??= isPcapng(bytes) ? new PcapngReader() : new PcapReader();
-    const { packets, used } = this.reader.read(bytes, this.offset);
-    this.offset += used;
-    this.held = Buffer.from(bytes.subarray(used));
+    const packets: CapturedPacket[] = [];
+    try {
+      const used = this.reader.read(bytes, this.offset, packets);
+      this.offset += used;
+      this.held = Buffer.from(bytes.subarray(used));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.failure = error;
+      this.held = Buffer.alloc(0);
+      if (packets.length === 0) throw error;
+    }
     return packets;
+  }
+
+  /** Throws what ended the stream, if anything did: to be asked at the end of a file, and after each `push` by those who go on. */
+  check(): void {
+    if (this.failure !== undefined) throw this.failure;
   }
 }

@@ -25,9 +25,8 @@ export class PcapngReader {
   private little = true;
   private interfaces: CaptureInterface[] = [];
 
-  /** Reads whole blocks off the front of `bytes`; `offset` is that of the first byte in the stream. Throws WireError. */
-  read(bytes: Buffer, offset: number): { packets: CapturedPacket[]; used: number } {
-    const packets: CapturedPacket[] = [];
+  /** Reads whole blocks off the front of `bytes`; `offset` is that of the first byte in the stream. Packets go into `packets` as they are read. Returns how many bytes were used. Throws WireError. */
+  read(bytes: Buffer, offset: number, packets: CapturedPacket[]): number {
     let at = 0;
     while (bytes.length - at >= 12) {
       if (bytes.readUInt32BE(at) === sectionHeader) {
@@ -43,7 +42,7 @@ export class PcapngReader {
       if (packet !== undefined) packets.push(packet);
       at += length;
     }
-    return { packets, used: at };
+    return at;
   }
 
   private u16(bytes: Buffer, at: number): number {

@@ -3,12 +3,14 @@ import type { ServerWritableStream } from "@grpc/grpc-js";
 import { diffProfiles, type ProfileDocument } from "../analysis/profile/document.js";
 import type { Observation } from "../base/observation.js";
 import { catalogue } from "../telemetry/features.js";
+import type { Anomalies } from "../telemetry/anomalies.js";
 import type { Observatory } from "../telemetry/observatory.js";
 import type { ObservationServiceServer, Observation as ObservationMessage, Profile as ProfileMessage, WatchObservationsRequest, WatchObservationsResponse, WatchProfileRequest, WatchProfileResponse } from "./generated/ovsshadow/v1/observation.js";
 import { unary } from "./unary.js";
 
 export interface ObservationSurface {
   readonly observatory: Pick<Observatory, "latest" | "watch" | "deviating" | "failure">;
+  readonly anomalies: Pick<Anomalies, "active" | "overflow">;
   /** The profile as of now. */
   readonly profile: () => ProfileDocument;
 }
@@ -88,6 +90,10 @@ export function observationHandlers(surface: ObservationSurface): ObservationSer
     listDeviations: unary(() => ({
       deviations: surface.observatory.deviating.map(({ subject, ...rest }) => ({ kind: subject.kind, subject: subject.name, ...rest })),
       failure: surface.observatory.failure ?? "",
+    })),
+    listAnomalies: unary(() => ({
+      anomalies: surface.anomalies.active().map(({ subject, side, sinceMs, worst: { metric, unit, value, usual, z } }) => ({ kind: subject.kind, subject: subject.name, side, sinceMs, metric, unit, value, usual, z })),
+      overflow: surface.anomalies.overflow,
     })),
     getProfile: unary(() => ({ profile: profileMessage(surface.profile()) })),
     watchProfile: watchProfile(surface),

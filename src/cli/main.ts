@@ -71,6 +71,7 @@ verb("connections", "TCP connections, from the copies", async (options: Connecti
   .addOption(new Option("-n, --limit <count>", "at most this many").default(100).argParser(number))
   .option("-w, --watch", "go on, once a second");
 verb("deviations", "what the shadow does otherwise than live, with mirror loss kept apart", async (options: GlobalOptions) => (await import("./deviations.js")).deviations(options));
+verb("anomalies", "what is out of the ordinary now", async (options: GlobalOptions) => (await import("./anomalies.js")).anomalies(options));
 verb("profile", "the behavioural profile: who uses what, when, how much, and what needs what", async (options: GlobalOptions) => (await import("./profile.js")).profile(options)).option("-w, --watch", "then each change, one line each");
 verb("history", "the past: the network as it was, what happened, how a metric went, what is still kept", async (options: HistoryOptions) => (await import("./history.js")).history(options))
   .option("--at <time>", "topology, tables' digests, predictions, changes and promotion at that moment")

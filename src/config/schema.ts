@@ -55,7 +55,7 @@ const plainSchema = z.strictObject({
         .strictObject({
           enabled: z.boolean().default(true),
           /** Busiest thread, share of one processor. */
-          cpu: ratio.default(0.7),
+          cpu: ratio.default(0.85),
           upcallsPerS: z.number().min(0).default(5_000),
           megaflows: z.number().min(0).default(50_000),
           receiveDropsPerS: z.number().min(0).default(100),

@@ -82,10 +82,16 @@ export const entries = (row: Row | undefined, column: string): ReadonlyMap<strin
 const ovsdbLocal = 65534;
 export const openflowLocal = 0xfffffffe;
 
+/** A bond has several interfaces, in no order; the first by name stands for it. */
+function firstInterface(tables: Tables, interfaces: readonly string[]): string | undefined {
+  if (interfaces.length < 2) return interfaces[0];
+  const name = (uuid: string): string => text(tables.table("Interface").get(uuid), "name") ?? "";
+  return [...interfaces].sort((x, y) => (name(x) < name(y) ? -1 : 1))[0];
+}
+
 function readPort(tables: Tables, uuid: string): PortRow | undefined {
   const port = tables.table("Port").get(uuid);
-  // A bond has several interfaces; its first stands for it here.
-  const interfaceUuid = uuids(port, "interfaces")[0];
+  const interfaceUuid = firstInterface(tables, uuids(port, "interfaces"));
   if (port === undefined || interfaceUuid === undefined) return undefined;
   const device = tables.table("Interface").get(interfaceUuid);
   const ofport = integer(device, "ofport");

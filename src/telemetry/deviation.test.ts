@@ -52,3 +52,20 @@ test("the limit for a rate of false alarms follows the normal tail", () => {
   expect(zForFalseAlarms(1, 1_000)).toBeGreaterThan(zForFalseAlarms(1, 1));
   expect(zForFalseAlarms(1, 1)).toBeCloseTo(4.38, 1);
 });
+
+test("packets that the shadow counts a second late are no difference while a rate changes, and are none of the tolerance while it does not", () => {
+  // 500 packets/s begin within the window: the shadow has counted all but the last 400 ms of them.
+  const rising = { selected: 1_500, copied: 1_300, liveOut: 1_500, shadowOut: 1_300, earlier: { selected: 1_000, liveOut: 1_000 } };
+  expect(deviation(rising, rising)).toMatchObject({ cause: "none", mirrorLoss: 0, deviation: 0 });
+  const steady = { ...rising, earlier: { selected: 1_500, liveOut: 1_500 } };
+  expect(deviation({ ...steady, copied: 1_500 }, { ...steady, copied: 1_500 })).toMatchObject({ cause: "the networks differ" });
+  // At 1,000/s, 300 too many may be what was counted late; 600 of 30 s and 1,000 of 5 s are not.
+  const over = (windowMs: number, surplus: number) => {
+    const packets = windowMs;
+    const sides = { selected: packets, copied: packets, liveOut: packets, shadowOut: packets + surplus, windowMs };
+    return deviation(sides, sides).cause;
+  };
+  expect([over(5_000, 300), over(30_000, 300), over(30_000, 600), over(5_000, 1_000)]).toEqual(["none", "none", "the networks differ", "the networks differ"]);
+  const without = { selected: 1_500, copied: 1_500, liveOut: 1_500, shadowOut: 900, earlier: { selected: 1_000, liveOut: 1_000 } };
+  expect(deviation(without, without)).toMatchObject({ cause: "the networks differ", deviation: -100 / 1_500 });
+});

@@ -15,6 +15,14 @@ export interface BothSides {
   readonly liveOut: number;
   /** The shadow would have given to the hosts. */
   readonly shadowOut: number;
+  /** Length of the window in ms; undefined: counts are taken to be exact at its ends. */
+  readonly windowMs?: number | undefined;
+  /**
+   * The first and the third over a window of the same length that ended a second earlier; undefined: not known, taken for the same. The
+   * shadow's ports count a packet up to about half a second after it passed (Open vSwitch's revalidators add it), so what is between the
+   * two windows of live is no difference. While a rate does not change, the two are alike and nothing is allowed for.
+   */
+  readonly earlier?: { readonly selected: number; readonly liveOut: number } | undefined;
 }
 
 export type Cause = "none" | "mirror loss" | "the networks differ" | "both" | "too little traffic";
@@ -43,23 +51,36 @@ export interface DeviationLimits {
 }
 export const defaultLimits: DeviationLimits = { maxMirrorLoss: 0.001, maxZ: 4, minDeviation: 0.01, minPackets: 100 };
 
-export function deviation({ selected, copied, liveOut, shadowOut }: BothSides, network: BothSides, limits: DeviationLimits = defaultLimits): Deviation {
-  const mirrorLoss = selected > 0 ? Math.max(0, 1 - copied / selected) : undefined;
+/**
+ * How far off, in seconds of traffic, a count may be at an end of a window, one standard deviation: switches are read one after the
+ * other, and add to their counters when they come to it. So 5 s tell what is gross and 30 s what is fine.
+ */
+const jitterS = 0.1;
+const jitter = (packets: number, windowMs: number | undefined): number => (windowMs === undefined ? 0 : (packets / (windowMs / 1_000)) * jitterS);
+
+/** Of all between `x` and `y`, what is nearest to `value`. */
+const nearest = (value: number, x: number, y: number): number => Math.min(Math.max(value, Math.min(x, y)), Math.max(x, y));
+
+export function deviation({ selected, copied, liveOut, shadowOut, earlier, windowMs }: BothSides, network: BothSides, limits: DeviationLimits = defaultLimits): Deviation {
+  const cameIn = nearest(copied, selected, earlier?.selected ?? selected);
+  const mirrorLoss = selected > 0 ? (cameIn > 0 ? Math.max(0, 1 - copied / cameIn) : 0) : undefined;
   const outputRatio = liveOut > 0 ? shadowOut / liveOut : undefined;
-  const isLossy = (mirrorLoss ?? 0) > limits.maxMirrorLoss;
+  const isBeyondJitter = cameIn - copied > limits.maxZ * jitter(selected, windowMs);
+  const isLossy = isBeyondJitter && (mirrorLoss ?? 0) > limits.maxMirrorLoss;
   if (Math.max(liveOut, shadowOut) < limits.minPackets || network.selected === 0) {
     return { mirrorLoss, outputRatio, deviation: undefined, z: undefined, cause: isLossy && selected >= limits.minPackets ? "mirror loss" : "too little traffic" };
   }
   // What goes out of a port came in anywhere: the whole network's share applies.
-  const share = Math.min(1, network.copied / network.selected);
-  const expected = liveOut * share;
+  const networkIn = nearest(network.copied, network.selected, network.earlier?.selected ?? network.selected);
+  const share = networkIn > 0 ? Math.min(1, network.copied / networkIn) : 1;
+  const expected = nearest(shadowOut, liveOut * share, (earlier?.liveOut ?? liveOut) * share);
   const off = shadowOut - expected;
   // Each packet is copied or not, by chance, with probability `share`; and each counter may be a packet off when it is read.
-  const noise = Math.sqrt(liveOut * share * (1 - share) + Math.max(1, expected * 1e-4));
+  const noise = Math.sqrt(liveOut * share * (1 - share) + Math.max(1, expected * 1e-4) + jitter(liveOut, windowMs) ** 2);
   const z = off / noise;
   const relative = liveOut > 0 ? off / liveOut : 1;
   const differs = Math.abs(z) > limits.maxZ && Math.abs(relative) > limits.minDeviation;
-  const networkIsLossy = isLossy || 1 - share > limits.maxMirrorLoss;
+  const networkIsLossy = isLossy || (1 - share > limits.maxMirrorLoss && networkIn - network.copied > limits.maxZ * jitter(network.selected, windowMs));
   const cause: Cause = differs ? (networkIsLossy ? "both" : "the networks differ") : networkIsLossy ? "mirror loss" : "none";
   return { mirrorLoss, outputRatio, deviation: relative, z, cause };
 }

@@ -69,7 +69,9 @@ export function parseInput(text: string): Input {
 /** The packets of one input, timed from 0. A packet captured on several devices of one host counts once. */
 function load(input: Input): ObservedPacket[] {
   const raw = readFileSync(input.file);
-  const captured = new PcapStream().push(input.file.endsWith(".gz") ? gunzipSync(raw) : raw);
+  const pcap = new PcapStream();
+  const captured = pcap.push(input.file.endsWith(".gz") ? gunzipSync(raw) : raw);
+  pcap.check();
   const first = captured[0]?.tMs ?? 0;
   const recent = new Map<string, number>();
   const packets: { tMs: number; frameLength: number; header: PacketHeader }[] = [];

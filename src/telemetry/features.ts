@@ -3,6 +3,7 @@
  * and the sampling rates at which it can be trusted. Online and offline compute them by the same code, in this order.
  */
 import type { SubjectKind } from "../base/observation.js";
+import { tcpMetrics } from "./tcp/metrics.js";
 
 /** Where a feature comes from: sampled packets, counters of switches, or the two networks side by side. */
 export type FeatureSource = "packets" | "counters" | "both networks";
@@ -95,7 +96,30 @@ export const deviationFeatures = rows({ source: "both networks", subjects: ["por
   ["deviationZ", "standard deviations", "the deviation over the noise of the counts", "shape"],
 ]);
 
-export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...counterFeatures, ...deviationFeatures];
+/** TCP from the copies of every packet (`tcp/metrics.ts`); of a connection, with "server" in front also of what its server sends. */
+export const tcpFeatures = rows(
+  { source: "packets", subjects: ["host", "pair", "connection"], windowsS: [1] },
+  tcpMetrics.map(({ name, unit, definition, together }): Row => [name, unit, definition, together === "sum" ? "rate" : "shape"]),
+);
+
+/** The fate of every packet that came in by an edge port (`src/shadow/fidelity`): by conservation of counters; the last five from samples of both networks. */
+export const fidelityFeatures = rows({ source: "both networks", subjects: ["port"], windowsS: [1] }, [
+  ["fidelity.selected", "packets", "came in by the port", "rate"],
+  ["fidelity.copied", "packets", "of these, entered the shadow", "rate"],
+  ["fidelity.lost", "packets", "of these, should have been copied and were not", "rate"],
+  ["fidelity.off", "packets", "of these, came while copying was off", "rate"],
+  ["fidelity.shed", "packets", "of these, came while copying was shed", "rate"],
+  ["fidelity.notChosen", "packets", "of these, no replication session wanted", "rate"],
+  ["fidelity.surplus", "packets", "copies beyond what came in", "rate"],
+  ["fidelity.receiveDrops", "packets", "dropped by the port on receipt", "rate"],
+  ["fidelity.sampled", "packets", "looked at one by one on both sides", "rate"],
+  ["fidelity.duplicated", "packets", "of these, came twice", "rate"],
+  ["fidelity.reordered", "packets", "of these, overtook another", "rate"],
+  ["fidelity.delayP50Us", "µs", "from live's port to the shadow, median", "shape"],
+  ["fidelity.delayP99Us", "µs", "the same, 99th percentile", "shape"],
+]);
+
+export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...counterFeatures, ...deviationFeatures, ...tcpFeatures, ...fidelityFeatures];
 
 /** The attack model's features in the order of its vector. */
 export const featureNames: readonly string[] = attackFeatures.map((feature) => feature.name);

@@ -39,5 +39,6 @@ export class HeaderCapture {
       if (this.packets.length < maxPackets) this.packets.push({ tMs, header });
       else this.lost++;
     }
+    this.pcap.check();
   }
 }

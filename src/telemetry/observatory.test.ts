@@ -50,3 +50,36 @@ test("switches that do not answer leave a gap and a reason", async () => {
   expect(observatory.counters.readFailures).toBe(4);
   await observatory.stop();
 });
+
+test("what looks otherwise for a second or two is not told; what lasts is", async () => {
+  let now = 0;
+  const reading = (ofport: number, rx: number, tx: number): PortReading => ({ port: { bridge: "a", ofport }, rxPackets: BigInt(rx), txPackets: BigInt(tx), rxBytes: 0n, txBytes: 0n });
+  const told: number[] = [];
+  const run = async (given: (s: number) => number): Promise<number[]> => {
+    jest.useFakeTimers({ now: 1_000_000 });
+    told.length = 0;
+    const observatory = new Observatory({
+      sink: { observe: () => {}, happened: () => {} },
+      readPorts: (side) => {
+        now = Math.round((Date.now() - 1_000_000) / 1_000);
+        return Promise.resolve([reading(1, 1_000 * now, 0), reading(2, 0, side === "live" ? 1_000 * now : given(now))]);
+      },
+      readSwitches: () => Promise.resolve([]),
+      network: () => network,
+      nowMs: Date.now,
+    });
+    observatory.start();
+    for (let s = 0; s < 20; s++) {
+      await jest.advanceTimersByTimeAsync(1_000);
+      told.push(observatory.deviating.filter(({ subject }) => subject.name === "a:2").length);
+    }
+    await observatory.stop();
+    jest.useRealTimers();
+    return [...told];
+  };
+  // Counted late at every fifth reading, and made up for with the next: a window then ends short, and another begins so.
+  expect(await run((s) => 1_000 * s - (s % 5 === 3 ? 400 : 0))).toEqual(Array<number>(20).fill(0));
+  const lasting = await run((s) => 1_000 * Math.min(s, 8) + 900 * Math.max(0, s - 8));
+  expect(lasting.at(-1)).toBe(1);
+  expect(lasting.slice(0, 9)).toEqual(Array<number>(9).fill(0));
+});

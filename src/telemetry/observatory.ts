@@ -35,7 +35,17 @@ export interface DeviatingSubject {
   readonly z: number | undefined;
 }
 
+/**
+ * A cause is told when it was found in so many seconds in a row, to the same side. Open vSwitch adds to the counters of patch ports, the
+ * shadow's, when its revalidators come by, up to about half a second after the packets: what begins or ends at a window's edge, or a busy
+ * machine, looks like a difference for a second or two.
+ */
+const confirmedAfter = 3;
+
 const everyMs = 1_000;
+/** A flood with spoofed sources has thousands of subjects a second, of which nobody wants to hear one by one. */
+const minToldSamples = 8;
+const maxToldSubjects = 512;
 /** Tables, meters and groups are read every so many seconds. */
 const switchesEvery = 5;
 /** Switches that take longer than this to tell their counters are left out of the second. */
@@ -47,15 +57,19 @@ const latestForMs = 60_000;
 
 export class Observatory {
   readonly counters = { observations: 0, readFailures: 0 };
-  /** Subjects of the last second's 5 s windows with a cause. */
+  /** Subjects with a cause, in windows of 5 and of 30 s that end now. A subject may be in it twice. */
   deviating: readonly DeviatingSubject[] = [];
   /** Why counters could not be read last; undefined while they can. */
   failure: string | undefined;
   private readonly parts: ObservatoryParts;
-  private readonly traffic = new TrafficWindows();
+  private readonly traffic = new TrafficWindows({ minSamples: minToldSamples, maxTold: maxToldSubjects });
   private readonly ports = { live: new CounterWindows("live"), shadow: new CounterWindows("shadow") };
   private readonly switches = { live: new SwitchCounters("live"), shadow: new SwitchCounters("shadow") };
   private seconds = 0;
+  /** Live's observations of the second before. */
+  private liveBefore: ReadonlyMap<string, Observation> = new Map();
+  /** By subject and window: its cause, to which side, and in how many seconds in a row. */
+  private suspected: ReadonlyMap<string, { readonly what: string; readonly seconds: number }> = new Map();
   private readonly latestByKey = new Map<string, Observation>();
   private readonly listeners = new Set<(observation: Observation) => void>();
   private timer: NodeJS.Timeout | undefined;
@@ -130,23 +144,31 @@ export class Observatory {
     const pairs = live.flatMap((original) => {
       const copy = copies.get(key(original));
       const isCompared = original.subject.kind === "bridge" || (original.subject.kind === "port" && isEdge.has(original.subject.name));
-      return copy === undefined || !isCompared ? [] : [{ original, sides: bothSides(original, copy) }];
+      return copy === undefined || !isCompared ? [] : [{ original, sides: bothSides(original, copy, this.liveBefore.get(key(original))) }];
     });
     const whole = new Map<number, BothSides>();
     for (const { original, sides } of pairs) {
       if (original.subject.kind !== "port") continue;
-      const sum = whole.get(original.windowMs) ?? { selected: 0, copied: 0, liveOut: 0, shadowOut: 0 };
-      whole.set(original.windowMs, { selected: sum.selected + sides.selected, copied: sum.copied + sides.copied, liveOut: sum.liveOut + sides.liveOut, shadowOut: sum.shadowOut + sides.shadowOut });
+      const sum = whole.get(original.windowMs);
+      whole.set(original.windowMs, sum === undefined ? sides : added(sum, sides));
     }
+    this.liveBefore = new Map(live.map((observation) => [key(observation), observation]));
     const found: DeviatingSubject[] = [];
+    const suspected = new Map<string, { readonly what: string; readonly seconds: number }>();
     for (const { original, sides } of pairs) {
       const { subject, windowMs, tMs } = original;
       const judged = deviation(sides, whole.get(windowMs) ?? sides, this.parts.limits ?? defaultLimits);
       const { mirrorLoss, outputRatio, deviation: relative, z } = judged;
       const values = Object.fromEntries(Object.entries({ mirrorLoss, outputRatio, deviation: relative, deviationZ: z }).filter((entry): entry is [string, number] => entry[1] !== undefined));
       if (Object.keys(values).length > 0) this.emit({ tMs, windowMs, side: "shadow", subject, values });
-      if (windowMs === 5_000 && judged.cause !== "none" && judged.cause !== "too little traffic") found.push({ subject, windowMs, tMs, cause: judged.cause, mirrorLoss, deviation: relative, z });
+      if (windowMs === 1_000 || judged.cause === "none" || judged.cause === "too little traffic") continue;
+      const what = judged.cause === "mirror loss" ? judged.cause : `other by ${Math.sign(relative ?? 0)}`;
+      const before = this.suspected.get(key(original));
+      const seconds = before?.what === what ? before.seconds + 1 : 1;
+      suspected.set(key(original), { what, seconds });
+      if (seconds >= confirmedAfter) found.push({ subject, windowMs, tMs, cause: judged.cause, mirrorLoss, deviation: relative, z });
     }
+    this.suspected = suspected;
     this.deviating = found;
   }
 
@@ -170,8 +192,22 @@ export class Observatory {
   }
 }
 
-function bothSides(live: Observation, shadow: Observation): BothSides {
+function added(x: BothSides, y: BothSides): BothSides {
+  const before = (sides: BothSides) => sides.earlier ?? sides;
+  return {
+    selected: x.selected + y.selected,
+    copied: x.copied + y.copied,
+    liveOut: x.liveOut + y.liveOut,
+    shadowOut: x.shadowOut + y.shadowOut,
+    windowMs: x.windowMs,
+    earlier: { selected: before(x).selected + before(y).selected, liveOut: before(x).liveOut + before(y).liveOut },
+  };
+}
+
+/** `before`: live's window of the same length that ended a second earlier; any other is left out. */
+function bothSides(live: Observation, shadow: Observation, before: Observation | undefined): BothSides {
   const s = live.windowMs / 1_000;
   const count = (observation: Observation, name: string): number => (observation.values[name] ?? 0) * s;
-  return { selected: count(live, "inPacketsPerS"), copied: count(shadow, "inPacketsPerS"), liveOut: count(live, "outPacketsPerS"), shadowOut: count(shadow, "outPacketsPerS") };
+  const earlier = before === undefined || live.tMs - before.tMs !== everyMs ? undefined : { selected: count(before, "inPacketsPerS"), liveOut: count(before, "outPacketsPerS") };
+  return { earlier, windowMs: live.windowMs, selected: count(live, "inPacketsPerS"), copied: count(shadow, "inPacketsPerS"), liveOut: count(live, "outPacketsPerS"), shadowOut: count(shadow, "outPacketsPerS") };
 }

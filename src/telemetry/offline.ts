@@ -65,6 +65,7 @@ async function* packetsOf(file: string, counters: OfflineCounters): AsyncGenerat
   const pcap = new PcapStream();
   try {
     for await (const chunk of bytes) yield* pcap.push(chunk as Buffer);
+    pcap.check();
     if (pcap.incomplete > 0) counters.broken = `${file}: ends within a record, ${pcap.incomplete} bytes of it are there`;
   } catch (error) {
     if (!(error instanceof WireError) && (error as NodeJS.ErrnoException).code !== "Z_BUF_ERROR") throw error;

@@ -70,6 +70,15 @@ test("subjects beyond the bound are counted, and room comes back with silence", 
   expect(windows.overflow).toBe(before);
 });
 
+test("who shows once is not told, and of too many the busiest are", () => {
+  const windows = new TrafficWindows({ minSamples: 3, maxTold: 2 });
+  const spoofed = Array.from({ length: 500 }, (_, i) => packet(1_000 + i, { src: `203.0.${i >> 8}.${i & 255}` }));
+  const talk = Array.from({ length: 5 }, (_, i) => packet(1_600 + i));
+  const told = new Set(run([...spoofed, ...talk], windows).filter(({ endMs }) => endMs === 2_000).map(({ subject }) => `${subject.kind} ${subject.name}`));
+  expect([...told].sort()).toEqual(["bridge l1", "host 10.0.0.1"]);
+  expect(windows.untold).toBeGreaterThan(900);
+});
+
 test("the same traffic as Open vSwitch's sFlow and as a capture at the port gives the same bytes", () => {
   const vector = (name: string): Buffer => readFileSync(`${import.meta.dirname}/../../sflow/vectors/${name}`);
   // Sampled packets carry no time: all are put into one second, on both sides.

@@ -18,7 +18,7 @@ export interface TrafficVector {
   readonly values: Float64Array;
 }
 
-const field = { samples: 0, packets: 1, bytes: 2, tcp: 3, udp: 4, icmp: 5, syn: 6, finRst: 7, fragment: 8, small: 9, out: 10, outBytes: 11, whole: 12 } as const;
+const field = { samples: 0, packets: 1, bytes: 2, tcp: 3, udp: 4, icmp: 5, syn: 6, finRst: 7, fragment: 8, small: 9, out: 10, outBytes: 11, whole: 12, outSamples: 13 } as const;
 const fields = Object.keys(field).length;
 
 /** Subjects told apart; packets of others are counted in `overflow` and in nothing else. */
@@ -36,14 +36,31 @@ interface Traffic {
   readonly services: SecondDistinct;
 }
 
+export interface TrafficOptions {
+  /** A subject with fewer samples in 30 s, either way, is not told: a spoofed source shows once. */
+  readonly minSamples?: number;
+  /** The busiest of the others that are told each second. */
+  readonly maxTold?: number;
+}
+
 export class TrafficWindows {
   /** Packets of subjects beyond the bound. */
   overflow = 0;
+  /** Subjects that were not told at the ends of their seconds. */
+  untold = 0;
+  private readonly minSamples: number;
+  private readonly maxTold: number;
   /** Packets that came after their window had ended. */
   late = 0;
   private readonly subjects = new Map<string, Traffic>();
   /** The second that has not ended yet. */
   private current: number | undefined;
+
+  /** Without options every subject is told. */
+  constructor({ minSamples = 1, maxTold = Infinity }: TrafficOptions = {}) {
+    this.minSamples = minSamples;
+    this.maxTold = maxTold;
+  }
 
   /** Takes a packet; returns the vectors of the windows that ended before it. */
   add(packet: ObservedPacket): TrafficVector[] {
@@ -128,16 +145,27 @@ export class TrafficWindows {
   private outOf(subject: Subject, second: number, { weight, frameLength }: ObservedPacket): void {
     const sums = this.traffic(subject)?.sums;
     sums?.add(second, field.out, weight);
+    sums?.add(second, field.outSamples, 1);
     sums?.add(second, field.outBytes, weight * frameLength);
   }
 
   private end(second: number): TrafficVector[] {
-    const vectors: TrafficVector[] = [];
+    const told: { readonly traffic: Traffic; readonly samples: number }[] = [];
     for (const [key, traffic] of this.subjects) {
-      if (traffic.sums.latest <= second - longestWindowS) this.subjects.delete(key);
-      else for (const length of windowLengthsS) vectors.push(...vector(traffic, second, length));
+      if (traffic.sums.latest <= second - longestWindowS) {
+        this.subjects.delete(key);
+        continue;
+      }
+      const samples = traffic.sums.over(field.samples, second, longestWindowS) + traffic.sums.over(field.outSamples, second, longestWindowS);
+      if (samples >= this.minSamples) told.push({ traffic, samples });
+      else this.untold++;
     }
-    return vectors;
+    if (told.length > this.maxTold) {
+      told.sort((x, y) => y.samples - x.samples);
+      this.untold += told.length - this.maxTold;
+      told.length = this.maxTold;
+    }
+    return told.flatMap(({ traffic }) => windowLengthsS.flatMap((length) => vector(traffic, second, length)));
   }
 }
 

@@ -8,6 +8,8 @@ const config = (far: PatchPanel, mtu: number): string[] => [
   "bridges: [l1, l2]",
   "sflow: { samplingRate: 1000000 }",
   "forward: { enabled: false }",
+  // DuckDB makes paths canonical, and the state directory lies behind a link of /proc that has no canonical path.
+  "store: { kind: none }",
   "policy: { promotion: { automatic: false } }",
   `shadow: { remote: { ovsdb: "${far.ovs.remote}", runDir: ${far.ovs.runDir}, liveAddress: 192.0.2.1, shadowAddress: 192.0.2.2, mtu: ${mtu} }, sessions: [{ name: all }] }`,
 ];

@@ -184,7 +184,7 @@ test("more than 32 edge ports: the shadow takes over, each port's output goes to
     await panel.ctl("promote");
     const before = await entered(panel, "l1");
     await exchange(2_000);
-    expect(total(await entered(panel, "l1", before), 1)).toBe(50);
+    await waitFor(async () => total(await entered(panel, "l1", before), 1) === 50, "the shadow counts what it carried");
     await panel.ctl("demote");
     await exchange(3_000);
     const seen = (await live.ask())["l1-36-h"] ?? {};

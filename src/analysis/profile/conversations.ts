@@ -47,8 +47,26 @@ const silenceMs = { tcp: 60_000, other: 5_000 };
 const closedMs = 500;
 const earlyPackets = 10;
 
+/** While openings are told exactly: how long after the last word, and how far a sample's clock may be ahead of the opening's. */
+const exactForMs = 5_000;
+const samplesAheadMs = 100;
+/** A conversation of which no opening was told, though they are told, counts when it lasts this long: it was there before. */
+const unopenedMs = 5_000;
+
+/** A TCP connection that was opened and answered. */
+export interface OpenedConnection {
+  /** Of its SYN, ms since the epoch. */
+  readonly tMs: number;
+  readonly client: string;
+  readonly clientPort: number;
+  readonly server: string;
+  readonly port: number;
+}
+
 interface Tracked extends Conversation {
   closedMs: number | undefined;
+  /** Whether `started` was told of it. */
+  isCounted: boolean;
 }
 
 export class Conversations {
@@ -59,6 +77,7 @@ export class Conversations {
   /** Services known by a handshake: "server protocol port". */
   private readonly services = new Set<string>();
   private sweptMs = -Infinity;
+  private exactUntilMs = -Infinity;
 
   constructor(events: ConversationEvents) {
     this.events = events;
@@ -79,16 +98,41 @@ export class Conversations {
     }
     if (known === undefined) {
       if (this.table.size >= maxConversations) this.evict();
-      const hasStart = isSyn || (protocol === 17 && isToServer);
-      known = { client, clientPort, service: { server, protocol, port }, firstMs: tMs, lastMs: tMs, bytes: 0, packets: 0, samples: 0, hasStart, closedMs: undefined };
+      const isCounted = protocol !== 6 || tMs >= this.exactUntilMs;
+      const hasStart = (isSyn && isCounted) || (protocol === 17 && isToServer);
+      known = { client, clientPort, service: { server, protocol, port }, firstMs: tMs, lastMs: tMs, bytes: 0, packets: 0, samples: 0, hasStart, closedMs: undefined, isCounted };
       this.table.set(key, known);
-      this.events.started(known);
+      if (known.isCounted) this.events.started(known);
     }
     known.lastMs = Math.max(known.lastMs, tMs);
     known.bytes += weight * frameLength;
     known.packets += weight;
     if (++known.samples === earlyPackets) this.events.grown(known);
     if (protocol === 6 && (header.tcpFlags & 0x05) !== 0) known.closedMs ??= tMs;
+    if (!known.isCounted && tMs - known.firstMs >= unopenedMs) {
+      known.isCounted = true;
+      this.events.started(known);
+    }
+  }
+
+  /**
+   * TCP connections that were opened, told by one who sees every packet, each second, also when there were none. From then on they alone
+   * count as starts, until nothing was told for 5 s: a sampled packet adds to a conversation and does not begin one, because the word of
+   * its opening is still on its way. `nowMs`: of the latest sampled packets' clock.
+   */
+  opened(nowMs: number, connections: readonly OpenedConnection[]): void {
+    this.exactUntilMs = nowMs + exactForMs;
+    for (const { tMs, client, clientPort, server, port } of connections) {
+      if (this.services.size < maxServices) this.services.add(`${server} 6 ${port}`);
+      const key = `${client} ${clientPort} ${server} ${port} 6`;
+      const known = this.table.get(key);
+      const isSame = known?.isCounted === false && known.firstMs >= tMs - samplesAheadMs;
+      if (known !== undefined && !isSame) this.end(key, known); // the same ports, used before
+      if (this.table.size >= maxConversations) this.evict();
+      const conversation: Tracked = isSame ? { ...known, firstMs: tMs, hasStart: true, isCounted: true } : { client, clientPort, service: { server, protocol: 6, port }, firstMs: tMs, lastMs: tMs, bytes: 0, packets: 0, samples: 0, hasStart: true, closedMs: undefined, isCounted: true };
+      this.table.set(key, conversation);
+      this.events.started(conversation);
+    }
   }
 
   /** Lets time pass: conversations that are over end. */

@@ -56,6 +56,28 @@ test("a conversation seen in its middle has no start, and the lower port serves"
   expect(started.map(({ client, service, hasStart }) => [client, serviceName(service), hasStart])).toEqual([["10.0.0.1", "10.0.0.2 tcp/443", false]]);
 });
 
+test("openings told exactly are the starts; samples of them add to them and count none twice, and none is lost when the telling ends", () => {
+  const started: Conversation[] = [];
+  const ended: Conversation[] = [];
+  const conversations = new Conversations({ started: (one) => started.push(one), grown: () => {}, ended: (one) => ended.push(one) });
+  const open = (tMs: number, clientPort: number) => ({ tMs, client: "10.0.0.9", clientPort, server: "10.0.0.2", port: 50_000 });
+  conversations.opened(1_000, []);
+  // Of 1024 samples come before its word, of 1025 none, of 1026 there is no word: it was there before.
+  for (const one of connection(1_500, "10.0.0.9", 1_024, "10.0.0.2", 50_000)) conversations.add(one);
+  expect(started).toEqual([]);
+  conversations.opened(2_000, [open(1_480, 1_024), open(1_700, 1_025)]);
+  conversations.opened(3_000, []);
+  conversations.add(packet(2_100, { src: "10.0.0.9", srcPort: 1_026, dst: "10.0.0.2", dstPort: 50_000 }));
+  conversations.opened(6_000, []);
+  conversations.add(packet(8_000, { src: "10.0.0.9", srcPort: 1_026, dst: "10.0.0.2", dstPort: 50_000 }));
+  expect(started.map(({ clientPort, firstMs, hasStart }) => [clientPort, firstMs, hasStart])).toEqual([[1_024, 1_480, true], [1_025, 1_700, true], [1_026, 2_100, false]]);
+  expect(ended.find(({ clientPort }) => clientPort === 1_024)?.bytes).toBe(74 + 74 + 200 + 66);
+  // The same ports, opened again; and nothing told for 5 s: samples begin conversations again.
+  conversations.opened(9_000, [open(8_500, 1_024)]);
+  for (const one of connection(20_000, "10.0.0.9", 1_030, "10.0.0.2", 50_000)) conversations.add(one);
+  expect(started.slice(3).map(({ clientPort, firstMs, hasStart }) => [clientPort, firstMs, hasStart])).toEqual([[1_024, 8_500, true], [1_030, 20_000, true]]);
+});
+
 test("a chain name service → authentication → application is found, each with its direction and lag", () => {
   const random = seeded(3);
   const packets: ObservedPacket[] = [];

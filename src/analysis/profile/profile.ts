@@ -4,7 +4,7 @@
  */
 import type { NetworkEvent, Observation } from "../../base/observation.js";
 import type { ObservedPacket } from "../../telemetry/observed-packet.js";
-import { Conversations, serviceName, type Conversation } from "./conversations.js";
+import { Conversations, serviceName, type Conversation, type OpenedConnection } from "./conversations.js";
 import { defaultDependencyOptions, dependencies, type Dependency, type DependencyOptions } from "./dependencies.js";
 import { diffProfiles, profileSchema, type CriticalProfile, type ProfileDocument, type ServiceProfile } from "./document.js";
 import { HeavyHitters } from "./heavy-hitters.js";
@@ -74,6 +74,13 @@ export class Profile {
       this.fadedMs = tMs;
     }
     this.talkers.add(`${header.src} > ${header.dst}`, weight * frameLength);
+  }
+
+  /** TCP connections as they were opened, of a capture of all packets, told each second: their starts are exact, sampled ones are not. */
+  opened(nowMs: number, connections: readonly OpenedConnection[]): void {
+    const [first] = connections;
+    if (first !== undefined) this.sinceMs ??= first.tMs;
+    this.conversations.opened(nowMs, connections);
   }
 
   /** Takes the windows of 5 s of hosts and bridges: what peaks are made of. */

@@ -94,7 +94,7 @@ export class DuckFile {
 
   private async openInstance(): Promise<DuckDBInstance> {
     const { file, memoryMb, nowMs } = this.options;
-    const settings = { memory_limit: `${memoryMb}MB`, threads: "2", preserve_insertion_order: "false" };
+    const settings = { memory_limit: `${memoryMb}MB`, threads: "1", preserve_insertion_order: "false" };
     const wal = `${file}.wal`;
     const aside = `.damaged-${new Date(nowMs()).toISOString().replaceAll(/[-:]/g, "")}`;
     try {

@@ -10,6 +10,7 @@ const bufferKiB = 16_384;
 export interface TcpdumpOptions {
   /** A pcap filter; none: all. */
   readonly filter?: string;
+  /** Takes what tcpdump writes. What it throws ends the capture, told by `onEnd`, and nothing else. */
   readonly onChunk: (chunk: Buffer) => void;
   /** It ended without having been asked to. */
   readonly onEnd?: (why: string) => void;
@@ -28,14 +29,19 @@ export class Tcpdump {
     this.device = device;
     this.child = child;
     this.exited = once(child, "close").catch(() => undefined);
-    child.stdout?.on("data", options.onChunk);
+    let broken: string | undefined;
+    const take = untilBroken(options.onChunk, (why) => {
+      broken = why;
+      child.kill("SIGINT");
+    });
+    child.stdout?.on("data", take);
     child.stderr?.on("data", (chunk: Buffer) => {
       this.errors = (this.errors + chunk.toString()).slice(-4_096);
       const told = [...this.errors.matchAll(/(\d+) packets? dropped by kernel/g)].at(-1)?.[1];
       if (told !== undefined) this.kernelDropped = Number(told);
     });
     child.once("close", () => {
-      if (!this.isEnding) options.onEnd?.(this.errors.trim().split("\n").at(-1) ?? "");
+      if (!this.isEnding) options.onEnd?.(broken ?? this.errors.trim().split("\n").at(-1) ?? "");
     });
   }
 
@@ -67,6 +73,20 @@ export class Tcpdump {
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill("SIGINT");
     await this.exited;
   }
+}
+
+/** `take`, until it throws: then `broken` is told why, once, and what comes after is let go. */
+export function untilBroken<T>(take: (value: T) => void, broken: (why: string) => void): (value: T) => void {
+  let isBroken = false;
+  return (value) => {
+    if (isBroken) return;
+    try {
+      take(value);
+    } catch (error) {
+      isBroken = true;
+      broken(error instanceof Error ? error.message : String(error));
+    }
+  };
 }
 
 async function run(command: string, args: readonly string[]): Promise<void> {

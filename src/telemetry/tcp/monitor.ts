@@ -3,11 +3,12 @@ import { randomInt } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { Observation } from "../../base/observation.js";
-import type { FromWorker, Query, TcpCounters, ToWorker } from "./protocol.js";
+import type { FromWorker, Opened, Query, TcpCounters, ToWorker } from "./protocol.js";
 import type { ConnectionSummary } from "./summary.js";
 
 export interface MonitorEvents {
-  second: [observations: readonly Observation[]];
+  /** What was measured in the last second, and the connections whose opening was completed in it. */
+  second: [observations: readonly Observation[], opened: readonly Opened[]];
   /** A capture ended or could not start. */
   failure: [device: string, why: string];
   /** These devices are captured now. */
@@ -63,7 +64,7 @@ export class TcpMonitor extends EventEmitter<MonitorEvents> {
   private heard(message: FromWorker): void {
     if (message.is === "second") {
       this.counters = message.counters;
-      this.emit("second", message.observations);
+      this.emit("second", message.observations, message.opened);
     } else if (message.is === "list") {
       this.waiting.get(message.id)?.resolve(message.connections);
       this.waiting.delete(message.id);

@@ -32,6 +32,16 @@ export interface TcpCounters {
   readonly leftOut: number;
 }
 
+/** A connection whose handshake was captured and is done. */
+export interface Opened {
+  /** Of the SYN, whole ms since the epoch. */
+  readonly tMs: number;
+  readonly client: string;
+  readonly clientPort: number;
+  readonly server: string;
+  readonly port: number;
+}
+
 export interface Query {
   /** Only connections of this address; "" all. */
   readonly address: string;
@@ -45,7 +55,7 @@ export type ToWorker =
   | { readonly is: "close" };
 export type FromWorker =
   | { readonly is: "capturing"; readonly devices: readonly string[] }
-  | { readonly is: "second"; readonly observations: readonly Observation[]; readonly counters: TcpCounters }
+  | { readonly is: "second"; readonly observations: readonly Observation[]; readonly opened: readonly Opened[]; readonly counters: TcpCounters }
   | { readonly is: "list"; readonly id: number; readonly connections: readonly ConnectionSummary[] }
   | { readonly is: "failure"; readonly device: string; readonly why: string }
   | { readonly is: "closed"; readonly counters: TcpCounters };

@@ -4,6 +4,7 @@ import { PcapStream } from "sflow-collector";
 import { Tcpdump } from "../capture/tcpdump.js";
 import { TimeOrder } from "../capture/time-order.js";
 import { tcpSecond } from "./observations.js";
+import { Openings } from "./openings.js";
 import type { FromWorker, Query, TcpCounters, ToWorker, WorkerSetup } from "./protocol.js";
 import { summarize, type ConnectionSummary } from "./summary.js";
 import { TcpTracker } from "./tracker.js";
@@ -18,6 +19,7 @@ class CaptureWorker {
   private readonly order: TimeOrder;
   private readonly captures = new Map<string, Tcpdump | "starting">();
   private readonly tell: (message: FromWorker) => void;
+  private readonly openings = new Openings();
   private readonly forgotten: ConnectionSummary[] = [];
   private readonly timers: NodeJS.Timeout[];
   private wanted: readonly string[] = [];
@@ -99,6 +101,7 @@ class CaptureWorker {
       this.order.push(device, bytes, linkType, tMs);
     }
     this.order.release(Date.now());
+    pcap.check();
   }
 
   private second(): void {
@@ -108,10 +111,11 @@ class CaptureWorker {
     const connections = [...this.forgotten, ...tracker.heard().map((slot) => summarize(table, slot, "second"))];
     this.forgotten.length = 0;
     const { observations, leftOut } = tcpSecond(connections, this.secondStart, now - this.secondStart);
-    this.leftOut += leftOut;
+    const opened = this.openings.second(connections, this.secondStart);
+    this.leftOut += leftOut + opened.leftOut;
     this.secondStart = now;
     tracker.endSecond(now);
-    this.tell({ is: "second", observations, counters: this.counters() });
+    this.tell({ is: "second", observations, opened: opened.connections, counters: this.counters() });
     for (const capture of this.captures.values()) if (capture !== "starting") capture.look();
     if (this.wanted.some((device) => !this.captures.has(device))) void this.follow();
   }

@@ -103,6 +103,31 @@ export interface Deviation {
   z?: number | undefined;
 }
 
+export interface ListAnomaliesRequest {
+}
+
+export interface ListAnomaliesResponse {
+  anomalies: Anomaly[];
+  /** Subjects that are not watched for want of room, times they were told of. */
+  overflow: number;
+}
+
+export interface Anomaly {
+  kind: string;
+  subject: string;
+  /** "live" or "shadow". */
+  side: string;
+  sinceMs: number;
+  /** The metric furthest from its usual value, with its unit. */
+  metric: string;
+  unit: string;
+  value: number;
+  /** The median of what it was before. */
+  usual: number;
+  /** Spreads from the usual value. */
+  z: number;
+}
+
 export interface GetProfileRequest {
 }
 
@@ -1469,6 +1494,346 @@ export const Deviation: MessageFns<Deviation> = {
     message.mirrorLoss = object.mirrorLoss ?? undefined;
     message.deviation = object.deviation ?? undefined;
     message.z = object.z ?? undefined;
+    return message;
+  },
+};
+
+function createBaseListAnomaliesRequest(): ListAnomaliesRequest {
+  return {};
+}
+
+export const ListAnomaliesRequest: MessageFns<ListAnomaliesRequest> = {
+  encode(_: ListAnomaliesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAnomaliesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAnomaliesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ListAnomaliesRequest {
+    return {};
+  },
+
+  toJSON(_: ListAnomaliesRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListAnomaliesRequest>, I>>(base?: I): ListAnomaliesRequest {
+    return ListAnomaliesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListAnomaliesRequest>, I>>(_: I): ListAnomaliesRequest {
+    const message = createBaseListAnomaliesRequest();
+    return message;
+  },
+};
+
+function createBaseListAnomaliesResponse(): ListAnomaliesResponse {
+  return { anomalies: [], overflow: 0 };
+}
+
+export const ListAnomaliesResponse: MessageFns<ListAnomaliesResponse> = {
+  encode(message: ListAnomaliesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.anomalies) {
+      Anomaly.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.overflow !== 0) {
+      writer.uint32(16).uint64(message.overflow);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAnomaliesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAnomaliesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.anomalies.push(Anomaly.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.overflow = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAnomaliesResponse {
+    return {
+      anomalies: globalThis.Array.isArray(object?.anomalies)
+        ? object.anomalies.map((e: any) => Anomaly.fromJSON(e))
+        : [],
+      overflow: isSet(object.overflow) ? globalThis.Number(object.overflow) : 0,
+    };
+  },
+
+  toJSON(message: ListAnomaliesResponse): unknown {
+    const obj: any = {};
+    if (message.anomalies?.length) {
+      obj.anomalies = message.anomalies.map((e) => Anomaly.toJSON(e));
+    }
+    if (message.overflow !== 0) {
+      obj.overflow = Math.round(message.overflow);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListAnomaliesResponse>, I>>(base?: I): ListAnomaliesResponse {
+    return ListAnomaliesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListAnomaliesResponse>, I>>(object: I): ListAnomaliesResponse {
+    const message = createBaseListAnomaliesResponse();
+    message.anomalies = object.anomalies?.map((e) => Anomaly.fromPartial(e)) || [];
+    message.overflow = object.overflow ?? 0;
+    return message;
+  },
+};
+
+function createBaseAnomaly(): Anomaly {
+  return { kind: "", subject: "", side: "", sinceMs: 0, metric: "", unit: "", value: 0, usual: 0, z: 0 };
+}
+
+export const Anomaly: MessageFns<Anomaly> = {
+  encode(message: Anomaly, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.subject !== "") {
+      writer.uint32(18).string(message.subject);
+    }
+    if (message.side !== "") {
+      writer.uint32(26).string(message.side);
+    }
+    if (message.sinceMs !== 0) {
+      writer.uint32(32).uint64(message.sinceMs);
+    }
+    if (message.metric !== "") {
+      writer.uint32(42).string(message.metric);
+    }
+    if (message.unit !== "") {
+      writer.uint32(50).string(message.unit);
+    }
+    if (message.value !== 0) {
+      writer.uint32(57).double(message.value);
+    }
+    if (message.usual !== 0) {
+      writer.uint32(65).double(message.usual);
+    }
+    if (message.z !== 0) {
+      writer.uint32(73).double(message.z);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Anomaly {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAnomaly();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.side = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.sinceMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.metric = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.unit = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.value = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.usual = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.z = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Anomaly {
+    return {
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      subject: isSet(object.subject) ? globalThis.String(object.subject) : "",
+      side: isSet(object.side) ? globalThis.String(object.side) : "",
+      sinceMs: isSet(object.sinceMs)
+        ? globalThis.Number(object.sinceMs)
+        : isSet(object.since_ms)
+        ? globalThis.Number(object.since_ms)
+        : 0,
+      metric: isSet(object.metric) ? globalThis.String(object.metric) : "",
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
+      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
+      usual: isSet(object.usual) ? globalThis.Number(object.usual) : 0,
+      z: isSet(object.z) ? globalThis.Number(object.z) : 0,
+    };
+  },
+
+  toJSON(message: Anomaly): unknown {
+    const obj: any = {};
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.subject !== "") {
+      obj.subject = message.subject;
+    }
+    if (message.side !== "") {
+      obj.side = message.side;
+    }
+    if (message.sinceMs !== 0) {
+      obj.sinceMs = Math.round(message.sinceMs);
+    }
+    if (message.metric !== "") {
+      obj.metric = message.metric;
+    }
+    if (message.unit !== "") {
+      obj.unit = message.unit;
+    }
+    if (message.value !== 0) {
+      obj.value = floatToJson(message.value);
+    }
+    if (message.usual !== 0) {
+      obj.usual = floatToJson(message.usual);
+    }
+    if (message.z !== 0) {
+      obj.z = floatToJson(message.z);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Anomaly>, I>>(base?: I): Anomaly {
+    return Anomaly.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Anomaly>, I>>(object: I): Anomaly {
+    const message = createBaseAnomaly();
+    message.kind = object.kind ?? "";
+    message.subject = object.subject ?? "";
+    message.side = object.side ?? "";
+    message.sinceMs = object.sinceMs ?? 0;
+    message.metric = object.metric ?? "";
+    message.unit = object.unit ?? "";
+    message.value = object.value ?? 0;
+    message.usual = object.usual ?? 0;
+    message.z = object.z ?? 0;
     return message;
   },
 };
@@ -2976,6 +3341,17 @@ export const ObservationServiceService = {
       Buffer.from(ListDeviationsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListDeviationsResponse => ListDeviationsResponse.decode(value),
   },
+  /** What is out of the ordinary now, the longest first. */
+  listAnomalies: {
+    path: "/ovsshadow.v1.ObservationService/ListAnomalies" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListAnomaliesRequest): Buffer => Buffer.from(ListAnomaliesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListAnomaliesRequest => ListAnomaliesRequest.decode(value),
+    responseSerialize: (value: ListAnomaliesResponse): Buffer =>
+      Buffer.from(ListAnomaliesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListAnomaliesResponse => ListAnomaliesResponse.decode(value),
+  },
   /** The behavioural profile. */
   getProfile: {
     path: "/ovsshadow.v1.ObservationService/GetProfile" as const,
@@ -3008,6 +3384,8 @@ export interface ObservationServiceServer extends UntypedServiceImplementation {
   watchObservations: handleServerStreamingCall<WatchObservationsRequest, WatchObservationsResponse>;
   /** Subjects whose shadow does otherwise than live, or whose copy is poor, with the cause. */
   listDeviations: handleUnaryCall<ListDeviationsRequest, ListDeviationsResponse>;
+  /** What is out of the ordinary now, the longest first. */
+  listAnomalies: handleUnaryCall<ListAnomaliesRequest, ListAnomaliesResponse>;
   /** The behavioural profile. */
   getProfile: handleUnaryCall<GetProfileRequest, GetProfileResponse>;
   /** The profile, and then each change of it. */
@@ -3072,6 +3450,22 @@ export interface ObservationServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListDeviationsResponse) => void,
+  ): ClientUnaryCall;
+  /** What is out of the ordinary now, the longest first. */
+  listAnomalies(
+    request: ListAnomaliesRequest,
+    callback: (error: ServiceError | null, response: ListAnomaliesResponse) => void,
+  ): ClientUnaryCall;
+  listAnomalies(
+    request: ListAnomaliesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListAnomaliesResponse) => void,
+  ): ClientUnaryCall;
+  listAnomalies(
+    request: ListAnomaliesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListAnomaliesResponse) => void,
   ): ClientUnaryCall;
   /** The behavioural profile. */
   getProfile(
