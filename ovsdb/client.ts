@@ -81,12 +81,14 @@ export interface ClientCounters {
   fastSyncs: number;
   /** Monitors the server ended because the database got another schema. */
   conversions: number;
+  /** Sent for transactions, as they went out. */
+  transactionBytes: number;
   /** Of connections that are over. */
   bytesReceived: number;
   bytesSent: number;
 }
 
-const zero = { failures: 0, connects: 0, transactions: 0, updates: 0, badUpdates: 0, protocolErrors: 0, notLeader: 0, fullSyncs: 0, fastSyncs: 0, conversions: 0, bytesReceived: 0, bytesSent: 0 };
+const zero = { failures: 0, connects: 0, transactions: 0, updates: 0, badUpdates: 0, protocolErrors: 0, notLeader: 0, fullSyncs: 0, fastSyncs: 0, conversions: 0, transactionBytes: 0, bytesReceived: 0, bytesSent: 0 };
 
 type Optional = "tls" | "leaderOnly" | "neverOlder";
 /** The options with defaults for what was not given. */
@@ -215,7 +217,10 @@ export class OvsdbClient extends EventEmitter<ClientEvents> {
     if (options.signal?.aborted) throw new OvsdbError("cancelled", "cancelled before it was sent", {}, options.signal.reason);
     this.counters.transactions++;
     const session = this.live();
-    const reply = await session.request("transact", [db, ...operations], options).catch(async (error: unknown) => {
+    const sentBefore = session.bytesSent;
+    const answer = session.request("transact", [db, ...operations], options);
+    this.counters.transactionBytes += session.bytesSent - sentBefore;
+    const reply = await answer.catch(async (error: unknown) => {
       const isOurs = error instanceof OvsdbError && (error.kind === "cancelled" || error.kind === "timed-out") && error.error === undefined;
       if (isOurs && (await isClustered(session, db))) throw unknownOutcome(error);
       throw error;

@@ -21,7 +21,7 @@ import { connected, graphOf } from "./network/graph.js";
 import { portKey, type Network } from "./network/model.js";
 import { mark } from "./network/pipeline.js";
 import { unixctl, vswitchdSocket } from "./network/unixctl.js";
-import { DatabaseWriter } from "./reconcile/database-writer.js";
+import { DatabaseWriter, type DatabaseWriterCounters } from "./reconcile/database-writer.js";
 import { LiveSwitches } from "./reconcile/live-switches.js";
 import type { SwitchState } from "./reconcile/switch-writer.js";
 import { Replication } from "./replication.js";
@@ -95,6 +95,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   private readonly log: Logger;
   private readonly client: OvsdbClient;
   private readonly far: Far | undefined;
+  private readonly farDatabase: DatabaseWriter | undefined;
   private readonly replica: Replica;
   private readonly index: BridgeIndex;
   private readonly nowMs: () => number;
@@ -152,8 +153,9 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const vswitchd = async (method: string, ...args: string[]): Promise<string> => unixctl(await vswitchdSocket(config.openflow.runDir), method, args);
     const { remote } = config.shadow;
     this.far = far;
+    this.farDatabase = far === undefined ? undefined : new DatabaseWriter(far.client, far.replica);
     this.shadow = new Shadow({
-      remote: far === undefined || remote === undefined ? undefined : { database: new DatabaseWriter(far.client, far.replica), dial: (bridge) => managementSocket(remote.runDir, bridge), tunnels: remote },
+      remote: this.farDatabase === undefined || remote === undefined ? undefined : { database: this.farDatabase, dial: (bridge) => managementSocket(remote.runDir, bridge), tunnels: remote },
       database: this.database,
       tables: replica,
       isCritical: (bridge) => this.isCritical(bridge),
@@ -238,6 +240,15 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   get databaseState(): string {
     return `${this.client.state}, ${this.replica.state}`;
+  }
+
+  /** What was written to the databases, live's and the one of the shadow's host together where that is another. */
+  get databaseWrites(): DatabaseWriterCounters {
+    const far = this.farDatabase?.counters;
+    const own = this.database.counters;
+    if (far === undefined) return own;
+    const sum = (key: Exclude<keyof DatabaseWriterCounters, "longestMs">): number => own[key] + far[key];
+    return { transactions: sum("transactions"), changes: sum("changes"), refused: sum("refused"), rows: sum("rows"), bytes: sum("bytes"), longestMs: Math.max(own.longestMs, far.longestMs) };
   }
 
   /** Packets that sessions asked for of each edge port since we attached to it, and those of them that reached the shadow. */

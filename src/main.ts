@@ -6,7 +6,7 @@ import { pino, type Logger } from "pino";
 import { SflowReceiver } from "sflow-collector";
 import type { FidelitySurface } from "./api/fidelity-service.js";
 import { startApi, type Api, type ControlSurface } from "./api/server.js";
-import type { GetStatusResponse } from "./api/generated/ovsshadow/v1/shadow.js";
+import type { GetStatusResponse, StoreStatus } from "./api/generated/ovsshadow/v1/shadow.js";
 import { ChangeManager } from "./change/change-manager.js";
 import type { Change, Verification } from "./change/change.js";
 import { History } from "./change/history.js";
@@ -26,7 +26,7 @@ import { processUnits, Recorder } from "./recorder.js";
 import { Defence } from "./respond/defence.js";
 import { HotRing } from "./store/hot-ring.js";
 import { openStore } from "./store/open.js";
-import type { TimeSeriesStore } from "./store/store.js";
+import type { StoreHealth, TimeSeriesStore } from "./store/store.js";
 import { catalogue } from "./telemetry/features.js";
 
 /** How long after a push its effect is looked at. */
@@ -35,6 +35,11 @@ const verifyAfterMs = 1_000;
 function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((x, y) => x - y);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}
+
+function storeStatus({ backend, counters, waiting, failure }: StoreHealth): StoreStatus {
+  const dropped = Object.entries(counters.dropped).flatMap(([reason, count]) => (count === 0 ? [] : [{ reason, count }]));
+  return { backend, observed: counters.observed, acknowledged: counters.acknowledged, waiting, dropped, failure: failure ?? "" };
 }
 
 /** Units by "kind metric", as the exports name them. */
@@ -211,7 +216,7 @@ class Daemon {
   private surface(): ControlSurface {
     const { controller, changes } = this;
     return {
-      status: () => Promise.resolve(this.status()),
+      status: () => this.status(),
       topology: () => controller.discovery.current,
       predictions: () => this.defence?.predictions ?? [],
       changes,
@@ -243,7 +248,7 @@ class Daemon {
     return { atMs: Date.now(), ok, droppedPackets: dropped, why: `${flows} of ${change.rules.length} rules are on live and dropped ${dropped} packets in ${verifyAfterMs} ms` };
   }
 
-  private status(): GetStatusResponse {
+  private async status(): Promise<GetStatusResponse> {
     const { controller } = this;
     const { sflow, observer } = this;
     const counters = controller.live.counters();
@@ -276,6 +281,11 @@ class Daemon {
       fidelity: this.copies.meter.measured().map(({ port, selected, copied, received }) => ({ port, selected, copied, received })),
       left: controller.shadow.left.map(({ port, why }) => `${port}: ${why}`),
       problems,
+      flowLag: controller.shadow.flowLag.summary(),
+      databaseWrites: controller.databaseWrites,
+      store: storeStatus(await this.store.health()),
+      tcp: observer.tcp?.counters,
+      gaps: controller.replication.bridges().flatMap(({ bridge, gaps, gapMs, gapPackets }) => (gaps === 0 ? [] : [{ bridge, count: gaps, ms: gapMs, packets: gapPackets }])),
     };
   }
 }

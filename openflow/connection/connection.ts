@@ -45,9 +45,9 @@ export class OpenFlowConnection extends Session {
   /**
    * Sends modifications in one go, then a barrier. Resolves with what the switch refused, each error carrying the index of
    * its modification; all others are done. Rejects with RangeError when one cannot be encoded: those before it are done,
-   * those after it are not. For all or none see `bundle`.
+   * those after it are not. For all or none see `bundle`. `wrote` is told how many bytes the modifications take.
    */
-  async apply(mods: readonly ModBody[]): Promise<readonly OpenFlowError[]> {
+  async apply(mods: readonly ModBody[], wrote: (bytes: number) => void = () => undefined): Promise<readonly OpenFlowError[]> {
     const errors: OpenFlowError[] = [];
     await this.tracking({ first: this.xids(mods.length), count: mods.length, errors }, async ({ first }) => {
       // Written while it is made: the switch works at the first thousand while we encode the next.
@@ -62,6 +62,7 @@ export class OpenFlowConnection extends Session {
           if (!(error instanceof RangeError)) throw error;
           unencodable = new RangeError(`modification ${made}: ${error.message}`, { cause: error });
         }
+        wrote(out.length);
         await this.writeSteadily(out.done(), made - before);
         out.reset();
       }

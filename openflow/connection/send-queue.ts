@@ -57,8 +57,10 @@ export class SendQueue {
   append(version: Version, xid: number, body: Body): void {
     this.mayWrite(this.out.length);
     this.out.version = version;
+    const before = this.out.length;
     writeMessage(this.out, xid, body);
     this.counters.sent++;
+    this.counters.sentBytes += this.out.length - before;
     if (this.out.length >= flushBytes) this.flush();
     else if (!this.isHeld && !this.isFlushDue) {
       this.isFlushDue = true;
@@ -71,6 +73,7 @@ export class SendQueue {
     this.flush();
     this.mayWrite(bytes.length);
     this.counters.sent += messages;
+    this.counters.sentBytes += bytes.length;
     this.socket.write(bytes);
   }
 

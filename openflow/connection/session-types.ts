@@ -48,6 +48,9 @@ export interface ConnectionEvents {
 export interface ConnectionCounters {
   received: number;
   sent: number;
+  /** Of whole messages, header included. */
+  receivedBytes: number;
+  sentBytes: number;
   /** Messages that could not be read. */
   malformed: number;
   /** Messages of a type we do not know. */

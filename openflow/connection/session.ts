@@ -28,7 +28,7 @@ const packetInNumber = 10;
 const lingerMs = 500;
 
 export abstract class Session extends EventEmitter<ConnectionEvents> {
-  readonly counters: ConnectionCounters = { received: 0, sent: 0, malformed: 0, unknown: 0, packetInsDropped: 0 };
+  readonly counters: ConnectionCounters = { received: 0, sent: 0, receivedBytes: 0, sentBytes: 0, malformed: 0, unknown: 0, packetInsDropped: 0 };
   protected readonly requests: Requests;
   protected readonly tracked = new Set<Tracked>();
   protected readonly options: SessionOptions;
@@ -199,6 +199,7 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
   private readonly take = (bytes: Uint8Array, view: DataView, start: number, end: number): void => {
     if (this.isClosed) return;
     this.counters.received++;
+    this.counters.receivedBytes += end - start;
     try {
       if (view.getUint8(start + 1) === packetInNumber && view.getUint8(start) === this.negotiated) {
         if (this.budget.take()) this.emit("packetIn", new PacketInView(this.negotiated, bytes, view, start, end));

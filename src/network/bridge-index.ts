@@ -17,6 +17,9 @@ export class BridgeIndex {
   /** What `owner` has for a bridge, so that it can be taken out again. */
   private readonly owned = new Map<string, readonly string[]>();
   private sorted: readonly BridgeRow[] | undefined;
+  /** The last sorted list, and the rows of it that must be read again, by row uuid. Empty when the list itself is another. */
+  private previous: readonly BridgeRow[] = [];
+  private stale = new Map<string, BridgeRow>();
   private byName = new Map<string, BridgeRow>();
 
   constructor(tables: Tables) {
@@ -27,9 +30,18 @@ export class BridgeIndex {
   /** All bridges, sorted by name. */
   bridges(): readonly BridgeRow[] {
     if (this.sorted !== undefined) return this.sorted;
+    const { stale } = this;
+    this.stale = new Map();
     for (const [uuid, row] of this.rows) if (row === undefined) this.read(uuid);
+    const isSameList = this.previous.length === this.rows.size && [...stale].every(([uuid, old]) => this.rows.get(uuid)?.name === old.name);
+    if (isSameList) {
+      // Sorted as before: rows that were read again take the places they had.
+      const fresh = new Map([...stale].map(([uuid, old]) => [old, this.rows.get(uuid) as BridgeRow]));
+      for (const row of fresh.values()) this.byName.set(row.name, row);
+      return (this.previous = this.sorted = this.previous.map((row) => fresh.get(row) ?? row));
+    }
     const all = [...this.rows.values()].filter((row) => row !== undefined);
-    this.sorted = all.sort((x, y) => (x.name < y.name ? -1 : 1));
+    this.previous = this.sorted = all.sort((x, y) => (x.name < y.name ? -1 : 1));
     this.byName = new Map(all.map((row) => [row.name, row]));
     return this.sorted;
   }
@@ -44,6 +56,8 @@ export class BridgeIndex {
     let concerned = false;
     const stale = (bridge: string | undefined): void => {
       if (bridge === undefined || !this.rows.has(bridge)) return;
+      const row = this.rows.get(bridge);
+      if (row !== undefined) this.stale.set(bridge, row);
       this.rows.set(bridge, undefined);
       concerned = true;
     };
@@ -65,6 +79,8 @@ export class BridgeIndex {
     this.owner.clear();
     this.owned.clear();
     this.list();
+    this.previous = [];
+    this.stale.clear();
     this.sorted = undefined;
   }
 
@@ -84,6 +100,7 @@ export class BridgeIndex {
       this.rows.set(uuid, undefined);
       differs = true;
     }
+    if (differs) this.previous = [];
     return differs;
   }
 

@@ -68,6 +68,7 @@ export type DatabaseChange =
   | { readonly op: "set-guard"; readonly uuid: string; readonly name: string; readonly source: string | undefined }
   | { readonly op: "delete-guard"; readonly bridgeUuid: string; readonly uuid: string; readonly name: string }
   | { readonly op: "add-sflow"; readonly bridge: string; readonly bridgeUuid: string; readonly sflow: DesiredSflow }
+  | { readonly op: "update-sflow"; readonly bridge: string; readonly bridgeUuid: string; readonly uuid: string; readonly sflow: DesiredSflow }
   | { readonly op: "delete-sflow"; readonly bridge: string; readonly bridgeUuid: string };
 
 const sameMap = (x: ReadonlyMap<string, string>, y: ReadonlyMap<string, string>): boolean =>
@@ -221,5 +222,7 @@ function diffSflow(tables: Tables, bridge: BridgeRow, desired: DesiredSflow | un
     row["polling"] === desired.pollingS &&
     text(row, "agent") === desired.agent &&
     uuids(row, "targets")[0] === desired.target;
-  return same ? [] : [{ op: "add-sflow", ...where, sflow: desired }];
+  if (same) return [];
+  // A row of ours is changed in place: the agent of a new one would begin its counts anew.
+  return [bridge.sflow === undefined ? { op: "add-sflow", ...where, sflow: desired } : { op: "update-sflow", ...where, uuid: bridge.sflow, sflow: desired }];
 }

@@ -10,7 +10,7 @@ import { BridgeIndex } from "../network/bridge-index.js";
 import { integer, rootUuid, type Tables } from "../network/database-view.js";
 import { mark } from "../network/pipeline.js";
 import { batches, BatchSize, weight } from "./database-batches.js";
-import { bridgeSettings, DatabaseDiff, type DatabaseChange, type DesiredDatabase, type DesiredPort } from "./database-state.js";
+import { bridgeSettings, DatabaseDiff, type DatabaseChange, type DesiredDatabase, type DesiredPort, type DesiredSflow } from "./database-state.js";
 
 export interface DatabaseWriterCounters {
   transactions: number;
@@ -21,6 +21,8 @@ export interface DatabaseWriterCounters {
   rows: number;
   /** The longest transaction with ovs-vswitchd's work for it, in ms. */
   longestMs: number;
+  /** Sent to the server for it. */
+  bytes: number;
 }
 
 export interface DatabaseWriterOptions {
@@ -41,7 +43,7 @@ const configTimeoutMs = 10_000;
 const keptTargets = 64;
 
 export class DatabaseWriter {
-  readonly counters: DatabaseWriterCounters = { transactions: 0, changes: 0, refused: 0, rows: 0, longestMs: 0 };
+  readonly counters: DatabaseWriterCounters = { transactions: 0, changes: 0, refused: 0, rows: 0, longestMs: 0, bytes: 0 };
   private readonly client: OvsdbClient;
   private readonly replica: Replica;
   private readonly index: BridgeIndex;
@@ -109,11 +111,15 @@ export class DatabaseWriter {
     this.targets.add(target);
     if (this.targets.size > keptTargets) this.targets.delete([...this.targets][0] as number);
     const startMs = this.nowMs();
+    // Nobody else changes anything through this client.
+    const bytesBefore = this.client.counters.transactionBytes;
     try {
       await txn.commit();
     } catch (error) {
       this.counters.refused++;
       throw error;
+    } finally {
+      this.counters.bytes += this.client.counters.transactionBytes - bytesBefore;
     }
     const rows = changes.reduce((sum, change) => sum + weight(change), 0);
     this.counters.transactions++;
@@ -160,7 +166,7 @@ class Operations {
 
   add(changes: readonly DatabaseChange[]): void {
     // References go before what they name, so that no step leaves a mirror at a port that is on its way out.
-    const order = ["delete-guard", "delete-sflow", "delete-port", "delete-bridge", "add-bridge", "update-bridge", "add-port", "update-port", "add-guard", "set-guard", "add-sflow"];
+    const order = ["delete-guard", "delete-sflow", "delete-port", "delete-bridge", "add-bridge", "update-bridge", "add-port", "update-port", "add-guard", "set-guard", "add-sflow", "update-sflow"];
     for (const change of [...changes].sort((x, y) => order.indexOf(x.op) - order.indexOf(y.op))) this.one(change);
   }
 
@@ -228,10 +234,7 @@ class Operations {
         const row = txn.insert(
           "sFlow",
           {
-            targets: [change.sflow.target],
-            sampling: change.sflow.sampling,
-            polling: change.sflow.pollingS,
-            agent: change.sflow.agent,
+            ...sflowRow(change.sflow),
             external_ids: marks("sflow", change.bridge),
           },
           this.name(),
@@ -242,6 +245,9 @@ class Operations {
         txn.update("Bridge", change.bridgeUuid, { sflow: row });
         break;
       }
+      case "update-sflow":
+        txn.update("sFlow", change.uuid, sflowRow(change.sflow));
+        break;
       case "delete-sflow":
         txn.update("Bridge", change.bridgeUuid, { sflow: [] });
         break;
@@ -271,6 +277,10 @@ const marks = (role: string, live: string): Map<string, string> =>
     [mark.role, role],
     [mark.live, live],
   ]);
+
+function sflowRow({ target, sampling, pollingS, agent }: DesiredSflow): Record<string, Row[string]> {
+  return { targets: [target], sampling, polling: pollingS, agent };
+}
 
 function interfaceRow(port: DesiredPort): Record<string, string | number | ReadonlyMap<string, string>> {
   return { type: port.type, options: port.options, ofport_request: port.ofport };

@@ -43,6 +43,8 @@ export interface WriterCounters {
   flowMods: number;
   groupMods: number;
   meterMods: number;
+  /** Of the modifications sent. */
+  bytes: number;
   /** Desired flows whose place a foreign flow holds, at the last pass over all. */
   blocked: number;
   /** Changes the switch refused. */
@@ -52,9 +54,19 @@ export interface WriterCounters {
 }
 
 const maxRememberedErrors = 16;
+/**
+ * Modifications that go out together, with a barrier behind them. Of a large pass each slice is known to be installed as soon as it is,
+ * and between two of them other work of this process goes on; the switch always has the next one waiting.
+ */
+const sliceLength = 256;
+/** Slices that the switch may have before it; the bound of what is in flight. */
+const slicesAhead = 8;
+/** A switch that is being changed is audited when it was left alone for this long, or was not audited for `auditLatestMs`. */
+const quietMs = 1_000;
+const auditLatestMs = 20_000;
 
 export class SwitchWriter {
-  readonly counters: WriterCounters = { passes: 0, flowMods: 0, groupMods: 0, meterMods: 0, blocked: 0, refused: 0, repaired: 0 };
+  readonly counters: WriterCounters = { passes: 0, flowMods: 0, groupMods: 0, meterMods: 0, bytes: 0, blocked: 0, refused: 0, repaired: 0 };
   /** The last errors a switch gave, newest last, at most 16. */
   readonly errors: OpenFlowError[] = [];
   /** Told of changes just before they are sent: who sees them on the switch can tell them from others'. */
@@ -82,6 +94,9 @@ export class SwitchWriter {
   /** The switch refused something since the last audit: the next one tries it again. */
   private hasRefused = false;
   private running: Promise<void> | undefined;
+  /** When a followed change was last taken, and when the tables were last read. */
+  private changedMs = -Infinity;
+  private readMs = -Infinity;
 
   constructor(ownership: Ownership, lag = new Histogram(), nowMs: () => number = () => performance.now()) {
     this.ownership = ownership;
@@ -125,6 +140,7 @@ export class SwitchWriter {
 
   /** Changes single flows of the desired state: by flowKey, undefined takes one out. `seenMs`: when the change was seen. */
   change(flows: Iterable<readonly [key: string, flow: FlowEntry | undefined, seenMs?: number]>): void {
+    this.changedMs = this.nowMs();
     for (const [key, flow, seenMs] of flows) {
       if (flow === undefined) this.desired.delete(key);
       else this.desired.set(key, flow);
@@ -166,8 +182,13 @@ export class SwitchWriter {
     await this.running;
   }
 
-  /** Reads the switch's tables and mends what differs from what we believe is there. Returns how many entries differed. */
+  /**
+   * Reads the switch's tables and mends what differs from what we believe is there. Returns how many entries differed. While changes
+   * come in it is put off, within bounds: the reading of a large table would hold them up.
+   */
   async audit(): Promise<number> {
+    const now = this.nowMs();
+    if (now - this.changedMs < quietMs && now - this.readMs < auditLatestMs) return 0;
     await this.flush();
     if (this.connection === undefined || !this.isDesired) return 0;
     const before = this.flows;
@@ -206,6 +227,7 @@ export class SwitchWriter {
     this.groups = new Map(groups.filter((group) => ownership.group(group)).map((group) => [group.groupId, group]));
     this.meters = new Map(meters.filter((meter) => owns?.(meter) === true).map((meter) => [meter.meterId, meter]));
     this.known = true;
+    this.readMs = this.nowMs();
   }
 
   private async pass(): Promise<void> {
@@ -222,14 +244,19 @@ export class SwitchWriter {
       this.whole = this.listsChanged = false;
       this.changed = new Map();
       this.counters.passes++;
-      await this.send(connection, this.flowChanges(whole ? undefined : changed.keys()), lists);
+      await this.send(connection, this.flowChanges(whole ? undefined : changed.keys()), lists, changed);
     } catch (error) {
       this.whole = true;
       this.known = false;
       throw error;
     }
+    // What needed nothing to be sent.
+    this.addLags(changed.values());
+  }
+
+  private addLags(seen: Iterable<number | undefined>): void {
     const now = this.nowMs();
-    for (const seenMs of changed.values()) if (seenMs !== undefined) this.lag.add(now - seenMs);
+    for (const seenMs of seen) if (seenMs !== undefined) this.lag.add(now - seenMs);
   }
 
   /** What to do about the flows named, or about all. Deletes come last. */
@@ -253,25 +280,35 @@ export class SwitchWriter {
     return [...puts, ...deletes];
   }
 
-  private async send(connection: OpenFlowConnection, flows: readonly FlowChange[], lists: boolean): Promise<void> {
+  /** `seen`: when changes of flows were seen, by key; those that are installed are taken out. */
+  private async send(connection: OpenFlowConnection, flows: readonly FlowChange[], lists: boolean, seen: Map<string, number | undefined>): Promise<void> {
     const groups = lists ? diffGroups(this.desiredGroups, this.groups.values()) : [];
     const meters = lists ? diffMeters(this.desiredMeters, this.meters.values()) : [];
     // Make before break: meters and groups that flows will name come first, those that nothing names any more go last.
     // A group is never deleted while a flow may still name it (deleting one in a bundle can abort vswitchd 3.1).
-    const ways = flowMods(flows);
     const before: ModBody[] = [...meterMods(meters.filter(({ op }) => op !== "delete")), ...groupMods(groups.filter(({ op }) => op !== "delete"))];
     const after: ModBody[] = [...groupMods(groups.filter(({ op }) => op === "delete")), ...meterMods(meters.filter(({ op }) => op === "delete"))];
-    const mods = [...before, ...ways, ...after];
-    if (mods.length === 0) return;
+    if (before.length + flows.length + after.length === 0) return;
     this.counters.flowMods += flows.length;
     this.counters.groupMods += groups.length;
     this.counters.meterMods += meters.length;
     this.sending?.(flows, groups);
-    const errors = await connection.apply(mods);
-    for (const { op, flow } of flows) {
-      if (op === "delete") this.flows.delete(flowKey(flow));
-      else this.flows.set(flowKey(flow), flow);
+    const slices: Promise<void>[] = [];
+    const go = (mods: readonly ModBody[], of: readonly FlowChange[]): void => {
+      const slice = this.sendSlice(connection, mods, of, seen);
+      slice.catch(() => undefined); // looked at when all have been sent
+      slices.push(slice);
+    };
+    if (before.length > 0) go(before, []);
+    for (let at = 0; at < flows.length; at += sliceLength) {
+      if (slices.length > 0) await new Promise((resolve) => setImmediate(resolve));
+      const slice = flows.slice(at, at + sliceLength);
+      go(flowMods(slice), slice);
+      if (slices.length > slicesAhead) await slices[slices.length - 1 - slicesAhead];
     }
+    if (after.length > 0) go(after, []);
+    const failure = (await Promise.allSettled(slices)).find((result) => result.status === "rejected");
+    if (failure !== undefined) throw failure.reason;
     for (const { op, group } of groups) {
       if (op === "delete") this.groups.delete(group.groupId);
       else this.groups.set(group.groupId, group);
@@ -280,17 +317,31 @@ export class SwitchWriter {
       if (op === "delete") this.meters.delete(meter.meterId);
       else this.meters.set(meter.meterId, meter);
     }
-    if (errors.length > 0) this.refused(errors, flows, before.length);
+  }
+
+  /** Sends one slice and resolves when the switch has done it. `flows`: the changes of which `mods` are made, where they are about flows. */
+  private async sendSlice(connection: OpenFlowConnection, mods: readonly ModBody[], flows: readonly FlowChange[], seen: Map<string, number | undefined>): Promise<void> {
+    const errors = await connection.apply(mods, (bytes) => (this.counters.bytes += bytes));
+    const lags: (number | undefined)[] = [];
+    for (const { op, flow } of flows) {
+      const key = flowKey(flow);
+      if (op === "delete") this.flows.delete(key);
+      else this.flows.set(key, flow);
+      lags.push(seen.get(key));
+      seen.delete(key);
+    }
+    this.addLags(lags);
+    if (errors.length > 0) this.refused(errors, flows);
   }
 
   /** A flow refused is not there; it is tried again when it changes or an audit comes. Of other refusals the switch must tell. */
-  private refused(errors: readonly OpenFlowError[], flows: readonly FlowChange[], offset: number): void {
+  private refused(errors: readonly OpenFlowError[], flows: readonly FlowChange[]): void {
     this.counters.refused += errors.length;
     this.hasRefused = true;
     this.errors.push(...errors.slice(-maxRememberedErrors));
     this.errors.splice(0, this.errors.length - maxRememberedErrors);
     for (const { facts: { index } } of errors) {
-      const change = index === undefined ? undefined : flows[index - offset];
+      const change = index === undefined ? undefined : flows[index];
       if (change === undefined || change.op !== "add") this.known = false;
       else this.flows.delete(flowKey(change.flow));
     }

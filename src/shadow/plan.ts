@@ -4,7 +4,7 @@
  */
 import type { Session } from "../config/session-schema.js";
 import type { BridgeRow, Tables } from "../network/database-view.js";
-import { portKey, type Bridge, type Link, type Network } from "../network/model.js";
+import { portKey, type Bridge, type Link, type Network, type PortRef } from "../network/model.js";
 import { mark } from "../network/pipeline.js";
 import type { DesiredBridge, DesiredPort } from "../reconcile/database-state.js";
 import { desiredShadow, type DesiredShadow } from "./desired-shadow.js";
@@ -37,11 +37,20 @@ interface Planned {
   readonly rows: PlannedShadow;
 }
 
+interface Cables {
+  readonly of: readonly Link[];
+  readonly bridges: ReadonlySet<string>;
+  readonly links: ReadonlyMap<string, readonly Link[]>;
+  /** By bridge: what its rows follow from. */
+  readonly texts: ReadonlyMap<string, string>;
+}
+
 const noPorts: ReadonlyMap<number, never> = new Map<number, never>();
 
 export class ShadowPlan {
   private readonly tables: Tables;
   private readonly planned = new Map<string, Planned>();
+  private cables: Cables | undefined;
   private readonly settings = new WeakMap<BridgeRow, LiveSettings>();
   /** Bridges planned since the start: what a change costs. */
   plannedBridges = 0;
@@ -52,8 +61,8 @@ export class ShadowPlan {
 
   /** Rows for the shadow of `source`; `rowOf` gives the database's row of a live bridge. */
   rows(source: Network, live: Network, rowOf: (bridge: string) => BridgeRow | undefined, options: PlanOptions): PlannedShadow {
-    const links = linksByBridge(source.links);
     const optionsText = JSON.stringify(options);
+    const { links, texts } = this.cablesOf(source);
     const udpPorts = options.tunnels === undefined ? new Map<string, number>() : tunnelPorts([...source.bridges.keys()], options.tunnels.basePort);
     const whole = isLocal(options.sessions) ? undefined : this.wholePlan(source, rowOf, options);
     const bridges: DesiredBridge[] = [];
@@ -62,7 +71,7 @@ export class ShadowPlan {
     const parts: ReplicationPlan[] = [];
     for (const [name, bridge] of source.bridges) {
       const cables = links.get(name) ?? [];
-      const cablesText = `${udpPorts.get(name) ?? ""} ${cables.map(({ a, b }) => `${portKey(a)}${source.bridges.has(a.bridge) ? "-" : "!"}${portKey(b)}${source.bridges.has(b.bridge) ? "" : "!"}`).join()}`;
+      const cablesText = `${udpPorts.get(name) ?? ""} ${texts.get(name) ?? ""}`;
       const row = rowOf(name);
       const given = whole?.bridges.get(name);
       const givenText = given === undefined ? "" : planText(given);
@@ -81,6 +90,16 @@ export class ShadowPlan {
     }
     for (const name of this.planned.keys()) if (!source.bridges.has(name)) this.planned.delete(name);
     return { bridges, livePorts, left: whole === undefined ? left : [...left, ...whole.left], replication: whole ?? new Joined(parts, options.sessions) };
+  }
+
+  /** The cables of each bridge, and what they look like as text, made again when links or the set of bridges are others. */
+  private cablesOf(source: Network): Cables {
+    const { cables } = this;
+    if (cables !== undefined && cables.of === source.links && cables.bridges.size === source.bridges.size && [...source.bridges.keys()].every((name) => cables.bridges.has(name))) return cables;
+    const links = linksByBridge(source.links);
+    const end = (port: PortRef): string => `${portKey(port)}${source.bridges.has(port.bridge) ? "" : "!"}`;
+    const texts = new Map([...links].map(([name, list]) => [name, list.map(({ a, b }) => `${end(a)}-${end(b)}`).join()]));
+    return (this.cables = { of: source.links, bridges: new Set(source.bridges.keys()), links, texts });
   }
 
   /** How a bridge is copied, from what it is itself. */

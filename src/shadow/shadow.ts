@@ -74,6 +74,11 @@ export interface ShadowBridgeStatus {
   readonly why: string;
   readonly flows: number;
   readonly differences: readonly string[];
+  /** Since the live tables that the shadow follows were last proved to be live's, in ms; undefined: never yet. */
+  readonly staleMs: number | undefined;
+  /** What was sent to each bridge; undefined before it has a session. */
+  readonly shadowWriter: WriterCounters | undefined;
+  readonly adapterWriter: WriterCounters | undefined;
 }
 
 export interface ShadowEvents {
@@ -322,8 +327,16 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return [...this.source.network.bridges.keys()].sort().map((live) => {
       const shadow = shadowBridge(live);
       const adapter = adapterBridge(live);
-      const common = { live, shadow, adapter };
       const own = this.own.get(shadow);
+      const auditedMs = this.followers.get(live)?.auditedMs;
+      const common = {
+        live,
+        shadow,
+        adapter,
+        staleMs: auditedMs === undefined ? undefined : this.parts.nowMs() - auditedMs,
+        shadowWriter: own?.writer.counters,
+        adapterWriter: this.own.get(adapter)?.writer.counters,
+      };
       const flows = own?.writer.size ?? 0;
       const heldHere = this.source.held.filter((held) => held.element === `bridge ${live}` || held.element.includes(`${live}:`));
       if (!own?.writer.connected || !this.own.get(adapter)?.writer.connected) {

@@ -49,6 +49,10 @@ export interface TableChanges {
   readonly lists: boolean;
 }
 
+/** No dump is asked for while changes came in within this time, as long as the last one is not older than `auditLatestMs`. */
+const quietMs = 1_000;
+const auditLatestMs = 20_000;
+
 type FlowBearing = Extract<FlowUpdate, { readonly match: unknown }>;
 
 function toEntry(update: FlowBearing): FlowEntry {
@@ -72,6 +76,8 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   private reading: Promise<void> | undefined;
   private readAgain = false;
   private knownEqualMs: number | undefined;
+  /** When the switch last told of a change. */
+  private toldMs = -Infinity;
 
   constructor(bridge: string, dial: Dial, nowMs: () => number = () => performance.now()) {
     super();
@@ -121,6 +127,9 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   async audit(): Promise<number> {
     const { connection } = this.session;
     if (connection === undefined || !this.isSynced) return 0;
+    // A dump made while changes are told proves nothing, and holds them up. Changes that never stop are another matter.
+    const startMs = this.nowMs();
+    if (startMs - this.toldMs < quietMs && startMs - (this.knownEqualMs ?? startMs) < auditLatestMs) return 0;
     const updatesBefore = this.counters.updates;
     const [dump, groups, meters] = await Promise.all([connection.flowStats(), connection.groupDescs(), connection.meterConfigs()]);
     this.takeLists(groups, meters);
@@ -228,7 +237,7 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
 
   /** `into`: the snapshot that is being made; undefined: the tables in use. */
   private apply(updates: readonly FlowUpdate[], into: Map<string, FlowEntry> | undefined): void {
-    const now = this.nowMs();
+    const now = (this.toldMs = this.nowMs());
     const edits: FlowEdit[] = [];
     const isFollowed = into === undefined && this.listenerCount("edits") > 0;
     for (const update of updates) {

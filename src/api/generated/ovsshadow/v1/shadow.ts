@@ -40,6 +40,86 @@ export interface GetStatusResponse {
   left: string[];
   /** Errors that switches and the database gave, newest last. */
   problems: string[];
+  /** Time from a change of a live flow seen to the same installed in the shadow. */
+  flowLag:
+    | FlowLag
+    | undefined;
+  /** What was written to the database. */
+  databaseWrites: DatabaseWrites | undefined;
+  store:
+    | StoreStatus
+    | undefined;
+  /** Absent: TCP connections are not watched. */
+  tcp:
+    | TcpCaptureStatus
+    | undefined;
+  /** Copying flows that others took away, by live bridge; bridges without a gap are left out. */
+  gaps: ReplicationGap[];
+}
+
+export interface FlowLag {
+  count: number;
+  p50Ms: number;
+  p99Ms: number;
+  maxMs: number;
+}
+
+export interface DatabaseWrites {
+  transactions: number;
+  rows: number;
+  /** The longest transaction, ovs-vswitchd's work for it included. */
+  longestMs: number;
+  refused: number;
+  /** Sent to the database server for it. */
+  bytes: number;
+}
+
+/** What was sent to one of the shadow's own bridges. */
+export interface WriterStatus {
+  passes: number;
+  flowMods: number;
+  groupMods: number;
+  meterMods: number;
+  /** Refused by the switch. */
+  refused: number;
+  /** Found missing, changed or left over by an audit. */
+  repaired: number;
+  /** Of the modifications. */
+  bytes: number;
+}
+
+export interface StoreStatus {
+  backend: string;
+  observed: number;
+  acknowledged: number;
+  waiting: number;
+  /** Observations and events that were not kept, by reason. */
+  dropped: DroppedCount[];
+  /** Why the last write failed; empty while all is well. */
+  failure: string;
+}
+
+export interface DroppedCount {
+  reason: string;
+  count: number;
+}
+
+export interface TcpCaptureStatus {
+  frames: number;
+  segments: number;
+  malformed: number;
+  kernelDropped: number;
+  captureRestarts: number;
+  connections: number;
+  capacity: number;
+  evicted: number;
+}
+
+export interface ReplicationGap {
+  bridge: string;
+  count: number;
+  ms: number;
+  packets: number;
 }
 
 export interface BridgeStatus {
@@ -61,6 +141,10 @@ export interface ShadowStatus {
   why: string;
   flows: number;
   differences: string[];
+  /** Since a dump of the live bridge last proved what the shadow follows to be its tables; absent: never yet. */
+  staleMs?: number | undefined;
+  shadowWriter: WriterStatus | undefined;
+  adapterWriter: WriterStatus | undefined;
 }
 
 export interface HeldElement {
@@ -344,6 +428,11 @@ function createBaseGetStatusResponse(): GetStatusResponse {
     fidelity: [],
     left: [],
     problems: [],
+    flowLag: undefined,
+    databaseWrites: undefined,
+    store: undefined,
+    tcp: undefined,
+    gaps: [],
   };
 }
 
@@ -387,6 +476,21 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     for (const v of message.problems) {
       writer.uint32(106).string(v!);
+    }
+    if (message.flowLag !== undefined) {
+      FlowLag.encode(message.flowLag, writer.uint32(114).fork()).join();
+    }
+    if (message.databaseWrites !== undefined) {
+      DatabaseWrites.encode(message.databaseWrites, writer.uint32(122).fork()).join();
+    }
+    if (message.store !== undefined) {
+      StoreStatus.encode(message.store, writer.uint32(130).fork()).join();
+    }
+    if (message.tcp !== undefined) {
+      TcpCaptureStatus.encode(message.tcp, writer.uint32(138).fork()).join();
+    }
+    for (const v of message.gaps) {
+      ReplicationGap.encode(v!, writer.uint32(146).fork()).join();
     }
     return writer;
   },
@@ -508,6 +612,46 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             message.problems.push(reader.string());
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.flowLag = FlowLag.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.databaseWrites = DatabaseWrites.decode(reader, reader.uint32());
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.store = StoreStatus.decode(reader, reader.uint32());
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.tcp = TcpCaptureStatus.decode(reader, reader.uint32());
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.gaps.push(ReplicationGap.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -541,6 +685,19 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
         : [],
       left: globalThis.Array.isArray(object?.left) ? object.left.map((e: any) => globalThis.String(e)) : [],
       problems: globalThis.Array.isArray(object?.problems) ? object.problems.map((e: any) => globalThis.String(e)) : [],
+      flowLag: isSet(object.flowLag)
+        ? FlowLag.fromJSON(object.flowLag)
+        : isSet(object.flow_lag)
+        ? FlowLag.fromJSON(object.flow_lag)
+        : undefined,
+      databaseWrites: isSet(object.databaseWrites)
+        ? DatabaseWrites.fromJSON(object.databaseWrites)
+        : isSet(object.database_writes)
+        ? DatabaseWrites.fromJSON(object.database_writes)
+        : undefined,
+      store: isSet(object.store) ? StoreStatus.fromJSON(object.store) : undefined,
+      tcp: isSet(object.tcp) ? TcpCaptureStatus.fromJSON(object.tcp) : undefined,
+      gaps: globalThis.Array.isArray(object?.gaps) ? object.gaps.map((e: any) => ReplicationGap.fromJSON(e)) : [],
     };
   },
 
@@ -585,6 +742,21 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     if (message.problems?.length) {
       obj.problems = message.problems;
     }
+    if (message.flowLag !== undefined) {
+      obj.flowLag = FlowLag.toJSON(message.flowLag);
+    }
+    if (message.databaseWrites !== undefined) {
+      obj.databaseWrites = DatabaseWrites.toJSON(message.databaseWrites);
+    }
+    if (message.store !== undefined) {
+      obj.store = StoreStatus.toJSON(message.store);
+    }
+    if (message.tcp !== undefined) {
+      obj.tcp = TcpCaptureStatus.toJSON(message.tcp);
+    }
+    if (message.gaps?.length) {
+      obj.gaps = message.gaps.map((e) => ReplicationGap.toJSON(e));
+    }
     return obj;
   },
 
@@ -610,6 +782,1013 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     message.fidelity = object.fidelity?.map((e) => PortFidelity.fromPartial(e)) || [];
     message.left = object.left?.map((e) => e) || [];
     message.problems = object.problems?.map((e) => e) || [];
+    message.flowLag = (object.flowLag !== undefined && object.flowLag !== null)
+      ? FlowLag.fromPartial(object.flowLag)
+      : undefined;
+    message.databaseWrites = (object.databaseWrites !== undefined && object.databaseWrites !== null)
+      ? DatabaseWrites.fromPartial(object.databaseWrites)
+      : undefined;
+    message.store = (object.store !== undefined && object.store !== null)
+      ? StoreStatus.fromPartial(object.store)
+      : undefined;
+    message.tcp = (object.tcp !== undefined && object.tcp !== null)
+      ? TcpCaptureStatus.fromPartial(object.tcp)
+      : undefined;
+    message.gaps = object.gaps?.map((e) => ReplicationGap.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseFlowLag(): FlowLag {
+  return { count: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 };
+}
+
+export const FlowLag: MessageFns<FlowLag> = {
+  encode(message: FlowLag, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.count !== 0) {
+      writer.uint32(8).uint32(message.count);
+    }
+    if (message.p50Ms !== 0) {
+      writer.uint32(17).double(message.p50Ms);
+    }
+    if (message.p99Ms !== 0) {
+      writer.uint32(25).double(message.p99Ms);
+    }
+    if (message.maxMs !== 0) {
+      writer.uint32(33).double(message.maxMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FlowLag {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFlowLag();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.p50Ms = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.p99Ms = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.maxMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FlowLag {
+    return {
+      count: isSet(object.count) ? globalThis.Number(object.count) : 0,
+      p50Ms: isSet(object.p50Ms)
+        ? globalThis.Number(object.p50Ms)
+        : isSet(object.p50_ms)
+        ? globalThis.Number(object.p50_ms)
+        : 0,
+      p99Ms: isSet(object.p99Ms)
+        ? globalThis.Number(object.p99Ms)
+        : isSet(object.p99_ms)
+        ? globalThis.Number(object.p99_ms)
+        : 0,
+      maxMs: isSet(object.maxMs)
+        ? globalThis.Number(object.maxMs)
+        : isSet(object.max_ms)
+        ? globalThis.Number(object.max_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: FlowLag): unknown {
+    const obj: any = {};
+    if (message.count !== 0) {
+      obj.count = Math.round(message.count);
+    }
+    if (message.p50Ms !== 0) {
+      obj.p50Ms = floatToJson(message.p50Ms);
+    }
+    if (message.p99Ms !== 0) {
+      obj.p99Ms = floatToJson(message.p99Ms);
+    }
+    if (message.maxMs !== 0) {
+      obj.maxMs = floatToJson(message.maxMs);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FlowLag>, I>>(base?: I): FlowLag {
+    return FlowLag.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FlowLag>, I>>(object: I): FlowLag {
+    const message = createBaseFlowLag();
+    message.count = object.count ?? 0;
+    message.p50Ms = object.p50Ms ?? 0;
+    message.p99Ms = object.p99Ms ?? 0;
+    message.maxMs = object.maxMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseDatabaseWrites(): DatabaseWrites {
+  return { transactions: 0, rows: 0, longestMs: 0, refused: 0, bytes: 0 };
+}
+
+export const DatabaseWrites: MessageFns<DatabaseWrites> = {
+  encode(message: DatabaseWrites, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transactions !== 0) {
+      writer.uint32(8).uint32(message.transactions);
+    }
+    if (message.rows !== 0) {
+      writer.uint32(16).uint64(message.rows);
+    }
+    if (message.longestMs !== 0) {
+      writer.uint32(25).double(message.longestMs);
+    }
+    if (message.refused !== 0) {
+      writer.uint32(32).uint32(message.refused);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(40).uint64(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DatabaseWrites {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDatabaseWrites();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.transactions = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rows = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.longestMs = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.refused = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DatabaseWrites {
+    return {
+      transactions: isSet(object.transactions) ? globalThis.Number(object.transactions) : 0,
+      rows: isSet(object.rows) ? globalThis.Number(object.rows) : 0,
+      longestMs: isSet(object.longestMs)
+        ? globalThis.Number(object.longestMs)
+        : isSet(object.longest_ms)
+        ? globalThis.Number(object.longest_ms)
+        : 0,
+      refused: isSet(object.refused) ? globalThis.Number(object.refused) : 0,
+      bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : 0,
+    };
+  },
+
+  toJSON(message: DatabaseWrites): unknown {
+    const obj: any = {};
+    if (message.transactions !== 0) {
+      obj.transactions = Math.round(message.transactions);
+    }
+    if (message.rows !== 0) {
+      obj.rows = Math.round(message.rows);
+    }
+    if (message.longestMs !== 0) {
+      obj.longestMs = floatToJson(message.longestMs);
+    }
+    if (message.refused !== 0) {
+      obj.refused = Math.round(message.refused);
+    }
+    if (message.bytes !== 0) {
+      obj.bytes = Math.round(message.bytes);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DatabaseWrites>, I>>(base?: I): DatabaseWrites {
+    return DatabaseWrites.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DatabaseWrites>, I>>(object: I): DatabaseWrites {
+    const message = createBaseDatabaseWrites();
+    message.transactions = object.transactions ?? 0;
+    message.rows = object.rows ?? 0;
+    message.longestMs = object.longestMs ?? 0;
+    message.refused = object.refused ?? 0;
+    message.bytes = object.bytes ?? 0;
+    return message;
+  },
+};
+
+function createBaseWriterStatus(): WriterStatus {
+  return { passes: 0, flowMods: 0, groupMods: 0, meterMods: 0, refused: 0, repaired: 0, bytes: 0 };
+}
+
+export const WriterStatus: MessageFns<WriterStatus> = {
+  encode(message: WriterStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.passes !== 0) {
+      writer.uint32(8).uint32(message.passes);
+    }
+    if (message.flowMods !== 0) {
+      writer.uint32(16).uint64(message.flowMods);
+    }
+    if (message.groupMods !== 0) {
+      writer.uint32(24).uint64(message.groupMods);
+    }
+    if (message.meterMods !== 0) {
+      writer.uint32(32).uint64(message.meterMods);
+    }
+    if (message.refused !== 0) {
+      writer.uint32(40).uint32(message.refused);
+    }
+    if (message.repaired !== 0) {
+      writer.uint32(48).uint32(message.repaired);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(56).uint64(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WriterStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWriterStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.passes = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.flowMods = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.groupMods = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.meterMods = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.refused = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.repaired = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WriterStatus {
+    return {
+      passes: isSet(object.passes) ? globalThis.Number(object.passes) : 0,
+      flowMods: isSet(object.flowMods)
+        ? globalThis.Number(object.flowMods)
+        : isSet(object.flow_mods)
+        ? globalThis.Number(object.flow_mods)
+        : 0,
+      groupMods: isSet(object.groupMods)
+        ? globalThis.Number(object.groupMods)
+        : isSet(object.group_mods)
+        ? globalThis.Number(object.group_mods)
+        : 0,
+      meterMods: isSet(object.meterMods)
+        ? globalThis.Number(object.meterMods)
+        : isSet(object.meter_mods)
+        ? globalThis.Number(object.meter_mods)
+        : 0,
+      refused: isSet(object.refused) ? globalThis.Number(object.refused) : 0,
+      repaired: isSet(object.repaired) ? globalThis.Number(object.repaired) : 0,
+      bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : 0,
+    };
+  },
+
+  toJSON(message: WriterStatus): unknown {
+    const obj: any = {};
+    if (message.passes !== 0) {
+      obj.passes = Math.round(message.passes);
+    }
+    if (message.flowMods !== 0) {
+      obj.flowMods = Math.round(message.flowMods);
+    }
+    if (message.groupMods !== 0) {
+      obj.groupMods = Math.round(message.groupMods);
+    }
+    if (message.meterMods !== 0) {
+      obj.meterMods = Math.round(message.meterMods);
+    }
+    if (message.refused !== 0) {
+      obj.refused = Math.round(message.refused);
+    }
+    if (message.repaired !== 0) {
+      obj.repaired = Math.round(message.repaired);
+    }
+    if (message.bytes !== 0) {
+      obj.bytes = Math.round(message.bytes);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WriterStatus>, I>>(base?: I): WriterStatus {
+    return WriterStatus.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WriterStatus>, I>>(object: I): WriterStatus {
+    const message = createBaseWriterStatus();
+    message.passes = object.passes ?? 0;
+    message.flowMods = object.flowMods ?? 0;
+    message.groupMods = object.groupMods ?? 0;
+    message.meterMods = object.meterMods ?? 0;
+    message.refused = object.refused ?? 0;
+    message.repaired = object.repaired ?? 0;
+    message.bytes = object.bytes ?? 0;
+    return message;
+  },
+};
+
+function createBaseStoreStatus(): StoreStatus {
+  return { backend: "", observed: 0, acknowledged: 0, waiting: 0, dropped: [], failure: "" };
+}
+
+export const StoreStatus: MessageFns<StoreStatus> = {
+  encode(message: StoreStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.backend !== "") {
+      writer.uint32(10).string(message.backend);
+    }
+    if (message.observed !== 0) {
+      writer.uint32(16).uint64(message.observed);
+    }
+    if (message.acknowledged !== 0) {
+      writer.uint32(24).uint64(message.acknowledged);
+    }
+    if (message.waiting !== 0) {
+      writer.uint32(32).uint64(message.waiting);
+    }
+    for (const v of message.dropped) {
+      DroppedCount.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.failure !== "") {
+      writer.uint32(50).string(message.failure);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.backend = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.observed = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.acknowledged = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.waiting = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.dropped.push(DroppedCount.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.failure = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StoreStatus {
+    return {
+      backend: isSet(object.backend) ? globalThis.String(object.backend) : "",
+      observed: isSet(object.observed) ? globalThis.Number(object.observed) : 0,
+      acknowledged: isSet(object.acknowledged) ? globalThis.Number(object.acknowledged) : 0,
+      waiting: isSet(object.waiting) ? globalThis.Number(object.waiting) : 0,
+      dropped: globalThis.Array.isArray(object?.dropped)
+        ? object.dropped.map((e: any) => DroppedCount.fromJSON(e))
+        : [],
+      failure: isSet(object.failure) ? globalThis.String(object.failure) : "",
+    };
+  },
+
+  toJSON(message: StoreStatus): unknown {
+    const obj: any = {};
+    if (message.backend !== "") {
+      obj.backend = message.backend;
+    }
+    if (message.observed !== 0) {
+      obj.observed = Math.round(message.observed);
+    }
+    if (message.acknowledged !== 0) {
+      obj.acknowledged = Math.round(message.acknowledged);
+    }
+    if (message.waiting !== 0) {
+      obj.waiting = Math.round(message.waiting);
+    }
+    if (message.dropped?.length) {
+      obj.dropped = message.dropped.map((e) => DroppedCount.toJSON(e));
+    }
+    if (message.failure !== "") {
+      obj.failure = message.failure;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<StoreStatus>, I>>(base?: I): StoreStatus {
+    return StoreStatus.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StoreStatus>, I>>(object: I): StoreStatus {
+    const message = createBaseStoreStatus();
+    message.backend = object.backend ?? "";
+    message.observed = object.observed ?? 0;
+    message.acknowledged = object.acknowledged ?? 0;
+    message.waiting = object.waiting ?? 0;
+    message.dropped = object.dropped?.map((e) => DroppedCount.fromPartial(e)) || [];
+    message.failure = object.failure ?? "";
+    return message;
+  },
+};
+
+function createBaseDroppedCount(): DroppedCount {
+  return { reason: "", count: 0 };
+}
+
+export const DroppedCount: MessageFns<DroppedCount> = {
+  encode(message: DroppedCount, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    if (message.count !== 0) {
+      writer.uint32(16).uint64(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DroppedCount {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDroppedCount();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.count = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DroppedCount {
+    return {
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      count: isSet(object.count) ? globalThis.Number(object.count) : 0,
+    };
+  },
+
+  toJSON(message: DroppedCount): unknown {
+    const obj: any = {};
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.count !== 0) {
+      obj.count = Math.round(message.count);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DroppedCount>, I>>(base?: I): DroppedCount {
+    return DroppedCount.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DroppedCount>, I>>(object: I): DroppedCount {
+    const message = createBaseDroppedCount();
+    message.reason = object.reason ?? "";
+    message.count = object.count ?? 0;
+    return message;
+  },
+};
+
+function createBaseTcpCaptureStatus(): TcpCaptureStatus {
+  return {
+    frames: 0,
+    segments: 0,
+    malformed: 0,
+    kernelDropped: 0,
+    captureRestarts: 0,
+    connections: 0,
+    capacity: 0,
+    evicted: 0,
+  };
+}
+
+export const TcpCaptureStatus: MessageFns<TcpCaptureStatus> = {
+  encode(message: TcpCaptureStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.frames !== 0) {
+      writer.uint32(8).uint64(message.frames);
+    }
+    if (message.segments !== 0) {
+      writer.uint32(16).uint64(message.segments);
+    }
+    if (message.malformed !== 0) {
+      writer.uint32(24).uint64(message.malformed);
+    }
+    if (message.kernelDropped !== 0) {
+      writer.uint32(32).uint64(message.kernelDropped);
+    }
+    if (message.captureRestarts !== 0) {
+      writer.uint32(40).uint32(message.captureRestarts);
+    }
+    if (message.connections !== 0) {
+      writer.uint32(48).uint32(message.connections);
+    }
+    if (message.capacity !== 0) {
+      writer.uint32(56).uint32(message.capacity);
+    }
+    if (message.evicted !== 0) {
+      writer.uint32(64).uint64(message.evicted);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TcpCaptureStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTcpCaptureStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.frames = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.segments = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.malformed = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.kernelDropped = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.captureRestarts = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.connections = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.capacity = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.evicted = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TcpCaptureStatus {
+    return {
+      frames: isSet(object.frames) ? globalThis.Number(object.frames) : 0,
+      segments: isSet(object.segments) ? globalThis.Number(object.segments) : 0,
+      malformed: isSet(object.malformed) ? globalThis.Number(object.malformed) : 0,
+      kernelDropped: isSet(object.kernelDropped)
+        ? globalThis.Number(object.kernelDropped)
+        : isSet(object.kernel_dropped)
+        ? globalThis.Number(object.kernel_dropped)
+        : 0,
+      captureRestarts: isSet(object.captureRestarts)
+        ? globalThis.Number(object.captureRestarts)
+        : isSet(object.capture_restarts)
+        ? globalThis.Number(object.capture_restarts)
+        : 0,
+      connections: isSet(object.connections) ? globalThis.Number(object.connections) : 0,
+      capacity: isSet(object.capacity) ? globalThis.Number(object.capacity) : 0,
+      evicted: isSet(object.evicted) ? globalThis.Number(object.evicted) : 0,
+    };
+  },
+
+  toJSON(message: TcpCaptureStatus): unknown {
+    const obj: any = {};
+    if (message.frames !== 0) {
+      obj.frames = Math.round(message.frames);
+    }
+    if (message.segments !== 0) {
+      obj.segments = Math.round(message.segments);
+    }
+    if (message.malformed !== 0) {
+      obj.malformed = Math.round(message.malformed);
+    }
+    if (message.kernelDropped !== 0) {
+      obj.kernelDropped = Math.round(message.kernelDropped);
+    }
+    if (message.captureRestarts !== 0) {
+      obj.captureRestarts = Math.round(message.captureRestarts);
+    }
+    if (message.connections !== 0) {
+      obj.connections = Math.round(message.connections);
+    }
+    if (message.capacity !== 0) {
+      obj.capacity = Math.round(message.capacity);
+    }
+    if (message.evicted !== 0) {
+      obj.evicted = Math.round(message.evicted);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TcpCaptureStatus>, I>>(base?: I): TcpCaptureStatus {
+    return TcpCaptureStatus.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TcpCaptureStatus>, I>>(object: I): TcpCaptureStatus {
+    const message = createBaseTcpCaptureStatus();
+    message.frames = object.frames ?? 0;
+    message.segments = object.segments ?? 0;
+    message.malformed = object.malformed ?? 0;
+    message.kernelDropped = object.kernelDropped ?? 0;
+    message.captureRestarts = object.captureRestarts ?? 0;
+    message.connections = object.connections ?? 0;
+    message.capacity = object.capacity ?? 0;
+    message.evicted = object.evicted ?? 0;
+    return message;
+  },
+};
+
+function createBaseReplicationGap(): ReplicationGap {
+  return { bridge: "", count: 0, ms: 0, packets: 0 };
+}
+
+export const ReplicationGap: MessageFns<ReplicationGap> = {
+  encode(message: ReplicationGap, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bridge !== "") {
+      writer.uint32(10).string(message.bridge);
+    }
+    if (message.count !== 0) {
+      writer.uint32(16).uint32(message.count);
+    }
+    if (message.ms !== 0) {
+      writer.uint32(25).double(message.ms);
+    }
+    if (message.packets !== 0) {
+      writer.uint32(32).uint64(message.packets);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplicationGap {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplicationGap();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.bridge = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.ms = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.packets = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplicationGap {
+    return {
+      bridge: isSet(object.bridge) ? globalThis.String(object.bridge) : "",
+      count: isSet(object.count) ? globalThis.Number(object.count) : 0,
+      ms: isSet(object.ms) ? globalThis.Number(object.ms) : 0,
+      packets: isSet(object.packets) ? globalThis.Number(object.packets) : 0,
+    };
+  },
+
+  toJSON(message: ReplicationGap): unknown {
+    const obj: any = {};
+    if (message.bridge !== "") {
+      obj.bridge = message.bridge;
+    }
+    if (message.count !== 0) {
+      obj.count = Math.round(message.count);
+    }
+    if (message.ms !== 0) {
+      obj.ms = floatToJson(message.ms);
+    }
+    if (message.packets !== 0) {
+      obj.packets = Math.round(message.packets);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReplicationGap>, I>>(base?: I): ReplicationGap {
+    return ReplicationGap.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReplicationGap>, I>>(object: I): ReplicationGap {
+    const message = createBaseReplicationGap();
+    message.bridge = object.bridge ?? "";
+    message.count = object.count ?? 0;
+    message.ms = object.ms ?? 0;
+    message.packets = object.packets ?? 0;
     return message;
   },
 };
@@ -784,7 +1963,18 @@ export const BridgeStatus: MessageFns<BridgeStatus> = {
 };
 
 function createBaseShadowStatus(): ShadowStatus {
-  return { live: "", shadow: "", adapter: "", state: "", why: "", flows: 0, differences: [] };
+  return {
+    live: "",
+    shadow: "",
+    adapter: "",
+    state: "",
+    why: "",
+    flows: 0,
+    differences: [],
+    staleMs: undefined,
+    shadowWriter: undefined,
+    adapterWriter: undefined,
+  };
 }
 
 export const ShadowStatus: MessageFns<ShadowStatus> = {
@@ -809,6 +1999,15 @@ export const ShadowStatus: MessageFns<ShadowStatus> = {
     }
     for (const v of message.differences) {
       writer.uint32(58).string(v!);
+    }
+    if (message.staleMs !== undefined) {
+      writer.uint32(65).double(message.staleMs);
+    }
+    if (message.shadowWriter !== undefined) {
+      WriterStatus.encode(message.shadowWriter, writer.uint32(74).fork()).join();
+    }
+    if (message.adapterWriter !== undefined) {
+      WriterStatus.encode(message.adapterWriter, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -882,6 +2081,30 @@ export const ShadowStatus: MessageFns<ShadowStatus> = {
             message.differences.push(reader.string());
             continue;
           }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.staleMs = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.shadowWriter = WriterStatus.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.adapterWriter = WriterStatus.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -905,6 +2128,21 @@ export const ShadowStatus: MessageFns<ShadowStatus> = {
       differences: globalThis.Array.isArray(object?.differences)
         ? object.differences.map((e: any) => globalThis.String(e))
         : [],
+      staleMs: isSet(object.staleMs)
+        ? globalThis.Number(object.staleMs)
+        : isSet(object.stale_ms)
+        ? globalThis.Number(object.stale_ms)
+        : undefined,
+      shadowWriter: isSet(object.shadowWriter)
+        ? WriterStatus.fromJSON(object.shadowWriter)
+        : isSet(object.shadow_writer)
+        ? WriterStatus.fromJSON(object.shadow_writer)
+        : undefined,
+      adapterWriter: isSet(object.adapterWriter)
+        ? WriterStatus.fromJSON(object.adapterWriter)
+        : isSet(object.adapter_writer)
+        ? WriterStatus.fromJSON(object.adapter_writer)
+        : undefined,
     };
   },
 
@@ -931,6 +2169,15 @@ export const ShadowStatus: MessageFns<ShadowStatus> = {
     if (message.differences?.length) {
       obj.differences = message.differences;
     }
+    if (message.staleMs !== undefined) {
+      obj.staleMs = floatToJson(message.staleMs);
+    }
+    if (message.shadowWriter !== undefined) {
+      obj.shadowWriter = WriterStatus.toJSON(message.shadowWriter);
+    }
+    if (message.adapterWriter !== undefined) {
+      obj.adapterWriter = WriterStatus.toJSON(message.adapterWriter);
+    }
     return obj;
   },
 
@@ -946,6 +2193,13 @@ export const ShadowStatus: MessageFns<ShadowStatus> = {
     message.why = object.why ?? "";
     message.flows = object.flows ?? 0;
     message.differences = object.differences?.map((e) => e) || [];
+    message.staleMs = object.staleMs ?? undefined;
+    message.shadowWriter = (object.shadowWriter !== undefined && object.shadowWriter !== null)
+      ? WriterStatus.fromPartial(object.shadowWriter)
+      : undefined;
+    message.adapterWriter = (object.adapterWriter !== undefined && object.adapterWriter !== null)
+      ? WriterStatus.fromPartial(object.adapterWriter)
+      : undefined;
     return message;
   },
 };
