@@ -48,10 +48,16 @@ for (const [name, app] of [["os-ken, multi-table, sweeping", "lab/tools/faucet_l
 
     // What somebody does to ours is told, with what, when and how often.
     const told = async (kind: string): Promise<boolean> => (await stage.ctl<ListFidelityResponse>("fidelity")).conflicts.some((conflict) => conflict.kind === kind && conflict.bridge === "l1" && conflict.count > 0 && conflict.lastMs >= conflict.firstMs);
-    await ovs.ofctl("add-flow", "l1", "table=243,priority=7,cookie=0x99,actions=drop");
-    await ovs.ofctl("add-flow", "l1", "table=9,priority=7,cookie=0x98,reg15=0x80000000/0x80000000,actions=drop");
+    // The other controller sweeps these away every two seconds, so they are put back until they were seen.
+    const planted = { "flow in our tables": "table=243,priority=7,cookie=0x99,actions=drop", "our register used": "table=9,priority=7,cookie=0x98,reg15=0x80000000/0x80000000,actions=drop" };
+    for (const [kind, flow] of Object.entries(planted)) {
+      await waitFor(async () => {
+        await ovs.ofctl("add-flow", "l1", flow);
+        return told(kind);
+      }, `it is told: ${kind}`);
+    }
     await ovs.ofctl("del-flows", "l1", "cookie=0x5348000000000000/0xffff000000000000");
-    for (const kind of ["flow in our tables", "our register used", "our flow deleted"]) await waitFor(() => told(kind), `it is told: ${kind}`);
+    await waitFor(() => told("our flow deleted"), "it is told: our flow deleted");
     await ovs.vsctl("clear", "bridge", "l1", "mirrors");
     await waitFor(() => told("our guard deleted"), "it is told: our guard deleted");
 

@@ -83,9 +83,10 @@ test("the status tells the lag, what was written, how old the proof of equality 
   await stage.live.ovs.ofctl("add-flow", "l1", "table=9,priority=3,actions=drop");
   await waitFor(async () => ((await stage.ctl<Status>("status")).flowLag?.count ?? 0) > before, "the lag of one more flow is known", 20_000);
   const { shadows, databaseWrites, store, gaps } = await stage.ctl<Status>("status");
-  for (const { staleMs, shadowWriter, adapterWriter } of shadows) {
+  for (const { live, staleMs, shadowWriter, adapterWriter } of shadows) {
     expect(staleMs).toBeGreaterThanOrEqual(0);
-    for (const writer of [shadowWriter, adapterWriter]) expect([Number(writer?.flowMods) > 0, Number(writer?.bytes) > 0]).toEqual([true, true]);
+    // A spine has no edge ports, so its adapter has no flows.
+    for (const writer of live.startsWith("l") ? [shadowWriter, adapterWriter] : [shadowWriter]) expect([Number(writer?.flowMods) > 0, Number(writer?.bytes) > 0]).toEqual([true, true]);
   }
   expect([Number(databaseWrites?.transactions) > 0, Number(databaseWrites?.bytes) > 0, Number(store?.observed) > 0]).toEqual([true, true, true]);
   expect(gaps).toEqual([]);

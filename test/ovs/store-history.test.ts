@@ -46,10 +46,9 @@ test("the network as it was at several moments, over a crash of the daemon; valu
 
   const events = await stage.ctl<QueryEventsResponse>("history", "--from", String(first.atMs), "--to", String(third.atMs), "--subject", "l1/7");
   expect(events.events.map(({ kind, side }) => `${kind} ${side}`).sort()).toEqual(["tables live", "tables shadow"]);
-  const memory = await stage.ctl<QuerySeriesResponse>("history", "--from", "-10m", "--subject", "process:ovs-shadowd", "--metric", "rssBytes");
-  expect(memory.points.length).toBeGreaterThan(5);
-  const ports = await stage.ctl<QuerySeriesResponse>("history", "--from", "-10m", "--subject", "port:l1:1", "--metric", "inPacketsPerS");
-  expect(ports.points.length).toBeGreaterThan(5);
+  const points = async (subject: string, metric: string): Promise<number> => (await stage.ctl<QuerySeriesResponse>("history", "--from", "-10m", "--subject", subject, "--metric", metric)).points.length;
+  await waitFor(async () => (await points("process:ovs-shadowd", "rssBytes")) > 5, "the process's memory is told", 30_000);
+  await waitFor(async () => (await points("port:l1:1", "inPacketsPerS")) > 5, "a port's rate is told", 30_000);
   const done = await stage.ctl<{ files: { file: string; rows: number }[] }>("history", "--from", "-10m", "--parquet", "/run/lab/export");
   expect(done.files.map(({ file }) => file)).toEqual(expect.arrayContaining(["port.parquet", "process.parquet", "events.parquet"]));
   expect(readdirSync(stage.live.ovs.capsule.path("/run/lab/export"))).toContain("manifest.json");
