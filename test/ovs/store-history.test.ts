@@ -27,6 +27,8 @@ test("the network as it was at several moments, over a crash of the daemon; valu
   const promotedMs = Date.now();
   await stage.ctl("demote", "--why", "test");
 
+  // What is measured is written every two seconds; a crash loses what was not: the last moment must be on disk.
+  await waitFor(async () => (await stage.ctl<QuerySeriesResponse>("history", "--from", String(third.atMs), "--subject", "process:ovs-shadowd", "--metric", "rssBytes")).points.length > 1, "the time after the last moment is recorded");
   await stage.killDaemon("KILL");
   const downMs = Date.now() + 2_000;
   await waitFor(() => Date.now() > downMs + 1_000, "it was away for a while");
