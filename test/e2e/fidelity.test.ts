@@ -42,8 +42,9 @@ async function until(condition: (account: MeasuredPort) => boolean, what: string
 const columns = ({ copied, lost, off, shed, unknown, underway, surplus }: MeasuredPort): number => copied + lost + off + shed + unknown + underway - surplus;
 
 test("a port with traffic: all is copied, none lost, and a sample of its packets tells order, doubles and delay", async () => {
-  const account = await until((one) => one.selected > 6_000, "the probe is in the account");
-  expect(account).toMatchObject({ lost: 0, surplus: 0, off: 0, shed: 0, ratio: 1 });
+  // A packet on its way between two readings may be told as lost for a moment and taken back; what is lost stays lost.
+  const account = await until((one) => one.selected > 6_000 && one.lost === 0 && one.surplus === 0 && one.shed === 0, "the probe is in the account, whole");
+  expect(account).toMatchObject({ off: 0, ratio: 1 });
   expect(columns(account)).toBe(account.selected);
   const { sample } = await until((one) => one.sample !== undefined, "a sample was taken", 60_000);
   expect(sample).toMatchObject({ matched: sample?.looked, duplicated: 0, reordered: 0 });
@@ -62,9 +63,7 @@ test("copies switched off are off, not lost", async () => {
   writeFileSync(file, good);
   await stage.signalDaemon("HUP");
   const { copied } = await measured();
-  const after = await until((one) => one.copied > copied + 4_000, "copies flow again");
-  expect(after.lost).toBeLessThanOrEqual(before.lost);
-  expect(after.surplus).toBe(before.surplus);
+  const after = await until((one) => one.copied > copied + 4_000 && one.lost <= before.lost && one.surplus === before.surplus, "copies flow again, and nothing was lost");
   expect(columns(after)).toBe(after.selected);
 }, 60_000);
 
@@ -108,7 +107,7 @@ test("a flood: the copy is shed and says so, live carries on, and the copy comes
   const { live } = stage;
   await stage.killDaemon("TERM");
   const file = live.ovs.capsule.path("/run/lab/config.yaml");
-  stage.startDaemon(readFileSync(file, "utf8").replace(shadow, "budget: { cpu: 0.3, holdMs: 2000 }"));
+  stage.startDaemon(readFileSync(file, "utf8").replace(shadow, "budget: { cpu: 0.5, holdMs: 2000 }"));
   await stage.inStep(4);
   // On a machine that others keep busy ovs-vswitchd gets no whole processor: the limit is low, and the flood lasts.
   const flood = live.exec("h1", "timeout", ["12", "hping3", "-S", "-p", "80", "--flood", "-q", live.host("h3").ip], { mayFail: true });

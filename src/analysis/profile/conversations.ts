@@ -44,7 +44,8 @@ const maxConversations = 32_768;
 const maxServices = 16_384;
 /** Without a packet for this long, a conversation is over. */
 const silenceMs = { tcp: 60_000, other: 5_000 };
-const closedMs = 500;
+/** Closed and silent for this long it is over; the same ports may begin another one before. */
+const closedMs = 1_500;
 const earlyPackets = 10;
 
 /** While openings are told exactly: how long after the last word, and how far a sample's clock may be ahead of the opening's. */
@@ -96,6 +97,8 @@ export class Conversations {
       this.end(key, known); // the same ports again: another conversation
       known = undefined;
     }
+    // The last words of a conversation that is over are no new one.
+    if (known === undefined && protocol === 6 && (header.tcpFlags & 0x05) !== 0 && header.payloadLength === 0) return;
     if (known === undefined) {
       if (this.table.size >= maxConversations) this.evict();
       const isCounted = protocol !== 6 || tMs >= this.exactUntilMs;

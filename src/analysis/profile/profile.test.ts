@@ -52,7 +52,7 @@ test("the server is whom the SYN goes to, also on a high port, and the same port
 test("a conversation seen in its middle has no start, and the lower port serves", () => {
   const started: Conversation[] = [];
   const conversations = new Conversations({ started: (one) => started.push(one), grown: () => {}, ended: () => {} });
-  conversations.add(packet(0, { src: "10.0.0.2", srcPort: 443, dst: "10.0.0.1", dstPort: 50_000 }));
+  conversations.add(packet(0, { src: "10.0.0.2", srcPort: 443, dst: "10.0.0.1", dstPort: 50_000, payloadLength: 34 }));
   expect(started.map(({ client, service, hasStart }) => [client, serviceName(service), hasStart])).toEqual([["10.0.0.1", "10.0.0.2 tcp/443", false]]);
 });
 
