@@ -54,8 +54,8 @@ const plainSchema = z.strictObject({
       budget: z
         .strictObject({
           enabled: z.boolean().default(true),
-          /** Busiest thread, share of one processor. */
-          cpu: ratio.default(0.85),
+          /** Share of the time its busiest thread runs or waits for a processor. */
+          cpu: ratio.default(0.95),
           upcallsPerS: z.number().min(0).default(5_000),
           megaflows: z.number().min(0).default(50_000),
           receiveDropsPerS: z.number().min(0).default(100),

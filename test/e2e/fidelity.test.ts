@@ -63,7 +63,7 @@ test("copies switched off are off, not lost", async () => {
   writeFileSync(file, good);
   await stage.signalDaemon("HUP");
   const { copied } = await measured();
-  const after = await until((one) => one.copied > copied + 4_000 && one.lost <= before.lost && one.surplus === before.surplus, "copies flow again, and nothing was lost");
+  const after = await until((one) => one.copied > copied + 4_000 && one.lost <= before.lost && one.surplus <= before.surplus, "copies flow again, and nothing was lost");
   expect(columns(after)).toBe(after.selected);
 }, 60_000);
 
@@ -107,9 +107,8 @@ test("a flood: the copy is shed and says so, live carries on, and the copy comes
   const { live } = stage;
   await stage.killDaemon("TERM");
   const file = live.ovs.capsule.path("/run/lab/config.yaml");
-  stage.startDaemon(readFileSync(file, "utf8").replace(shadow, "budget: { cpu: 0.5, holdMs: 2000 }"));
+  stage.startDaemon(readFileSync(file, "utf8").replace(shadow, "budget: { holdMs: 2000 }"));
   await stage.inStep(4);
-  // On a machine that others keep busy ovs-vswitchd gets no whole processor: the limit is low, and the flood lasts.
   const flood = live.exec("h1", "timeout", ["12", "hping3", "-S", "-p", "80", "--flood", "-q", live.host("h3").ip], { mayFail: true });
   await waitFor(async () => (await stage.status()).problems.some((problem) => problem.startsWith("copies are shed: cpu")), "the copy is shed");
   await until((one) => one.shed > 0, "what is not copied is counted as shed");

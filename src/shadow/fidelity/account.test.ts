@@ -41,6 +41,14 @@ test("a steady loss of 10 % is counted within seconds; a single lost packet when
   expect(account(seconds(11, (i) => ({ received: Math.min(i, 5) * 1_000, copied: Math.min(i, 5) * 1_000 - (i > 3 ? 1 : 0) })))).toMatchObject({ lost: 1, underway: 0 });
 });
 
+test("an interruption is counted to its last packet, and not again by readings that are quicker or slower later", () => {
+  const interrupted = (lagOf: (i: number) => number): Step[] => seconds(40, (i) => ({ received: i * 1_000, copied: i < 5 ? i * 1_000 : Math.max(5_000, (i - 5) * 1_000) - 3, lagMs: lagOf(i) }));
+  for (const lagOf of [() => 50, () => 600, (i: number) => (i % 20 < 10 ? 600 : 20)]) {
+    const settled = interrupted(lagOf);
+    for (const end of [16, 24, 32, 40]) expect(account(settled.slice(0, end))).toMatchObject({ lost: 5_003, underway: 0 });
+  }
+});
+
 test("off and shed are not loss", () => {
   for (const mode of ["off", "shed"] as const) {
     const steps: Step[] = [

@@ -3,7 +3,7 @@
  * readings and says what they mean. It goes by what was asked for: packets that no session asks for are not asked, never lost.
  *
  * The switch counts a packet into the shadow a little later than into the live port (see `Reading.lagMs`). So the shortfall of one
- * reading says nothing yet; what stays short over `settleMs` is lost. While copying was off or shed it is off or shed instead.
+ * reading says nothing yet; what stays short over `settleMs`, by more than that lag explains, is lost. While copying was off or shed it is off or shed instead.
  */
 
 /** What was asked for the port's copies when a reading was taken. */
@@ -175,7 +175,10 @@ export class PortAccounts {
     const [oldest] = this.window;
     if (oldest === undefined || this.window.length < minWindow || nowMs - oldest.tMs < this.settleMs) return;
     this.payBack();
-    this.totals.lost = Math.max(0, Math.min(...this.window.map(({ atLeast }) => atLeast)));
+    const atLeast = Math.max(0, Math.min(...this.window.map((one) => one.atLeast)));
+    const atMost = Math.max(0, Math.min(...this.window.map((one) => one.atMost)));
+    // What is proven stays so when a slow reading proves less; once more is lost than was told, as many are as were missing all the time.
+    this.totals.lost = Math.min(atLeast > this.totals.lost ? atMost : this.totals.lost, atMost);
     this.totals.surplus = Math.max(0, -Math.max(...this.window.map(({ atMost }) => atMost)));
   }
 

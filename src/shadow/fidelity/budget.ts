@@ -2,13 +2,14 @@
  * The budget of copying: when the switch comes under pressure, the copy goes and live stays. Pure: it is given what was measured and
  * says what share may be copied.
  *
- * Live and shadow share one thread, so the limits lie well below saturation. The copy comes back after a hold without pressure; a
+ * Live and shadow share one thread. The userspace datapath's is at three quarters with 1,000 packets a second that come one at a time,
+ * and takes fifty times as many when they come together: what tells pressure is a thread that rests no more. The copy comes back after a hold without pressure; a
  * copy that has to go again soon after it came back stays away twice as long, up to `maxHoldMs`.
  */
 
 /** What the switch bears now; what could not be measured is absent. */
 export interface Pressure {
-  /** Busiest thread of ovs-vswitchd, as a share of one processor, 0 to 1. */
+  /** Share of the time that the busiest thread of ovs-vswitchd ran or waited for a processor, 0 to 1. */
   readonly cpu?: number;
   /** Packets that the datapath had no cached flow for, a second. */
   readonly upcallsPerS?: number;
@@ -28,7 +29,7 @@ export interface BudgetLimits {
 }
 
 /** Where pressure has to fall before it counts as gone, as a share of the limit. */
-const release = 0.7;
+const release = 0.95;
 const maxHoldMs = 300_000;
 /** A copy that goes again within this time after it came back has come back too soon. */
 const flapMs = 60_000;

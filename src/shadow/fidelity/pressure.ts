@@ -1,10 +1,9 @@
-/** What ovs-vswitchd bears: processor time of its threads from /proc, cached flows and misses from its control socket. */
-import { readdir, readFile } from "node:fs/promises";
+/** What ovs-vswitchd bears: what its threads ran and waited from /proc, cached flows and misses from its control socket. */
+import { readdir, readFile, stat } from "node:fs/promises";
 import { unixctl, vswitchdSocket } from "../../network/unixctl.js";
 import type { Pressure } from "./budget.js";
 
-/** USER_HZ, which Linux has at 100 on every architecture Node runs on. */
-const ticksPerSecond = 100;
+const nsPerSecond = 1e9;
 const program = "ovs-vswitchd";
 
 async function text(file: string): Promise<string | undefined> {
@@ -13,18 +12,30 @@ async function text(file: string): Promise<string | undefined> {
 
 /**
  * The daemon's process id as we see it. Its pid file tells the id in its own pid namespace; where that is not ours, it is the process of
- * that name whose innermost NSpid is that id. Rejects when there is none that we may see.
+ * that name whose innermost NSpid is that id, and of several, in as many namespaces, the one that holds the pid file open. Rejects when
+ * there is none that we may see.
  */
 export async function vswitchdPid(runDir: string, proc = "/proc"): Promise<number> {
-  const pid = Number((await readFile(`${runDir}/${program}.pid`, "utf8")).trim());
-  const isIt = async (candidate: string): Promise<boolean> => {
-    if ((await text(`${proc}/${candidate}/comm`))?.trim() !== program) return false;
-    const ids = /^NSpid:\s*(.+)$/m.exec((await text(`${proc}/${candidate}/status`)) ?? "")?.[1]?.split(/\s+/);
-    return ids === undefined ? candidate === String(pid) : ids.at(-1) === String(pid);
-  };
-  if (await isIt(String(pid))) return pid;
-  for (const entry of await readdir(proc)) if (/^\d+$/.test(entry) && (await isIt(entry))) return Number(entry);
-  throw new Error(`no process ${program} with the id ${pid} of its pid file can be seen; its processor time is not watched`);
+  const pidFile = `${runDir}/${program}.pid`;
+  const pid = (await readFile(pidFile, "utf8")).trim();
+  const found: string[] = [];
+  for (const entry of await readdir(proc)) {
+    if (!/^\d+$/.test(entry) || (await text(`${proc}/${entry}/comm`))?.trim() !== program) continue;
+    const ids = /^NSpid:\s*(.+)$/m.exec((await text(`${proc}/${entry}/status`)) ?? "")?.[1]?.split(/\s+/) ?? [entry];
+    if (ids.at(-1) === pid) found.push(entry);
+  }
+  const holders = found.length < 2 ? found : (await Promise.all(found.map(async (entry) => ((await holds(`${proc}/${entry}`, pidFile)) ? [entry] : [])))).flat();
+  const [one] = holders;
+  if (one === undefined || holders.length > 1) throw new Error(`no process ${program} with the id ${pid} of its pid file can be seen; its processor time is not watched`);
+  return Number(one);
+}
+
+/** Whether the process of this folder in /proc has `file` open; false where we may not see it. */
+async function holds(process: string, file: string): Promise<boolean> {
+  const { dev, ino } = await stat(file);
+  const open = await readdir(`${process}/fd`).catch(() => []);
+  const same = await Promise.all(open.map((fd) => stat(`${process}/fd/${fd}`).then((one) => one.ino === ino && one.dev === dev, () => false)));
+  return same.includes(true);
 }
 
 /** "flows: 12" and "missed:34" of `dpctl/show`, over all datapaths. */
@@ -69,16 +80,19 @@ export class PressureGauge {
     };
   }
 
-  /** Processor time of each thread so far, in s. */
+  /**
+   * Time that each thread ran or waited for a processor so far, in s: `/proc/PID/task/TID/schedstat`. A switch that others keep from
+   * running is as short of time as one that never rests.
+   */
   private async threadSeconds(): Promise<Map<string, number>> {
     this.pid ??= await vswitchdPid(this.runDir);
     try {
       const ids = await readdir(`/proc/${this.pid}/task`);
-      const stats = await Promise.all(ids.map(async (id) => [id, await text(`/proc/${this.pid}/task/${id}/stat`)] as const));
+      const stats = await Promise.all(ids.map(async (id) => [id, await text(`/proc/${this.pid}/task/${id}/schedstat`)] as const));
       return new Map(
         stats.flatMap(([id, stat]) => {
-          const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
-          return fields === undefined ? [] : [[`${this.pid}/${id}`, (Number(fields[11]) + Number(fields[12])) / ticksPerSecond] as const];
+          const [ran, waited] = stat?.split(" ").map(Number) ?? [];
+          return ran === undefined || waited === undefined ? [] : [[`${this.pid}/${id}`, (ran + waited) / nsPerSecond] as const];
         }),
       );
     } catch (error) {
