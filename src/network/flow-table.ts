@@ -8,7 +8,8 @@
 import { Classifier } from "./flow-table/classifier.js";
 import type { Words } from "./flow-table/layout.js";
 import type { BridgeState, ProcessOptions, SwitchAnswer } from "./flow-table/state.js";
-import { Walk, type BridgeTables } from "./flow-table/walk.js";
+import type { BridgeTables } from "./flow-table/walk-state.js";
+import { Walk } from "./flow-table/walk.js";
 
 export { fieldsOf, packetOf, parsePacket, printPacket, unsetPort } from "./flow-table/packet.js";
 export type { Words } from "./flow-table/layout.js";
