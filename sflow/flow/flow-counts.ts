@@ -1,5 +1,5 @@
-/** Counts per 5-tuple, in typed arrays of a fixed size: no allocation while counting, no more memory than said. */
-import { FlowKey } from "./flow-key.js";
+/** Counts per 5-tuple (and tunnel), in typed arrays of a fixed size: no allocation while counting, no more memory than said. */
+import { FlowKey, tunnelKinds, type TunnelKind } from "./flow-key.js";
 
 export interface FlowCount {
   readonly src: string;
@@ -7,14 +7,16 @@ export interface FlowCount {
   readonly protocol: number;
   readonly srcPort: number;
   readonly dstPort: number;
+  /** The tunnel it is in, and the VNI or key there; undefined for what is in none, and where keys are of outer headers. */
+  readonly tunnel: { readonly kind: Exclude<TunnelKind, "none">; readonly key: number } | undefined;
   readonly samples: number;
   /** Estimated: each sample stands for its sampling rate. */
   readonly packets: number;
   readonly bytes: number;
 }
 
-/** Words of a key: two addresses of four, the ports, protocol with IP version. */
-const words = 10;
+/** Words of a key: two addresses of four, the ports, protocol with IP version and kind of tunnel, the tunnel's key. */
+const words = 11;
 
 export class FlowCounts {
   /** Samples of flows beyond the bound: counted in `overflow` only. */
@@ -27,7 +29,7 @@ export class FlowCounts {
   private readonly packets: Float64Array;
   private readonly bytes: Float64Array;
 
-  /** Room for `maxFlows` flows; takes about 120 bytes for each. RangeError unless from 1 to 2^24. */
+  /** Room for `maxFlows` flows; takes about 130 bytes for each. RangeError unless from 1 to 2^24. */
   constructor(maxFlows = 65_536) {
     if (!(maxFlows >= 1 && maxFlows <= 1 << 24)) throw new RangeError(`maxFlows must be from 1 to ${1 << 24}, got ${maxFlows}`);
     this.capacity = maxFlows;
@@ -44,8 +46,9 @@ export class FlowCounts {
   add(key: FlowKey, weight: number, frameLength: number): boolean {
     const { keys, samples, mask } = this;
     const ports = (key.srcPort << 16) | key.dstPort;
-    const kind = (key.version << 8) | key.protocol;
-    let hash = Math.imul(key.src0 ^ Math.imul(key.dst0, 0x9e3779b1), 0x85ebca6b) ^ Math.imul(ports ^ kind, 0xc2b2ae35);
+    const kind = (key.tunnel << 16) | (key.version << 8) | key.protocol;
+    const tunnelKey = key.tunnelKey | 0;
+    let hash = Math.imul(key.src0 ^ Math.imul(key.dst0, 0x9e3779b1), 0x85ebca6b) ^ Math.imul(ports ^ kind ^ Math.imul(tunnelKey, 0x27d4eb2f), 0xc2b2ae35);
     if (key.version === 6) hash ^= Math.imul(key.src1 ^ Math.imul(key.src2, 31) ^ Math.imul(key.src3, 0x27d4eb2f), 0x165667b1) ^ Math.imul(key.dst1 ^ Math.imul(key.dst2, 31) ^ Math.imul(key.dst3, 0x2c1b3c6d), 0x297a2d39);
     hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
     let slot = (hash ^ (hash >>> 13)) & mask;
@@ -57,7 +60,7 @@ export class FlowCounts {
           return false;
         }
         this.size++;
-        this.store(at, key, ports, kind);
+        this.store(at, key, ports, kind, tunnelKey);
         break;
       }
       if (
@@ -65,6 +68,7 @@ export class FlowCounts {
         keys[at + 4] === key.dst0 &&
         keys[at + 8] === ports &&
         keys[at + 9] === kind &&
+        keys[at + 10] === tunnelKey &&
         (key.version === 4 ||
           (keys[at + 1] === key.src1 && keys[at + 2] === key.src2 && keys[at + 3] === key.src3 && keys[at + 5] === key.dst1 && keys[at + 6] === key.dst2 && keys[at + 7] === key.dst3))
       )
@@ -77,7 +81,7 @@ export class FlowCounts {
     return true;
   }
 
-  private store(at: number, key: FlowKey, ports: number, kind: number): void {
+  private store(at: number, key: FlowKey, ports: number, kind: number, tunnelKey: number): void {
     const { keys } = this;
     keys[at] = key.src0;
     keys[at + 1] = key.src1;
@@ -89,6 +93,7 @@ export class FlowCounts {
     keys[at + 7] = key.dst3;
     keys[at + 8] = ports;
     keys[at + 9] = kind;
+    keys[at + 10] = tunnelKey;
   }
 
   /** Every flow, in no order. */
@@ -99,7 +104,8 @@ export class FlowCounts {
       const count = samples[slot] ?? 0;
       if (count === 0) continue;
       const word = (i: number): number => keys[slot * words + i] ?? 0;
-      key.version = word(9) >>> 8;
+      key.version = (word(9) >>> 8) & 0xff;
+      const tunnel = tunnelKinds[word(9) >>> 16] ?? "none";
       [key.src0, key.src1, key.src2, key.src3] = [word(0), word(1), word(2), word(3)];
       [key.dst0, key.dst1, key.dst2, key.dst3] = [word(4), word(5), word(6), word(7)];
       yield {
@@ -108,6 +114,7 @@ export class FlowCounts {
         protocol: word(9) & 0xff,
         srcPort: word(8) >>> 16,
         dstPort: word(8) & 0xffff,
+        tunnel: tunnel === "none" ? undefined : { kind: tunnel, key: word(10) >>> 0 },
         samples: count,
         packets: this.packets[slot] ?? 0,
         bytes: this.bytes[slot] ?? 0,
