@@ -139,6 +139,7 @@ class Daemon {
       stateDir: config.stateDir,
       log,
       sink,
+      past: store,
       nowMs: Date.now,
       tcpConnections: config.telemetry.tcp.enabled ? config.telemetry.tcp.maxConnections : undefined,
     });

@@ -49,18 +49,22 @@ export function parseMacTable(text: string): Map<string, number> {
 /** Whether any flow or bucket leaves to NORMAL what to do; without it no MAC table is needed. */
 const usesNormal = (lists: readonly { readonly type: string; readonly port?: number }[]): boolean => lists.some((one) => one.type === "output" && one.port === reserved.normal);
 
+/** Flows and groups that somebody follows already; else they are dumped. */
+export type FollowedTables = Pick<BridgeState, "flows"> & Required<Pick<BridgeState, "groups">>;
+
 export interface ReadParts {
-  readonly connection: OpenFlowConnection;
+  readonly connection: Pick<OpenFlowConnection, "portDescs" | "flowStats" | "groupDescs">;
   /** The bridge's row; ports of a bridge whose database is away have no VLANs. */
   readonly row: BridgeRow | undefined;
   readonly mirrors: readonly SwitchMirror[];
   /** The text of fdb/show; asked for only when something says NORMAL. */
   readonly macTable: () => Promise<string>;
+  readonly followed?: FollowedTables;
 }
 
 /** Reads a bridge. Patch ports are ends: what lies behind them is not looked at. */
-export async function readBridgeState(name: string, { connection, row, mirrors, macTable }: ReadParts): Promise<BridgeState> {
-  const [ports, flows, groups] = await Promise.all([connection.portDescs(), connection.flowStats(), connection.groupDescs()]);
+export async function readBridgeState(name: string, { connection, row, mirrors, macTable, followed }: ReadParts): Promise<BridgeState> {
+  const [ports, flows, groups] = await Promise.all([connection.portDescs(), followed?.flows ?? connection.flowStats(), followed?.groups ?? connection.groupDescs()]);
   const rows = new Map((row?.ports ?? []).map((one) => [one.ofport, one]));
   const flowActions = flows.flatMap(({ instructions }) => instructions.flatMap((item) => ("actions" in item ? item.actions : [])));
   const isNormal = usesNormal(flowActions) || groups.some(({ buckets }) => buckets.some(({ actions }) => usesNormal(actions)));
