@@ -35,7 +35,7 @@ await Promise.all([
   frr.startFrr(["zebra", "bgpd"], "router bgp 65001\n bgp router-id 10.9.0.1\n no bgp ebgp-requires-policy\n neighbor 10.9.0.2 remote-as 65002\n neighbor 10.9.0.2 timers connect 1\n"),
   bird.startBird(`router id 10.9.0.2;
 protocol device { }
-protocol static first { ipv4; route 198.51.100.0/24 blackhole; }
+protocol static steady { ipv4; route 198.51.100.0/24 blackhole; }
 protocol static moving { disabled; ipv4; route ${prefix} blackhole; }
 protocol bgp b4 { local 10.9.0.2 as 65002; neighbor 10.9.0.1 as 65001; connect retry time 1; error wait time 1, 2; ipv4 { import all; export all; }; }
 `),

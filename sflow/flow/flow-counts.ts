@@ -15,8 +15,10 @@ export interface FlowCount {
   readonly bytes: number;
 }
 
-/** Words of a key: two addresses of four, the ports, protocol with IP version and kind of tunnel, the tunnel's key. */
-const words = 11;
+/** Words of a key: two addresses of four, the ports, protocol with IP version and kind of tunnel. The tunnel's key lies apart: most have none. */
+const words = 10;
+/** The kinds that are in a tunnel begin here. */
+const tunnelled = 1 << 16;
 
 export class FlowCounts {
   /** Samples of flows beyond the bound: counted in `overflow` only. */
@@ -25,6 +27,7 @@ export class FlowCounts {
   private readonly capacity: number;
   private readonly mask: number;
   private readonly keys: Int32Array;
+  private readonly tunnelKeys: Int32Array;
   private readonly samples: Uint32Array;
   private readonly packets: Float64Array;
   private readonly bytes: Float64Array;
@@ -37,6 +40,7 @@ export class FlowCounts {
     const slots = 2 ** Math.ceil(Math.log2(maxFlows * 2));
     this.mask = slots - 1;
     this.keys = new Int32Array(slots * words);
+    this.tunnelKeys = new Int32Array(slots);
     this.samples = new Uint32Array(slots);
     this.packets = new Float64Array(slots);
     this.bytes = new Float64Array(slots);
@@ -47,8 +51,9 @@ export class FlowCounts {
     const { keys, samples, mask } = this;
     const ports = (key.srcPort << 16) | key.dstPort;
     const kind = (key.tunnel << 16) | (key.version << 8) | key.protocol;
-    const tunnelKey = key.tunnelKey | 0;
-    let hash = Math.imul(key.src0 ^ Math.imul(key.dst0, 0x9e3779b1), 0x85ebca6b) ^ Math.imul(ports ^ kind ^ Math.imul(tunnelKey, 0x27d4eb2f), 0xc2b2ae35);
+    let hash = Math.imul(key.src0 ^ Math.imul(key.dst0, 0x9e3779b1), 0x85ebca6b) ^ Math.imul(ports ^ kind, 0xc2b2ae35);
+    const tunnelKey = kind < tunnelled ? 0 : key.tunnelKey | 0;
+    if (tunnelKey !== 0) hash ^= Math.imul(tunnelKey, 0x27d4eb2f);
     if (key.version === 6) hash ^= Math.imul(key.src1 ^ Math.imul(key.src2, 31) ^ Math.imul(key.src3, 0x27d4eb2f), 0x165667b1) ^ Math.imul(key.dst1 ^ Math.imul(key.dst2, 31) ^ Math.imul(key.dst3, 0x2c1b3c6d), 0x297a2d39);
     hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
     let slot = (hash ^ (hash >>> 13)) & mask;
@@ -60,7 +65,8 @@ export class FlowCounts {
           return false;
         }
         this.size++;
-        this.store(at, key, ports, kind, tunnelKey);
+        this.store(at, key, ports, kind);
+        if (kind >= tunnelled) this.tunnelKeys[slot] = tunnelKey;
         break;
       }
       if (
@@ -68,7 +74,7 @@ export class FlowCounts {
         keys[at + 4] === key.dst0 &&
         keys[at + 8] === ports &&
         keys[at + 9] === kind &&
-        keys[at + 10] === tunnelKey &&
+        (kind < tunnelled || this.tunnelKeys[slot] === tunnelKey) &&
         (key.version === 4 ||
           (keys[at + 1] === key.src1 && keys[at + 2] === key.src2 && keys[at + 3] === key.src3 && keys[at + 5] === key.dst1 && keys[at + 6] === key.dst2 && keys[at + 7] === key.dst3))
       )
@@ -81,7 +87,7 @@ export class FlowCounts {
     return true;
   }
 
-  private store(at: number, key: FlowKey, ports: number, kind: number, tunnelKey: number): void {
+  private store(at: number, key: FlowKey, ports: number, kind: number): void {
     const { keys } = this;
     keys[at] = key.src0;
     keys[at + 1] = key.src1;
@@ -93,7 +99,6 @@ export class FlowCounts {
     keys[at + 7] = key.dst3;
     keys[at + 8] = ports;
     keys[at + 9] = kind;
-    keys[at + 10] = tunnelKey;
   }
 
   /** Every flow, in no order. */
@@ -114,7 +119,7 @@ export class FlowCounts {
         protocol: word(9) & 0xff,
         srcPort: word(8) >>> 16,
         dstPort: word(8) & 0xffff,
-        tunnel: tunnel === "none" ? undefined : { kind: tunnel, key: word(10) >>> 0 },
+        tunnel: tunnel === "none" ? undefined : { kind: tunnel, key: (this.tunnelKeys[slot] ?? 0) >>> 0 },
         samples: count,
         packets: this.packets[slot] ?? 0,
         bytes: this.bytes[slot] ?? 0,

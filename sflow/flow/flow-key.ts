@@ -63,7 +63,7 @@ export class FlowKey {
   tunnelKey = 0;
   private readonly goesIn: boolean;
   private transportAt = 0;
-  /** Where the network header begins, and its EtherType. */
+  /** Where `toNetwork` found the network header, and its EtherType. */
   private networkAt = 0;
   private networkType = 0;
 
@@ -76,15 +76,22 @@ export class FlowKey {
     const end = Math.min(at + length, bytes.length);
     this.tunnel = kind.none;
     this.tunnelKey = 0;
+    let where = at;
+    let type = ip4;
     if (headerProtocol === ethernet) {
       if (at + 14 > end) return this.none();
-      this.toNetwork(bytes, at + 14, end, u16(bytes, at + 12));
-    } else if (headerProtocol === rawIpv4 || headerProtocol === rawIpv6) {
-      this.networkAt = at;
-      this.networkType = headerProtocol === rawIpv6 ? ip6 : ip4;
-    } else return this.none();
-    if (!this.network(bytes, end)) return this.none();
-    if (this.goesIn) for (let depth = 0; depth < maxTunnels && this.enter(bytes, end); depth++);
+      type = u16(bytes, at + 12);
+      where = at + 14;
+      if (type !== ip4 && type !== ip6) {
+        this.toNetwork(bytes, where, end, type);
+        where = this.networkAt;
+        type = this.networkType;
+      }
+    } else if (headerProtocol === rawIpv6) type = ip6;
+    else if (headerProtocol !== rawIpv4) return this.none();
+    if (!this.network(bytes, where, end, type)) return this.none();
+    // Most packets are TCP, and TCP is no tunnel.
+    if (this.goesIn && this.protocol !== tcp) for (let depth = 0; depth < maxTunnels && this.enter(bytes, end); depth++);
     return true;
   }
 
@@ -141,15 +148,14 @@ export class FlowKey {
   }
 
   /** Reads the header there; false, and nothing is changed, when it is not IP or ends before its addresses do. */
-  private network(bytes: Uint8Array, end: number): boolean {
-    const at = this.networkAt;
+  private network(bytes: Uint8Array, at: number, end: number, type: number): boolean {
     const version = (bytes[at] ?? 0) >>> 4;
-    if (this.networkType === ip4) {
+    if (type === ip4) {
       if (at + 20 > end || version !== 4) return false;
       this.ipv4(bytes, at, end);
       return true;
     }
-    if (this.networkType !== ip6 || at + 40 > end || version !== 6) return false;
+    if (type !== ip6 || at + 40 > end || version !== 6) return false;
     this.ipv6(bytes, at, end);
     return true;
   }
@@ -163,9 +169,7 @@ export class FlowKey {
     }
     if (protocol === gre) return this.enterGre(bytes, this.transportAt, end);
     if (protocol !== ipInIp && protocol !== ipv6InIp) return false;
-    this.networkAt = this.transportAt;
-    this.networkType = protocol === ipInIp ? ip4 : ip6;
-    if (!this.network(bytes, end)) return false;
+    if (!this.network(bytes, this.transportAt, end, protocol === ipInIp ? ip4 : ip6)) return false;
     if (this.tunnel === kind.none) this.tunnel = kind.ipip;
     return true;
   }
@@ -199,7 +203,7 @@ export class FlowKey {
       if (at + 14 > end) return false;
       this.toNetwork(bytes, at + 14, end, u16(bytes, at + 12));
     } else this.toNetwork(bytes, at, end, type);
-    if (!this.network(bytes, end)) return false;
+    if (!this.network(bytes, this.networkAt, end, this.networkType)) return false;
     this.tunnel = tunnel;
     this.tunnelKey = tunnelKey;
     return true;
