@@ -57,9 +57,9 @@ export class Observer implements ObservationSink {
   readonly observatory: Observatory;
   readonly tcp: TcpMonitor | undefined;
   readonly anomalies = new Anomalies();
-  /** Why the profile can't be kept; undefined while it can. */
-  failure: string | undefined;
   private readonly parts: ObserverParts;
+  /** Why the profile can't be kept; undefined while it can. */
+  private keepFailure: string | undefined;
   private readonly learned: Profile;
   private readonly suspectedMs = new Map<string, number>();
   private rates: ReadonlyMap<string, number> = new Map();
@@ -213,6 +213,11 @@ export class Observer implements ObservationSink {
     controller.setSampling(rates);
   }
 
+  /** What does not work: the profile can't be kept, a bridge's tables can't be read; undefined while all does. */
+  get failure(): string | undefined {
+    return [this.keepFailure, this.egress.failure].filter((one) => one !== undefined).join("; ") || undefined;
+  }
+
   private get profileFile(): string {
     return `${this.parts.stateDir}/profile.json`;
   }
@@ -220,9 +225,9 @@ export class Observer implements ObservationSink {
   private keep(): void {
     try {
       writeSnapshot(this.profileFile, this.learned.snapshot());
-      this.failure = undefined;
+      this.keepFailure = undefined;
     } catch (error) {
-      this.failure = `the profile can't be kept: ${error instanceof Error ? error.message : String(error)}`;
+      this.keepFailure = `the profile can't be kept: ${error instanceof Error ? error.message : String(error)}`;
     }
   }
 }

@@ -53,8 +53,10 @@ const retryMs = 1_000;
 const maxBehindMs = 2_000;
 /** Kinds of packets remembered for each bridge; beyond, the oldest is forgotten. */
 const maxRemembered = 8_192;
-/** Taking in this many flows takes about a second; bridges with more are not followed. */
+/** Taking in this many flows takes about two seconds of CPU time; bridges with more are not followed. */
 const maxFlows = 200_000;
+/** Flows taken in before others have their turn: some milliseconds. */
+const flowsAtOnce = 500;
 
 /** What is known of one bridge. */
 class Known {
@@ -187,9 +189,9 @@ export class EgressInference {
     known.changedAgainMs = undefined;
     void this.parts
       .read(bridge)
-      .then((state) => {
+      .then(async (state) => {
         if (state === undefined) return;
-        this.takeIn(known, state, known.changedMs !== undefined);
+        await this.takeIn(known, state, known.changedMs !== undefined);
         known.changedMs = known.changedAgainMs;
         this.failure = undefined;
       })
@@ -199,17 +201,30 @@ export class EgressInference {
       .finally(() => (known.isReading = false));
   }
 
-  private takeIn(known: Known, state: BridgeState, hasChanged: boolean): void {
-    const startMs = this.parts.clockMs();
+  private async takeIn(known: Known, state: BridgeState, hasChanged: boolean): Promise<void> {
+    let startMs = this.parts.clockMs();
+    this.left(startMs);
     const aside = JSON.stringify([state.ports, state.mirrors ?? [], [...(state.macs ?? [])].sort()]);
     if (known.tables !== undefined && !hasChanged && aside === known.aside) return;
     this.counters.readings++;
+    let tables: SoftwareSwitch | undefined;
+    if (state.flows.length <= maxFlows) {
+      const building = SoftwareSwitch.building([state], flowsAtOnce);
+      for (let step = building.next(); ; step = building.next()) {
+        const nowMs = this.parts.clockMs();
+        this.savedMs -= nowMs - startMs;
+        if (step.done === true) {
+          tables = step.value;
+          break;
+        }
+        await new Promise((resolve) => setImmediate(resolve));
+        startMs = this.parts.clockMs();
+      }
+    }
     known.aside = aside;
     known.answers.clear();
-    known.tables = state.flows.length > maxFlows ? undefined : new SoftwareSwitch([state]);
+    known.tables = tables;
     known.recirculates = recirculates(state);
-    this.left(startMs);
-    this.savedMs -= this.parts.clockMs() - startMs;
   }
 }
 
