@@ -15,6 +15,8 @@ let ovs: Ovs;
 let frr: Router;
 let bird: Router;
 let daemonLog = "";
+/** One more than an origin follows, and four. */
+const many = Array.from({ length: 1_005 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`);
 const [customers, others] = ["203.0.113.0/24", "198.51.100.0/24"];
 
 async function ctl<T>(...args: string[]): Promise<T> {
@@ -42,6 +44,7 @@ beforeAll(async () => {
     shadow: {
       sessions: [
         { name: "bgp", origins: [{ match: "tcp,tp_dst=179" }, { match: "tcp,tp_src=179" }] },
+        { name: "many", origins: [{ routes: { within: "10.0.0.0/8" } }], direction: "to" },
         { name: "customers", origins: [{ routes: { from: "10.9.0.2", source: "bgp", within: "203.0.0.0/8" } }], direction: "to" },
       ],
     },
@@ -65,6 +68,7 @@ beforeAll(async () => {
     bird.startBird(`router id 10.9.0.2;
 protocol device { }
 protocol static customers { disabled; ipv4; route ${customers} blackhole; }
+protocol static many { disabled; ipv4; ${many.map((prefix) => `route ${prefix} blackhole;`).join(" ")} }
 protocol static others { ipv4; route ${others} blackhole; }
 protocol bgp b4 { local 10.9.0.2 as 65002; neighbor 10.9.0.1 as 65001; connect retry time 1; error wait time 1, 2; ipv4 { import all; export all; }; }
 `),
@@ -97,6 +101,18 @@ test("a neighbour that goes takes its prefixes along", async () => {
   await has(customers, false);
   await bird.birdc("enable", "b4");
   await has(customers, true);
+});
+
+test("of more prefixes than an origin follows the rest is told, and nothing else suffers", async () => {
+  const followed = async (): Promise<readonly string[]> => (await selected()).filter((prefix) => prefix.startsWith("10."));
+  await bird.birdc("enable", "many");
+  await waitFor(async () => (await followed()).length === 1_000, "a thousand are followed", 30_000);
+  const { problems, state } = await ctl<Session>("mirror", "show", "many");
+  expect([state, problems]).toEqual(["copying", ["origins[0]: 5 announced prefixes are not followed: at most 1000 are"]]);
+  expect(await selected()).toContain(customers);
+  await bird.birdc("disable", "many");
+  await waitFor(async () => (await followed()).length === 0, "none is followed any more", 30_000);
+  expect((await ctl<Session>("mirror", "show", "many")).problems).toEqual([]);
 });
 
 test("a session added at run time follows at once, and is shown with its routes", async () => {
