@@ -100,6 +100,19 @@ test("a bridge that can't be read is told, and tried again", async () => {
   expect([inference.failure, inference.counters.readings]).toEqual([undefined, 1]);
 });
 
+test("tables that never stop changing are looked at five times a second", async () => {
+  const { inference, now, known } = world();
+  await known();
+  const before = now.reads;
+  for (let ms = 1; ms <= 1_000; ms++) {
+    now.ms = ms;
+    inference.changed("br");
+    inference.egress(asked(frame(53)));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(now.reads - before).toBe(5);
+});
+
 test("what looks the same is not taken in again, a changed port is", async () => {
   const { inference, now, known } = world();
   await known();

@@ -49,6 +49,8 @@ const savedS = 2;
 /** Ports and MAC tables change without a word from the flow tables: they are looked at this often while there are questions. */
 const lookEveryMs = 5_000;
 const retryMs = 1_000;
+/** Tables that never stop changing are looked at this often at most: ports and addresses are asked of the switch each time. */
+const lookGapMs = 200;
 /** Samples are up to a second old when they come, so tables a little behind serve as well. */
 const maxBehindMs = 2_000;
 /** Kinds of packets remembered for each bridge; beyond, the oldest is forgotten. */
@@ -182,7 +184,7 @@ export class EgressInference {
   /** Begins to read the bridge anew when its tables have changed or were not looked at for long, and there is time for it. */
   private look(bridge: string, known: Known, nowMs: number): void {
     if (known.isReading) return;
-    const isDue = known.tables === undefined ? nowMs - known.lookedMs >= retryMs : known.changedMs !== undefined || nowMs - known.lookedMs >= lookEveryMs;
+    const isDue = known.tables === undefined ? nowMs - known.lookedMs >= retryMs : nowMs - known.lookedMs >= (known.changedMs === undefined ? lookEveryMs : lookGapMs);
     if (!isDue || this.left(nowMs) <= 0) return;
     known.isReading = true;
     known.lookedMs = nowMs;
