@@ -55,7 +55,7 @@ const lookGapMs = 200;
 const maxBehindMs = 2_000;
 /** Kinds of packets remembered for each bridge; beyond, the oldest is forgotten. */
 const maxRemembered = 8_192;
-/** Taking in this many flows takes about two seconds of CPU time; bridges with more are not followed. */
+/** Taking in this many flows takes about a second of CPU time; bridges with more are not followed. */
 const maxFlows = 200_000;
 /** Flows taken in before others have their turn: some milliseconds. */
 const flowsAtOnce = 500;

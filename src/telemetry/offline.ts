@@ -48,11 +48,13 @@ export async function* offlineFeatures(file: string, options: OfflineOptions, co
   const rows = options.kind === "traffic" ? trafficRows() : attackRows();
   const source = options.sflow === undefined ? sampled(options, counters) : fromSflow(options.sflow, counters);
   let lastMs = 0;
-  for await (const captured of capturedPackets(file, (why) => (counters.broken = why))) {
-    lastMs = Math.max(lastMs, captured.tMs);
-    for (const packet of source(captured)) {
-      counters.packets++;
-      yield* rows.add(packet);
+  for await (const read of capturedPackets(file, (why) => (counters.broken = why))) {
+    for (const captured of read) {
+      lastMs = Math.max(lastMs, captured.tMs);
+      for (const packet of source(captured)) {
+        counters.packets++;
+        yield* rows.add(packet);
+      }
     }
   }
   yield* rows.end(lastMs);

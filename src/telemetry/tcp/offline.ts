@@ -3,6 +3,7 @@
  * of several edges, as the shadow's copies are, sees each segment where it entered the network.
  */
 import { capturedPackets } from "../capture/capture-file.js";
+import { time } from "./layout.js";
 import type { TcpCounters } from "./protocol.js";
 import { summarize, type ConnectionSummary } from "./summary.js";
 import { TcpTracker } from "./tracker.js";
@@ -34,31 +35,42 @@ export async function connectionsOf(file: string, { address = "", limit = Infini
   // The same file gives the same answer; nobody chooses keys here against the hash who could not as well make the file large.
   const tracker = new TcpTracker({ capacity, seed: 1 });
   const { table } = tracker;
-  const found: ConnectionSummary[] = [];
+  const isWanted = ({ client, server }: ConnectionSummary): boolean => address === "" || client.address === address || server.address === address;
+  const forgotten: ConnectionSummary[] = [];
   let leftOut = 0;
-  const take = (slot: number): void => {
+  table.forgetting = (slot) => {
     const one = summarize(table, slot);
-    if (address !== "" && one.client.address !== address && one.server.address !== address) return;
-    if (found.length < maxForgotten) found.push(one);
+    if (!isWanted(one)) return;
+    if (forgotten.length < maxForgotten) forgotten.push(one);
     else leftOut++;
   };
-  table.forgetting = take;
   let broken: string | undefined;
   let second = -Infinity;
-  for await (const { bytes, linkType, tMs } of capturedPackets(file, (why) => (broken = why))) {
-    // By the capture's clock, as by ours online, what was silent too long is over.
-    const now = Math.floor(tMs / secondMs);
-    if (now > second) {
-      second = now;
-      tracker.endSecond(now * secondMs);
+  for await (const read of capturedPackets(file, (why) => (broken = why))) {
+    for (const { bytes, linkType, tMs } of read) {
+      // By the capture's clock, as by ours online, what was silent too long is over.
+      const now = Math.floor(tMs / secondMs);
+      if (now > second) {
+        second = now;
+        tracker.endSecond(now * secondMs);
+      }
+      tracker.frame(bytes, linkType, tMs);
     }
-    tracker.frame(bytes, linkType, tMs);
   }
   const { frames, segments, clockStepsBack, connections } = tracker.counters;
   const known = table.size;
-  const remaining = [...table.slots()].map((slot) => summarize(table, slot)).filter(({ client, server }) => address === "" || client.address === address || server.address === address);
-  const all = [...found, ...remaining].sort((x, y) => y.lastMs - x.lastMs);
-  const shown = all.slice(0, limit);
+  // A summary is many times as large as a slot: of those that nobody asked for none is made.
+  const lastOf = (one: ConnectionSummary | number): number => (typeof one === "number" ? (table.times[one * time.size + time.last] ?? 0) : one.lastMs);
+  const shown: ConnectionSummary[] = [];
+  for (const one of [...forgotten, ...table.slots()].sort((x, y) => lastOf(y) - lastOf(x))) {
+    if (shown.length >= limit && address === "") leftOut++;
+    else {
+      const summary = typeof one === "number" ? summarize(table, one) : one;
+      if (!isWanted(summary)) continue;
+      if (shown.length < limit) shown.push(summary);
+      else leftOut++;
+    }
+  }
   const counters: TcpCounters = {
     ...tracker.segment.counters,
     frames,
@@ -74,7 +86,7 @@ export async function connectionsOf(file: string, { address = "", limit = Infini
     bytesPerConnection: table.bytesPerConnection,
     evicted: Object.values(table.evicted).reduce((sum, count) => sum + count, 0),
     expired: table.expired,
-    leftOut: leftOut + all.length - shown.length,
+    leftOut,
   };
   return { connections: shown, counters, broken };
 }
