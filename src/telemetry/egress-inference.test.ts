@@ -49,18 +49,18 @@ test("the first question has the tables read; then each kind of packet is follow
 });
 
 test("the sample's word needs no tables", () => {
-  const { inference, now } = world();
+  const { inference } = world();
   expect(inference.egress(asked(frame(53), { format: 0, value: 7 }))).toEqual({ how: "sampled", ifIndex: 7 });
   expect(inference.egress(asked(frame(53), { format: 1, value: 256 }))).toEqual({ how: "dropped" });
-  expect([inference.counters.sampled, inference.counters.dropped, now.reads]).toEqual([1, 1, 0]);
+  expect(inference.counters).toMatchObject({ sampled: 1, dropped: 1, noTables: 0 });
 });
 
 test("a drop that a sample tells may be none where packets go on after they were sampled", async () => {
-  const { inference, now, known } = world();
+  const { inference, now } = world();
   now.state = stateOf("table=0,udp,tp_dst=53,actions=ct(table=1)", "table=0,udp,tp_dst=54,actions=drop", "table=1,actions=output:2");
   const dropped = { format: 1, value: 256 };
   expect(inference.egress(asked(frame(53), dropped))).toEqual({ how: "dropped" }); // nothing is known yet
-  await known();
+  await new Promise((resolve) => setImmediate(resolve));
   expect(inference.egress(asked(frame(53), dropped))).toMatchObject({ how: "one of", why: ["connection tracking decides"] });
   expect(inference.egress(asked(frame(54), dropped))).toEqual({ how: "dropped" });
   expect(inference.counters).toMatchObject({ dropped: 2, undecided: 1 });

@@ -121,7 +121,7 @@ export class EgressInference {
     const known = this.of(question.bridge);
     this.look(question.bridge, known, nowMs);
     if (known.tables === undefined) return this.unknown("noTables", "the bridge's tables are not known");
-    if (nowMs - (known.changedMs ?? nowMs) > maxBehindMs) return this.unknown("behind", "the tables have changed since");
+    if (this.isBehind(known, nowMs)) return this.unknown("behind", "the tables have changed since");
     const answer = this.answer(known, known.tables, question, raw.header, nowMs);
     return answer === undefined ? this.unknown("overBudget", "no CPU time was left") : this.count(answer);
   }
@@ -129,8 +129,11 @@ export class EgressInference {
   /** A drop as the sample has it, unless the tables leave open what became of the packet. */
   private dropped(said: Egress, question: EgressQuestion): Egress {
     const raw = question.sample.records.find((record) => record.kind === "sampledHeader");
-    const known = this.known.get(question.bridge);
-    const answer = raw !== undefined && known?.tables !== undefined && known.recirculates ? this.answer(known, known.tables, question, raw.header, this.parts.clockMs()) : undefined;
+    const nowMs = this.parts.clockMs();
+    const known = this.of(question.bridge);
+    this.look(question.bridge, known, nowMs);
+    const mayGoOn = known.recirculates && !this.isBehind(known, nowMs);
+    const answer = raw !== undefined && known.tables !== undefined && mayGoOn ? this.answer(known, known.tables, question, raw.header, nowMs) : undefined;
     if (answer?.how === "one of") return this.count(answer);
     this.counters.dropped++;
     return said;
@@ -163,6 +166,11 @@ export class EgressInference {
     let known = this.known.get(bridge);
     if (known === undefined) this.known.set(bridge, (known = new Known()));
     return known;
+  }
+
+  /** Whether the tables changed too long ago and could not be looked at again. */
+  private isBehind({ changedMs }: Known, nowMs: number): boolean {
+    return changedMs !== undefined && nowMs - changedMs > maxBehindMs;
   }
 
   private count(answer: Egress): Egress {
