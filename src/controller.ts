@@ -18,7 +18,7 @@ import { entries, monitoredTables } from "./network/database-view.js";
 import { Discovery } from "./network/discovery.js";
 import type { FlowChange, FlowEntry, GroupChange } from "./network/flow-entry.js";
 import { connected, graphOf } from "./network/graph.js";
-import { portKey, type Network } from "./network/model.js";
+import { portKey, type Network, type PortRef } from "./network/model.js";
 import { mark } from "./network/pipeline.js";
 import { unixctl, vswitchdSocket } from "./network/unixctl.js";
 import { DatabaseWriter, type DatabaseWriterCounters } from "./reconcile/database-writer.js";
@@ -271,6 +271,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
   /** Resolves when ovs-vswitchd has brought the counters of flows and patch ports up to date. */
   async flushCounters(): Promise<void> {
     await unixctl(await vswitchdSocket(this.config.openflow.runDir), "revalidator/wait", []);
+  }
+
+  /** The `tag` of a live port; undefined when it has none. */
+  portTag({ bridge, ofport }: PortRef): number | undefined {
+    return this.index.bridge(bridge)?.ports.find((port) => port.ofport === ofport)?.tag;
   }
 
   /** Port counters of every bridge that is connected, on live or in the shadow; the shadow's under the names of live. */

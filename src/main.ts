@@ -15,6 +15,7 @@ import { ConfigError, loadConfig } from "./config/load.js";
 import type { Config } from "./config/schema.js";
 import { Controller } from "./controller.js";
 import { Copies } from "./copies.js";
+import { Learning } from "./learning.js";
 import { Interception } from "./interception.js";
 import type { ObservationSink } from "./base/observation.js";
 import { cookie } from "./network/pipeline.js";
@@ -69,6 +70,7 @@ class Daemon {
   private readonly sflow: SflowReceiver;
   private readonly observer: Observer;
   private readonly copies: Copies;
+  private readonly learning: Learning;
   private readonly store: TimeSeriesStore;
   private readonly recorder: Recorder;
   /** The last minutes, for those who can't wait for the store. */
@@ -144,6 +146,7 @@ class Daemon {
       tcpConnections: config.telemetry.tcp.enabled ? config.telemetry.tcp.maxConnections : undefined,
     });
     this.copies = new Copies({ controller, config, sink: this.observer, log, nowMs: () => performance.now(), epochMs: Date.now });
+    this.learning = new Learning(controller, config);
     this.defence?.on("prediction", ({ subject }) => this.observer.suspect(subject));
     controller.setOverlays((bridge) => this.changes.overlays(bridge));
   }
@@ -162,6 +165,7 @@ class Daemon {
     controller.start();
     this.observer.start();
     this.copies.start();
+    this.learning.start();
     defence?.start();
     this.api = await startApi({
       listen: this.config.api.listen,
@@ -193,6 +197,7 @@ class Daemon {
     this.changes.stop();
     await this.defence?.stop();
     await this.copies.stop();
+    await this.learning.stop();
     await this.observer.stop();
     await this.sflow.close();
     await this.openflow?.close();
@@ -257,7 +262,7 @@ class Daemon {
     if (controller.stoppedCopying !== undefined) problems.push(`copying is off: ${controller.stoppedCopying}`);
     if (observer.failure !== undefined) problems.push(observer.failure);
     if (controller.resubmits.failure !== undefined) problems.push(`the resubmit budget can't be watched: ${controller.resubmits.failure}`);
-    problems.push(...this.copies.problems());
+    problems.push(...this.copies.problems(), ...this.learning.problems());
     return {
       database: controller.databaseState,
       settled: controller.discovery.settled,

@@ -2,6 +2,7 @@
 import { port as reserved, type OpenFlowConnection } from "node-openflow";
 import { entries, text, uuids, type BridgeRow, type PortRow, type Tables } from "./database-view.js";
 import type { BridgeState, SwitchMirror, SwitchPort, VlanConfig } from "./flow-table.js";
+import { readMacTable } from "./mac-table.js";
 import { mark } from "./pipeline.js";
 
 const [configDown, configNoReceive, configNoForward] = [1 << 0, 1 << 2, 1 << 5];
@@ -36,18 +37,13 @@ export function mirrorsOf(tables: Tables, bridge: BridgeRow): SwitchMirror[] {
   });
 }
 
-/** The rows of `ovs-appctl fdb/show`: addresses by "VLAN/address". Lines it can't read are left out. */
-export function parseMacTable(text: string): Map<string, number> {
-  const found = new Map<string, number>();
-  for (const line of text.split("\n")) {
-    const [, port, vlan, address] = /^\s*(\d+|LOCAL)\s+(\d+)\s+([0-9a-f:]{17})\s/.exec(line) ?? [];
-    if (port !== undefined && vlan !== undefined && address !== undefined) found.set(`${vlan}/${address}`, port === "LOCAL" ? reserved.local : Number(port));
-  }
-  return found;
+/** The addresses of `ovs-appctl fdb/show`, by "VLAN/address". */
+export function parseMacTable(shown: string): Map<string, number> {
+  return new Map(readMacTable(shown).map(({ vlan, mac, port }) => [`${vlan}/${mac}`, port]));
 }
 
-/** Whether any flow or bucket leaves to NORMAL what to do; without it no MAC table is needed. */
-const usesNormal = (lists: readonly { readonly type: string; readonly port?: number }[]): boolean => lists.some((one) => one.type === "output" && one.port === reserved.normal);
+/** Whether any of the actions leaves to NORMAL what to do; without it no MAC table is needed. */
+export const usesNormal = (actions: readonly { readonly type: string; readonly port?: number }[]): boolean => actions.some((one) => one.type === "output" && one.port === reserved.normal);
 
 /** Flows and groups that somebody follows already; else they are dumped. */
 export type FollowedTables = Pick<BridgeState, "flows"> & Required<Pick<BridgeState, "groups">>;
