@@ -32,6 +32,8 @@ import { Explainer } from "./shadow/explainer.js";
 import type { CopyMode } from "./shadow/fidelity/account.js";
 import type { ConflictKind } from "./shadow/fidelity/conflicts.js";
 import { profileSession, readProfile } from "./shadow/profile-file.js";
+import { LevelStore } from "./shadow/levels/level-store.js";
+import { Levels } from "./shadow/levels/levels.js";
 import { Promotion, type PromotionStep } from "./shadow/promotion.js";
 import { SessionStore } from "./shadow/replication/session-store.js";
 import { foreignMirrors, liveMtus } from "./shadow/replication/rows.js";
@@ -68,6 +70,12 @@ interface Far {
   readonly replica: Replica;
 }
 
+/** What operators set at run time. */
+interface Kept {
+  readonly sessions: SessionStore;
+  readonly levels: LevelStore;
+}
+
 export class Controller extends EventEmitter<ControllerEvents> {
   readonly discovery: Discovery;
   readonly shadow: Shadow;
@@ -77,6 +85,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly explainer: Explainer;
   readonly resubmits: ResubmitWatch;
   readonly replication: Replication;
+  readonly levels: Levels;
   /** Convergence times of the shadow in ms, latest last. */
   readonly lags: number[] = [];
   private readonly config: Config;
@@ -89,27 +98,29 @@ export class Controller extends EventEmitter<ControllerEvents> {
   private readonly nowMs: () => number;
   private overlays: Overlays = () => [];
   private readonly bases = new WeakMap<Network, ReadonlyMap<string, SwitchState>>();
+  private readonly attachings = new WeakMap<Network, ReadonlyMap<string, SwitchState>>();
   private readonly audits: Audits;
   private readonly automatic: AutomaticPromotion;
   private readonly copying: Copying;
   private readonly readings: Readings;
   private readonly critical: Critical;
+  private suspicion: Config["shadow"]["suspicion"];
   private detaching = false;
 
   /** Connects to the database and builds the parts; nothing is changed before `start`. */
   static async create(config: Config, log: Logger, nowMs: () => number = () => performance.now(), signal?: AbortSignal): Promise<Controller> {
-    const store = SessionStore.open(config.stateDir, configuredSessions(config));
+    const kept: Kept = { sessions: SessionStore.open(config.stateDir, configuredSessions(config)), levels: LevelStore.open(config.stateDir) };
     const client = await OvsdbClient.connect({ ...databaseOptions(config), backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
     const replica = await client.replica("Open_vSwitch", monitoredTables);
     const { remote } = config.shadow;
-    if (remote === undefined) return new Controller(config, log, nowMs, client, replica, store, undefined);
+    if (remote === undefined) return new Controller(config, log, nowMs, client, replica, kept, undefined);
     const why = tooLong(liveMtus(replica, config.bridges), remote.mtu);
     if (why !== undefined) throw new ConfigError([why]);
     const far = await OvsdbClient.connect({ remote: remote.ovsdb, backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
-    return new Controller(config, log, nowMs, client, replica, store, { client: far, replica: await far.replica("Open_vSwitch", monitoredTables) });
+    return new Controller(config, log, nowMs, client, replica, kept, { client: far, replica: await far.replica("Open_vSwitch", monitoredTables) });
   }
 
-  private constructor(config: Config, log: Logger, nowMs: () => number, client: OvsdbClient, replica: Replica, store: SessionStore, far: Far | undefined) {
+  private constructor(config: Config, log: Logger, nowMs: () => number, client: OvsdbClient, replica: Replica, kept: Kept, far: Far | undefined) {
     super();
     this.config = config;
     this.log = log;
@@ -117,10 +128,12 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.client = client;
     this.replica = replica;
     this.critical = new Critical(config.shadow.critical);
+    this.suspicion = config.shadow.suspicion;
+    this.levels = new Levels(config.shadow, { store: kept.levels, nowMs: Date.now, changed: () => this.shadow.changed() });
     this.copying = new Copying({ wanted: config.shadow.replicate, isPromoted: () => this.promotion.state !== "off", apply: (replicating) => this.shadow.setMode({ replicating }), log });
     const dial = (bridge: string): Dial => managementSocket(config.openflow.runDir, bridge);
     this.index = new BridgeIndex(replica);
-    this.database = new DatabaseWriter(client, replica, { index: this.index, nowMs, rank: (bridge) => (this.critical.has(bridge, this.discovery.current) ? 0 : 1) });
+    this.database = new DatabaseWriter(client, replica, { index: this.index, nowMs, rank: (bridge) => this.critical.rank(bridge, this.discovery.current) });
     this.discovery = new Discovery({ index: this.index, dial, bridges: config.bridges, lldpKey: randomBytes(32), log, nowMs });
     this.live = new LiveSwitches({
       desired: (bridge) => this.desiredLive(bridge),
@@ -150,6 +163,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       holdMs: config.shadow.holdMs,
       replicate: config.shadow.replicate,
       sessions: () => this.replication.active(),
+      demand: (bridge) => this.levels.of(bridge),
       showSink: config.shadow.showSink,
       tap: config.telemetry.tcp.enabled,
       sflow: { target: `${sflow.host}:${sflow.port}`, sampling: sflow.samplingRate, pollingS: sflow.pollingS, agent: sflow.agent },
@@ -161,7 +175,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       guardsRestored: (ports) => ports.forEach((port) => this.emit("conflict", this.bridgeOf(port), "our guard deleted", port, 1)),
     });
     this.replication = new Replication({
-      store,
+      store: kept.sessions,
       shadow: this.shadow,
       connection: (bridge) => this.discovery.connection(bridge),
       flushLive: () => this.live.settle(),
@@ -230,6 +244,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.shadow.on("plan", () => this.live.changed());
     this.discovery.start();
     this.audits.start();
+    this.levels.start();
   }
 
   /** Who gives the overlays. Call `overlaysChanged` when they differ. */
@@ -252,8 +267,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const far = this.farDatabase?.counters;
     const own = this.database.counters;
     if (far === undefined) return own;
-    const sum = (key: Exclude<keyof DatabaseWriterCounters, "longestMs">): number => own[key] + far[key];
-    return { transactions: sum("transactions"), changes: sum("changes"), refused: sum("refused"), rows: sum("rows"), bytes: sum("bytes"), longestMs: Math.max(own.longestMs, far.longestMs) };
+    const sum = (key: Exclude<keyof DatabaseWriterCounters, "longestMs" | "lastMs">): number => own[key] + far[key];
+    return { transactions: sum("transactions"), changes: sum("changes"), refused: sum("refused"), rows: sum("rows"), bytes: sum("bytes"), longestMs: Math.max(own.longestMs, far.longestMs), lastMs: own.lastMs };
   }
 
   /** What the switches count (`Readings`). */
@@ -312,6 +327,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     if (this.promotion.state !== "off") await this.demote("detach");
     this.detaching = true;
     this.audits.stop();
+    this.levels.stop();
     await this.live.clear();
     await this.shadow.remove();
     this.emit("detached");
@@ -320,6 +336,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   /** Ends the controller and leaves all it made in place: a restarted one takes it over without a change. */
   async stop(): Promise<void> {
     this.audits.stop();
+    this.levels.stop();
     await this.live.stop();
     await this.shadow.stop();
     await this.discovery.stop();
@@ -341,8 +358,15 @@ export class Controller extends EventEmitter<ControllerEvents> {
   /** Forwarding of a network, made once for each. */
   private base(network: Network): ReadonlyMap<string, SwitchState> {
     let base = this.bases.get(network);
-    if (base === undefined) this.bases.set(network, (base = this.config.forward.enabled ? desiredForwarding(network) : attachFlows(network)));
+    if (base === undefined) this.bases.set(network, (base = this.config.forward.enabled ? desiredForwarding(network) : this.attaching(network)));
     return base;
+  }
+
+  /** What lets us listen, made once for each network. */
+  private attaching(network: Network): ReadonlyMap<string, SwitchState> {
+    let flows = this.attachings.get(network);
+    if (flows === undefined) this.attachings.set(network, (flows = attachFlows(network)));
+    return flows;
   }
 
   private desiredLive(bridge: string): SwitchState | undefined {
@@ -351,7 +375,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     if (!network.bridges.has(bridge)) return undefined;
     if (!this.discovery.settled) {
       // What a controller before us left works; before we know the network we only add what lets us listen.
-      return this.discovery.inherited(bridge) ? undefined : attachFlows(network).get(bridge);
+      return this.discovery.inherited(bridge) ? undefined : this.attaching(network).get(bridge);
     }
     // What copies, and the rules about replica ports, are known once the shadow has been planned: till then they stay.
     if (this.config.shadow.enabled && !this.shadow.replication.bridges.has(bridge) && this.discovery.inherited(bridge)) return undefined;
@@ -373,6 +397,26 @@ export class Controller extends EventEmitter<ControllerEvents> {
   private bridgeOf(replicaPort: string): string {
     const row = this.index.bridges().find((bridge) => bridge.ports.some((port) => port.name === replicaPort));
     return row?.name ?? "";
+  }
+
+  /** A host of this bridge is suspected: its shadow is raised for a while. */
+  suspect(bridge: string, why: string): void {
+    const { level, holdS } = this.suspicion;
+    this.levels.raise({ bridges: [bridge], level, untilMs: Date.now() + holdS * 1_000, why });
+  }
+
+  /**
+   * Takes what of a new configuration can change while running: sessions and profile, critical bridges, levels and their schedule,
+   * copies on or off. Rejects, having changed nothing, with what is wrong with sessions or profile.
+   */
+  async reconfigure(next: Config): Promise<void> {
+    await this.replication.configure(configuredSessions(next));
+    this.critical.configure(next.shadow.critical);
+    this.suspicion = next.shadow.suspicion;
+    this.levels.configure(next.shadow);
+    this.setReplicating(next.shadow.replicate);
+    await this.shadow.settle();
+    await this.live.settle();
   }
 
   /** Copies on or off, as asked for. */

@@ -1,5 +1,6 @@
 /** What the switches of both networks count, read when asked: ports, tables, meters, groups, and what was copied. */
-import { allMeters } from "node-openflow";
+import { allMeters, type OpenFlowConnection } from "node-openflow";
+import { reaches } from "./config/level-schema.js";
 import type { Discovery } from "./network/discovery.js";
 import { portKey } from "./network/model.js";
 import type { Replication } from "./replication.js";
@@ -18,7 +19,7 @@ export interface PortFidelity {
 
 export interface ReadingParts {
   readonly discovery: Pick<Discovery, "current" | "connection">;
-  readonly shadow: Pick<Shadow, "connection" | "edges" | "portCounters">;
+  readonly shadow: Pick<Shadow, "connection" | "demand" | "edges" | "portCounters">;
   readonly replication: Pick<Replication, "asked" | "selectsParts">;
   readonly copyMode: () => CopyMode;
   /** A command of ovs-vswitchd's control socket. */
@@ -59,7 +60,7 @@ export class Readings {
   async portReadings(side: "live" | "shadow"): Promise<PortReading[]> {
     const bridges = [...this.parts.discovery.current.bridges.keys()];
     const read = async (bridge: string): Promise<PortReading[]> => {
-      const stats = await (side === "live" ? this.parts.discovery.connection(bridge) : this.parts.shadow.connection(bridge))?.portStats();
+      const stats = await this.connection(side, bridge)?.portStats();
       return (stats ?? []).map(({ portNo, ...counters }) => ({ port: { bridge, ofport: portNo }, ...counters }));
     };
     return (await Promise.all(bridges.map(read))).flat();
@@ -68,7 +69,7 @@ export class Readings {
   /** Counters of tables, meters and groups of every bridge that is connected, under the names of live. */
   async switchReadings(side: "live" | "shadow"): Promise<SwitchReading[]> {
     const read = async (bridge: string): Promise<SwitchReading[]> => {
-      const connection = side === "live" ? this.parts.discovery.connection(bridge) : this.parts.shadow.connection(bridge);
+      const connection = this.connection(side, bridge);
       if (connection === undefined) return [];
       const [tables, meters, groups] = await Promise.all([connection.tableStats(), connection.multipart("meter", { meterId: allMeters }), connection.groupStats()]);
       const droppedBy = (bands: readonly { readonly packetBandCount: bigint }[]): bigint => bands.reduce((sum, band) => sum + band.packetBandCount, 0n);
@@ -100,5 +101,11 @@ export class Readings {
         }),
       ),
     );
+  }
+
+  /** Below level "state" nothing comes into the shadow of a bridge, and its counters say nothing. */
+  private connection(side: "live" | "shadow", bridge: string): OpenFlowConnection | undefined {
+    if (side === "live") return this.parts.discovery.connection(bridge);
+    return reaches(this.parts.shadow.demand(bridge).level, "state") ? this.parts.shadow.connection(bridge) : undefined;
   }
 }

@@ -7,6 +7,7 @@ import type { EventOptions } from "./edits.js";
 import type { FeaturesOptions } from "./features.js";
 import type { HistoryOptions } from "./history.js";
 import type { ExplainOptions } from "./explain.js";
+import type { RaiseOptions } from "./level.js";
 import type { AddOptions } from "./mirror.js";
 import type { SubsetOptions } from "./subset.js";
 import type { ProposeOptions } from "./propose.js";
@@ -140,6 +141,20 @@ shadowVerb
   .option("--critical <port...>", "always taken, as BRIDGE:PORT NUMBER")
   .option("--out <file>", "write the profile here; shadow.profile uses it")
   .action(async (_options: unknown, command: Command) => (await import("./subset.js")).subset(command.optsWithGlobals<SubsetOptions>()));
+/** A verb of `shadow` about levels, with the same global options. */
+function levelVerb<O extends GlobalOptions>(name: string, description: string, run: (options: O, bridge: string, level: string) => Promise<void>): Command {
+  const word = (given: unknown): string => (typeof given === "string" ? given : "");
+  return shadowVerb
+    .command(name)
+    .description(description)
+    .addOption(new Option("-o, --output <form>", "how to print").choices(["table", "json"]))
+    .action(async (...given: unknown[]) => run((given.at(-1) as Command).optsWithGlobals<O>(), word(given[0]), word(given[1])));
+}
+levelVerb("levels", "how much the shadow has of each bridge, and why", async (options) => (await import("./level.js")).levelList(options));
+levelVerb("level <bridge> <level>", 'set a level: topology, configuration, flows, state, packets, or "default"; bridge "all" is every other', async (options, bridge, level) => (await import("./level.js")).levelSet(options, bridge, level));
+levelVerb<RaiseOptions>("raise <bridge> <level>", "raise a bridge for a time", async (options, bridge, level) => (await import("./level.js")).levelRaise(options, bridge, level))
+  .addOption(new Option("--for <seconds>", "how long").default(300).argParser(Number))
+  .option("--reason <text>", "why", "operator");
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`ovs-shadowctl: ${error instanceof Error ? error.message : String(error)}\n`);

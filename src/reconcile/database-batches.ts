@@ -10,14 +10,17 @@ export function weight(change: DatabaseChange): number {
 }
 
 const liveName = (change: DatabaseChange): string | undefined =>
-  change.op === "add-bridge" || change.op === "update-bridge" ? change.bridge.live : change.op === "add-port" || change.op === "update-port" ? change.port.live.slice(0, change.port.live.lastIndexOf(":")) : undefined;
+  change.op === "add-bridge" || change.op === "update-bridge" ? change.bridge.live : change.op === "add-port" || change.op === "update-port" ? liveOfPort(change.port.live) : change.op === "add-sflow" || change.op === "update-sflow" ? change.bridge : undefined;
+
+/** The bridge of "bridge:ofport", or of a port that stands for the whole bridge. */
+const liveOfPort = (live: string): string => (live.includes(":") ? live.slice(0, live.lastIndexOf(":")) : live);
 
 /**
  * Batches of at most `most` rows, except where one unit is larger. A unit stays together: a replica port and its guard; what goes
- * from one bridge and comes in its place. Units follow `rank` (lower first) of the live bridge they are for; what only deletes
- * comes last, so that what replaces it is there before.
+ * from one bridge and comes in its place. Units follow `rank` (lower first) of the live bridge they are for, and those of a rank below
+ * 1 share no batch with others; what only deletes comes last, so that what replaces it is there before.
  */
-export function batches(changes: readonly DatabaseChange[], most: number, rank: (live: string) => number = () => 0): DatabaseChange[][] {
+export function batches(changes: readonly DatabaseChange[], most: number, rank: (live: string) => number = () => 1): DatabaseChange[][] {
   const units = new Map<string, DatabaseChange[]>();
   // What is done to a live bridge goes with what is done for it: both ends of a patch come in one transaction.
   const liveOf = new Map<string, string>();
@@ -31,7 +34,7 @@ export function batches(changes: readonly DatabaseChange[], most: number, rank: 
     const live = liveName(change);
     if (live !== undefined) ranks.set(key, Math.min(ranks.get(key) ?? Infinity, rank(live)));
   }
-  const order = (key: string, unit: readonly DatabaseChange[]): number => (unit.every(({ op }) => op.startsWith("delete")) ? Infinity : (ranks.get(key) ?? 0));
+  const order = (key: string, unit: readonly DatabaseChange[]): number => (unit.every(({ op }) => op.startsWith("delete")) ? Infinity : (ranks.get(key) ?? 1));
   const sorted = [...units].map(([key, unit]) => ({ unit, at: order(key, unit) })).sort((x, y) => (x.at < y.at ? -1 : x.at > y.at ? 1 : 0));
   const result: DatabaseChange[][] = [];
   let current: DatabaseChange[] = [];
@@ -40,7 +43,7 @@ export function batches(changes: readonly DatabaseChange[], most: number, rank: 
   for (const { unit, at } of sorted) {
     const heavy = unit.reduce((sum, change) => sum + weight(change), 0);
     // What comes first does not wait for company.
-    const isOtherRank = before !== undefined && before !== at && Number.isFinite(at);
+    const isOtherRank = before !== undefined && before < 1 && at >= 1;
     before = at;
     if (current.length > 0 && (isOtherRank || size + heavy > most)) {
       result.push(current);

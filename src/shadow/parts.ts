@@ -9,6 +9,7 @@ import type { Network } from "../network/model.js";
 import type { DesiredSflow } from "../reconcile/database-state.js";
 import type { DatabaseWriter } from "../reconcile/database-writer.js";
 import type { SwitchState } from "../reconcile/switch-writer.js";
+import type { Demand } from "./replication/plan.js";
 import type { Tunnels } from "./replication/tunnel.js";
 import type { TableFollower } from "./table-follower.js";
 
@@ -33,6 +34,8 @@ export interface ShadowParts {
   readonly replicate: boolean;
   /** What is to be copied, now. */
   readonly sessions: () => readonly Session[];
+  /** What the shadow of a live bridge is to have, now. */
+  readonly demand: (bridge: string) => Demand;
   readonly showSink: boolean;
   /** Copies are always shown on the adapters' LOCAL devices, not only during a trial. */
   readonly tap: boolean;

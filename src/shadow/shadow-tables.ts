@@ -17,6 +17,9 @@ interface Told {
   byKey?: ReadonlyMap<string, FlowEntry>;
 }
 
+/** Told to have no tables at all: below level "flows". */
+const nothing = "nothing";
+
 /** A copy lives as long as its original: it has no timeouts of its own. */
 function copied(flow: FlowEntry): FlowEntry {
   return flow.idleTimeout === 0 && flow.hardTimeout === 0 && flow.flags === 0 ? flow : { ...flow, idleTimeout: 0, hardTimeout: 0, flags: 0 };
@@ -39,7 +42,7 @@ function whole(follower: TableFollower | undefined, ours: SwitchState, trial: re
  * follower has to tell. Returns whether it was told all.
  */
 export function tellShadow(own: OwnBridge, follower: TableFollower | undefined, ours: SwitchState, trial: readonly FlowEntry[]): boolean {
-  const before = own.told as Told | undefined;
+  const before = own.told === nothing ? undefined : (own.told as Told | undefined);
   if (before !== undefined && before.ours === ours && before.trial === trial && before.follower === follower) {
     tellChanges(own, follower);
     return false;
@@ -50,8 +53,16 @@ export function tellShadow(own: OwnBridge, follower: TableFollower | undefined, 
   return true;
 }
 
+/** Tells a bridge to have no flows, groups and meters. */
+export function tellNothing(own: OwnBridge): void {
+  if (own.told === nothing) return;
+  own.told = nothing;
+  own.writer.setDesired({ flows: [], groups: [] });
+}
+
 /** Hands on what a follower has to tell, to a bridge that was told all its tables before. */
 export function tellChanges(own: OwnBridge, follower: TableFollower | undefined): void {
+  if (own.told === nothing) return;
   const told = own.told as Told;
   if (follower === undefined) return;
   const { flows, lists: listsChanged } = follower.take();

@@ -12,10 +12,11 @@ import { Histogram } from "../base/histogram.js";
 import type { FlowEntry } from "../network/flow-entry.js";
 import type { Network } from "../network/model.js";
 import { Converger } from "../reconcile/converger.js";
-import type { DesiredDatabase, DesiredSflow } from "../reconcile/database-state.js";
-import type { SwitchState, SwitchWriter, WriterCounters } from "../reconcile/switch-writer.js";
+import type { DesiredSflow } from "../reconcile/database-state.js";
+import type { SwitchWriter, WriterCounters } from "../reconcile/switch-writer.js";
 import { adapterCounters, type PortCount } from "./adapter-counters.js";
-import { adapterFlows, type DesiredShadow, type Wiring } from "./desired-shadow.js";
+import type { DesiredShadow, Wiring } from "./desired-shadow.js";
+import { FirstInStep } from "./first-in-step.js";
 import { FollowedSource } from "./followed-source.js";
 import { GuardWatch } from "./guard-watch.js";
 import type { Held } from "./hold.js";
@@ -23,11 +24,11 @@ import { adapterBridge, shadowBridge } from "./names.js";
 import type { ShadowEvents, ShadowParts } from "./parts.js";
 import { ShadowPlan } from "./plan.js";
 import { ownExit, patchExit, replicationFlows, tunnelExit } from "./replication/flows.js";
-import { edgeNumbers, nothingPlanned, type ReplicationPlan } from "./replication/plan.js";
-import { ShadowSessions, type OwnBridge } from "./sessions.js";
-import { tellChanges, tellShadow } from "./shadow-tables.js";
+import { edgeNumbers, everything, nothingPlanned, type Demand, type ReplicationPlan } from "./replication/plan.js";
+import { ShadowSessions } from "./sessions.js";
 import { bridgeStatus, type ShadowBridgeStatus } from "./status.js";
 import type { TableFollower } from "./table-follower.js";
+import { Teller, type Telling } from "./teller.js";
 import { Trials } from "./trials.js";
 
 export class Shadow extends EventEmitter<ShadowEvents> {
@@ -35,7 +36,6 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private readonly converger: Converger;
   /** Live tables that changed, and nothing else: bridges whose followers have something to take. */
   private readonly tableConverger: Converger;
-  private readonly tablesChanged = new Set<string>();
   /** From a change of a live flow seen to the same on the shadow, in ms. */
   readonly flowLag = new Histogram();
   private readonly planner: ShadowPlan;
@@ -43,10 +43,16 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private readonly source: FollowedSource;
   private rows: DesiredShadow = { bridges: [], livePorts: new Map(), left: [] };
   private plan: ReplicationPlan = nothingPlanned;
+  /** Something changed since the rows were planned. */
+  private isStale = false;
   private changedAtMs: number | undefined;
   private isPlanned = false;
   private sampling: ReadonlyMap<string, number> = new Map();
   private readonly trials: Trials;
+  private readonly first: FirstInStep;
+  private readonly teller: Teller;
+  /** Every bridge has all of its shadow, whatever its level. */
+  private isComplete = false;
   private isPromoted = false;
   private readonly guards = new GuardWatch();
   private isGuarded = true;
@@ -80,6 +86,21 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       },
       parts.tap,
     );
+    this.teller = new Teller({
+      sessions: this.sessions,
+      trials: this.trials,
+      compose: parts.compose,
+      demand: (bridge) => this.demand(bridge),
+      edges: (bridge) => this.edges(bridge),
+      wiring: (bridge) => this.wiring(bridge),
+      showSink: parts.showSink,
+    });
+    this.first = new FirstInStep({
+      isInStep: (bridge) => this.isInStep(bridge),
+      advance: () => this.advance(this.criticalBridges()),
+      late: (bridges) => parts.log.warn({ bridges }, "critical bridges are not in step in time; the others go on"),
+      nowMs: parts.nowMs,
+    });
     this.tableConverger = new Converger({
       pass: () => this.tablePass(),
       failed: (error) => parts.log.warn({ err: error }, "following tables failed; trying again"),
@@ -105,6 +126,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   changed(): void {
     if (!this.active) return;
     this.changedAtMs ??= this.parts.nowMs();
+    this.isStale = true;
     this.converger.trigger();
   }
 
@@ -135,7 +157,17 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   /** Edge ports of a live bridge that have a replica. */
   edges(bridge: string): number[] {
     const plan = this.plan.bridges.get(bridge);
-    return plan === undefined ? [] : edgeNumbers(plan);
+    return plan?.cabled === true ? edgeNumbers(plan) : [];
+  }
+
+  /** Whether a bridge is at a level below the highest one. */
+  get isPartial(): boolean {
+    return [...this.network.bridges.keys()].some((bridge) => this.parts.demand(bridge).level !== everything.level);
+  }
+
+  /** What the shadow of a live bridge has now: all of it while it is to carry the traffic, or a trial is made there. */
+  demand(bridge: string): Demand {
+    return this.isComplete || this.trials.isAt(bridge) ? everything : this.parts.demand(bridge);
   }
 
   /** Devices on which copies are shown as they enter the shadow, while tapped. */
@@ -169,9 +201,10 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return this.sessions.followers.get(bridge);
   }
 
-  /** Guards on or off, copies on or off, and where the shadow's output goes. Takes effect with the next `settle`. */
-  setMode(mode: { readonly guarded?: boolean; readonly promoted?: boolean; readonly replicating?: boolean; readonly tapped?: boolean }): void {
+  /** All of the shadow whatever the levels, guards on or off, copies on or off, and where the shadow's output goes. Takes effect with the next `settle`. */
+  setMode(mode: { readonly complete?: boolean; readonly guarded?: boolean; readonly promoted?: boolean; readonly replicating?: boolean; readonly tapped?: boolean }): void {
     this.trials.isAlwaysTapped = this.parts.tap || (mode.tapped ?? this.trials.isAlwaysTapped);
+    this.isComplete = mode.complete ?? this.isComplete;
     this.isReplicating = mode.replicating ?? this.isReplicating;
     this.isGuarded = mode.guarded ?? this.isGuarded;
     this.isPromoted = mode.promoted ?? this.isPromoted;
@@ -209,10 +242,12 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   }
 
   status(): ShadowBridgeStatus[] {
-    const { followers, own } = this.sessions;
-    return [...this.source.network.bridges.keys()].sort().map((live) =>
-      bridgeStatus({ live, shadow: own.get(shadowBridge(live)), adapter: own.get(adapterBridge(live)), follower: followers.get(live), held: this.source.held, lastError: this.lastError, nowMs: this.parts.nowMs() }),
-    );
+    return [...this.source.network.bridges.keys()].sort().map((live) => this.statusOf(live));
+  }
+
+  /** Critical bridges that the others no longer wait for, because they did not come in step in time. */
+  get late(): string[] {
+    return [...this.first.late];
   }
 
   /** What was sent to our bridges, by their names. */
@@ -248,36 +283,15 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private async pass(): Promise<void> {
     const since = this.changedAtMs;
     this.changedAtMs = undefined;
-    this.source.follow(this.isPromoted);
-    const planned = this.planner.rows(this.source.network, this.source.live, (name) => this.parts.index.bridge(name), {
-      sessions: this.parts.sessions(),
-      replicate: this.isReplicating,
-      guarded: this.isGuarded,
-      tunnels: this.parts.remote?.tunnels,
-    });
-    this.rows = planned;
-    this.plan = planned.replication;
-    if (!this.isPlanned) {
-      this.isPlanned = true;
-      this.emit("planned");
-    }
-    const sflow = new Map([...this.source.live.bridges.keys()].flatMap((name) => (this.parts.sflow === undefined ? [] : [[name, this.sflowOf(name, this.parts.sflow)] as const])));
-    const remote = this.parts.remote?.database;
-    remote?.setDesired({ bridges: this.rows.bridges, livePorts: new Map(), sflow: new Map() });
-    await remote?.flush();
-    const desired: DesiredDatabase = { bridges: remote === undefined ? this.rows.bridges : [], livePorts: this.rows.livePorts, sflow };
-    this.parts.database.setDesired(desired);
-    const { changes, mirrorsChanged } = await this.parts.database.flush(async () => {
-      // The bridges that came first get their tables while the others are made.
-      await this.syncSessions();
-      this.setTables();
-      for (const { writer } of this.sessions.own.values()) if (writer.dirty) void writer.flush().catch(() => this.changed());
-      await this.criticalFirst();
-    });
+    this.takeRows();
+    await this.parts.remote?.database.flush();
+    // Their tables are known by the time their bridges are made.
+    this.sessions.follow(this.criticalBridges());
+    const { changes, mirrorsChanged } = await this.parts.database.flush(() => this.betweenTransactions());
     const restored = this.guards.restored(changes, this.rows.livePorts);
     if (restored.length > 0) this.parts.guardsRestored?.(restored);
-    await this.syncSessions();
-    this.setTables();
+    await this.syncSessions(this.source.live.bridges.keys());
+    this.teller.tell(this.telling);
     const writers = this.sessions.writers();
     await this.flushAll(writers);
     if (mirrorsChanged) await this.parts.poke();
@@ -290,18 +304,77 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     }
   }
 
-  /**
-   * Gives the critical bridges the time to come in step before the next transaction: while ovs-vswitchd runs its configuration
-   * it answers nobody, so a session set up meanwhile takes many rounds of it. Once for each pass, and no longer than needed.
-   */
-  private async criticalFirst(): Promise<void> {
-    const names = [...this.source.live.bridges.keys()].filter((name) => this.parts.isCritical?.(name) === true);
-    const writers = names.flatMap((name) => [this.sessions.own.get(shadowBridge(name))?.writer, this.sessions.own.get(adapterBridge(name))?.writer]);
-    const end = this.parts.nowMs() + criticalWaitMs;
-    while (writers.some((writer) => writer !== undefined && (!writer.connected || writer.dirty)) && this.parts.nowMs() < end) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      this.setTables();
+  /** Plans the rows as they should be now, and tells the databases. */
+  private takeRows(): void {
+    this.isStale = false;
+    this.source.follow(this.isPromoted);
+    const planned = this.planner.rows(this.source.network, this.source.live, (name) => this.parts.index.bridge(name), {
+      sessions: this.parts.sessions(),
+      replicate: this.isReplicating,
+      guarded: this.isGuarded,
+      tunnels: this.parts.remote?.tunnels,
+      demand: (bridge) => this.demand(bridge),
+    });
+    this.rows = planned;
+    this.plan = planned.replication;
+    if (!this.isPlanned) {
+      this.isPlanned = true;
+      this.emit("planned");
     }
+    const sflow = new Map([...this.source.live.bridges.keys()].flatMap((name) => (this.parts.sflow === undefined ? [] : [[name, this.sflowOf(name, this.parts.sflow)] as const])));
+    const remote = this.parts.remote?.database;
+    remote?.setDesired({ bridges: this.rows.bridges, livePorts: new Map(), sflow: new Map() });
+    this.parts.database.setDesired({ bridges: remote === undefined ? this.rows.bridges : [], livePorts: this.rows.livePorts, sflow });
+  }
+
+  /**
+   * The bridges that came first get their tables while the others are made. Once the critical ones are made, nothing else happens
+   * until they are in step.
+   */
+  private async betweenTransactions(): Promise<void> {
+    // A pass of many transactions is long: what changed meanwhile is in the next one.
+    if (this.isStale) {
+      this.takeRows();
+      this.emit("plan");
+    }
+    const critical = this.criticalBridges();
+    if (critical.every((name) => this.isMade(shadowBridge(name)) && this.isMade(adapterBridge(name)))) await this.first.wait(critical);
+    await this.advance(this.source.live.bridges.keys());
+  }
+
+  /** Sets sessions up, with these live bridges and with all of ours that are made, and sends what is to be sent. */
+  private async advance(followed: Iterable<string>): Promise<void> {
+    await this.syncSessions(followed);
+    this.teller.tell(this.telling);
+    for (const writer of this.sessions.writers()) if (writer.dirty && writer.connected) void writer.flush().catch(() => this.changed());
+  }
+
+  private criticalBridges(): string[] {
+    return [...this.source.live.bridges.keys()].filter((name) => this.parts.isCritical?.(name) === true);
+  }
+
+  private isInStep(live: string): boolean {
+    const own = [shadowBridge(live), adapterBridge(live)].map((name) => this.sessions.own.get(name));
+    // The tables are compared only when nothing is on its way to them any more.
+    return own.every((one) => one?.writer.settled === true) && ["in step", "held"].includes(this.statusOf(live).state);
+  }
+
+  private get telling(): Telling {
+    return { network: this.network, live: this.source.live, promoted: this.isPromoted };
+  }
+
+  private statusOf(live: string): ShadowBridgeStatus {
+    const { followers, own } = this.sessions;
+    return bridgeStatus({
+      live,
+      level: this.demand(live).level,
+      shadow: own.get(shadowBridge(live)),
+      adapter: own.get(adapterBridge(live)),
+      follower: followers.get(live),
+      held: this.source.held,
+      lastError: this.lastError,
+      nowMs: this.parts.nowMs(),
+    });
   }
 
   private sflowOf(bridge: string, configured: DesiredSflow): DesiredSflow {
@@ -311,17 +384,9 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** Takes over what changed in live's tables. Nothing else: the database may be busy for long. */
   private async tablePass(): Promise<void> {
-    const names = [...this.tablesChanged];
-    this.tablesChanged.clear();
-    const writers = names.flatMap((name) => {
-      // A bridge whose shadow was never told its tables gets them whole, with the pass that makes it.
-      const own = this.sessions.own.get(shadowBridge(name));
-      if (own?.told === undefined) return [];
-      tellChanges(own, this.sessions.followers.get(name));
-      return [own.writer];
-    });
+    const { bridges, writers } = this.teller.tellChanged();
     await this.flushAll(writers);
-    if (names.some((name) => this.firstSynced.delete(name))) this.changed();
+    if (bridges.some((name) => this.firstSynced.delete(name))) this.changed();
   }
 
   /** Bridges whose tables came to be known and that no pass has told yet. */
@@ -334,49 +399,25 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     if (failure !== undefined) throw failure.reason;
   }
 
-  private async syncSessions(): Promise<void> {
-    this.sessions.follow(this.source.live.bridges.keys());
+  private async syncSessions(followed: Iterable<string>): Promise<void> {
+    this.sessions.follow(followed);
     await this.sessions.unfollow((name) => this.source.network.bridges.has(name));
-    // Of another host's bridges nothing is known here.
-    const isMade = (name: string): boolean => this.parts.remote !== undefined || this.parts.index.bridge(name)?.datapathId !== undefined;
-    await this.sessions.keep(new Set(this.rows.bridges.map((bridge) => bridge.name)), isMade);
+    await this.sessions.keep(new Set(this.rows.bridges.map((bridge) => bridge.name)), (name) => this.isMade(name));
+  }
+
+  /** Whether ovs-vswitchd has made a bridge of ours; of another host's nothing is known here. */
+  private isMade(name: string): boolean {
+    return this.parts.remote !== undefined || this.parts.index.bridge(name)?.datapathId !== undefined;
   }
 
   private startFollowing(follower: TableFollower): void {
     const { bridge } = follower;
     this.firstSynced.add(bridge);
     follower.on("changed", () => {
-      this.tablesChanged.add(bridge);
+      this.teller.note(bridge);
       this.tableConverger.trigger();
     });
     follower.on("removed", (flow) => this.parts.liveFlowRemoved(bridge, flow));
     this.parts.following?.(follower);
   }
-
-  private setTables(): void {
-    const composed = this.parts.compose(this.source.network);
-    for (const name of this.source.network.bridges.keys()) {
-      const own = this.sessions.own.get(shadowBridge(name));
-      if (own !== undefined) this.setShadow(name, own, composed.get(name) ?? { flows: [], groups: [] });
-      const mode = { tap: this.trials.tapOf(name), showSink: this.parts.showSink, promoted: this.isPromoted };
-      const adapter = this.sessions.own.get(adapterBridge(name));
-      const edges = this.edges(name);
-      const wiring = this.wiring(name);
-      const told = JSON.stringify([edges, mode, wiring]);
-      if (adapter === undefined || adapter.told === told) continue;
-      adapter.told = told;
-      adapter.writer.setDesired({ flows: adapterFlows(edges, mode, wiring), groups: [] });
-    }
-  }
-
-  /** The tables of one shadow bridge, as far as they are to be told. */
-  private setShadow(name: string, own: OwnBridge, ours: SwitchState): void {
-    const follower = this.sessions.followers.get(name);
-    // What a controller before us left in the shadow stays until live's tables are known.
-    if (follower?.known === false && this.source.live.bridges.has(name)) return;
-    if (tellShadow(own, follower, ours, this.trials.flowsOf(name))) this.tablesChanged.delete(name);
-  }
 }
-
-/** How long the other bridges wait for the critical ones, in ms. */
-const criticalWaitMs = 3_000;

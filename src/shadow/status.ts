@@ -1,4 +1,5 @@
 /** Whether the shadow of a live bridge is in step, and if not, why. Pure. */
+import { reaches, type Level } from "../config/level-schema.js";
 import type { WriterCounters } from "../reconcile/switch-writer.js";
 import { tableDifferences } from "./compare.js";
 import type { Held } from "./hold.js";
@@ -16,6 +17,8 @@ export interface ShadowBridgeStatus {
   readonly why: string;
   readonly flows: number;
   readonly differences: readonly string[];
+  /** What the shadow has of this bridge; "in step" is about that. */
+  readonly level: Level;
   /** Since the live tables that the shadow follows were last proved to be live's, in ms; undefined: never yet. */
   readonly staleMs: number | undefined;
   /** What was sent to each bridge; undefined before it has a session. */
@@ -25,6 +28,7 @@ export interface ShadowBridgeStatus {
 
 export interface StatusInput {
   readonly live: string;
+  readonly level: Level;
   readonly shadow: OwnBridge | undefined;
   readonly adapter: OwnBridge | undefined;
   readonly follower: TableFollower | undefined;
@@ -35,11 +39,12 @@ export interface StatusInput {
   readonly nowMs: number;
 }
 
-export function bridgeStatus({ live, shadow, adapter, follower, held, lastError, nowMs }: StatusInput): ShadowBridgeStatus {
+export function bridgeStatus({ live, level, shadow, adapter, follower, held, lastError, nowMs }: StatusInput): ShadowBridgeStatus {
   const auditedMs = follower?.auditedMs;
   const flows = shadow?.writer.size ?? 0;
   const common = {
     live,
+    level,
     shadow: shadowBridge(live),
     adapter: adapterBridge(live),
     flows,
@@ -51,12 +56,18 @@ export function bridgeStatus({ live, shadow, adapter, follower, held, lastError,
   if (shadow?.writer.connected !== true || adapter?.writer.connected !== true) {
     return { ...common, state: "not connected", why: shadow?.session.lastFailure ?? lastError ?? "", differences: [] };
   }
+  if (!reaches(level, "flows")) {
+    const differences = flows === 0 ? [] : [`${flows} flows are still there`];
+    return { ...common, state: isHeldHere ? "held" : flows === 0 ? "in step" : "converging", why: isHeldHere ? heldWhy(held) : "", differences };
+  }
   const differences = follower?.synced === true
     ? tableDifferences({ flows: follower.currentFlows(), groups: follower.currentGroups(), meters: follower.currentMeters() }, shadow.writer.installed())
     : [];
   if (isHeldHere || (held.length > 0 && differences.length > 0)) {
-    return { ...common, state: "held", why: held.map(({ element, why }) => `${element}: ${why}`).join("; "), differences };
+    return { ...common, state: "held", why: heldWhy(held), differences };
   }
   if (follower?.synced !== true) return { ...common, state: "converging", why: "live tables are not known yet", differences };
   return { ...common, state: differences.length === 0 ? "in step" : "converging", why: "", differences };
 }
+
+const heldWhy = (held: readonly Held[]): string => held.map(({ element, why }) => `${element}: ${why}`).join("; ");

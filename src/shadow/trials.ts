@@ -34,6 +34,11 @@ export class Trials {
     return this.flows?.get(bridge) ?? noFlows;
   }
 
+  /** Whether a trial's flows stand on the shadow of a live bridge: then it has everything, whatever its level. */
+  isAt(bridge: string): boolean {
+    return this.flows?.has(bridge) === true;
+  }
+
   /** Which copies the adapter of a live bridge shows: all, none, or those of one edge port. */
   tapOf(bridge: string): boolean | number {
     return this.flows !== undefined || this.isAlwaysTapped || (this.port?.bridge === bridge ? this.port.ofport : false);
