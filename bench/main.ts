@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import type { Bench, Figure } from "./bench.js";
 import { captureBench } from "./capture.bench.js";
+import { copyCost } from "./copy-cost.bench.js";
 import { flowTable } from "./flow-table.bench.js";
 import { observation } from "./observation.bench.js";
 import { openflow } from "./openflow.bench.js";
@@ -13,7 +14,7 @@ import { sflowBench } from "./sflow.bench.js";
 import { shadowBench } from "./shadow.bench.js";
 import { storeBench } from "./store.bench.js";
 
-const benches: readonly Bench[] = [flowTable, openflow, ovsdb, sflowBench, captureBench, observation, shadowBench, storeBench];
+const benches: readonly Bench[] = [flowTable, openflow, ovsdb, sflowBench, captureBench, observation, shadowBench, storeBench, copyCost];
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "string" } } });

@@ -93,7 +93,33 @@ export function readInstruction(from: Reader): Instruction {
   return known !== undefined && !body.isLossy ? known : { type: "unknown", bytes: from.since(start) };
 }
 
-export function readInstructions(from: Reader): Instruction[] {
+interface Kept {
+  readonly version: Version;
+  readonly bytes: Uint8Array;
+  readonly instructions: readonly Instruction[];
+}
+/** Lists read before: the flows of a switch share a few, and reading them again would cost more than the rest of a flow. */
+const kept: (Kept | undefined)[] = Array.from({ length: 256 }, () => undefined);
+/** Longer lists are read each time. */
+const maxKeptBytes = 128;
+
+/** All up to the end. Equal bytes may give the same list. */
+export function readInstructions(from: Reader): readonly Instruction[] {
+  if (from.remaining === 0) return [];
+  if (from.remaining > maxKeptBytes) return readList(from);
+  const place = from.fingerprint() % kept.length;
+  const before = kept[place];
+  if (before !== undefined && before.version === from.version && from.hasLeft(before.bytes)) {
+    from.pass();
+    return before.instructions;
+  }
+  const bytes = from.fork().rest();
+  const instructions = readList(from);
+  kept[place] = { version: from.version, bytes, instructions };
+  return instructions;
+}
+
+function readList(from: Reader): Instruction[] {
   if (from.version === 1) {
     const actions = readActions(from);
     return actions.length === 0 ? [] : [{ type: "applyActions", actions }];

@@ -4,7 +4,7 @@ import { fromHex } from "../wire/struct.js";
 import { parseAddress, parseMask } from "./address.js";
 import { isKnown, type KnownField, type Match, type MatchField } from "./field.js";
 import { readMatch10, readMatch11, writeMatch10, writeMatch11 } from "./fixed-match.js";
-import { experimenterClass, fieldRows, headerOf, rowOf, rowOfHeader, type FieldName } from "./table.js";
+import { experimenterClass, fieldRows, headerOf, rowOf, rowOfHeader, type FieldName, plainField } from "./table.js";
 export { isKnown, type KnownField, type Match, type MatchField, type UnknownField } from "./field.js";
 
 /** A number, an address as text ("10.0.0.0/8", "aa:bb:…"), or [value, mask]. */
@@ -76,9 +76,15 @@ export function writeField(out: Writer, item: MatchField, form: 0 | Version = ou
 /** Reads one OXM TLV. */
 export function readField(from: Reader, form: 0 | Version = from.version): MatchField {
   const start = from.offset;
-  const oxmClass = from.u16();
-  const second = from.u8();
-  const length = from.u8();
+  const code = from.u32();
+  const plain = plainField(code, form);
+  if (plain !== undefined) {
+    const { name, bytes } = plain;
+    return plain.isMasked ? { name, value: from.number(bytes), mask: from.number(bytes) } : { name, value: from.number(bytes) };
+  }
+  const oxmClass = code >>> 16;
+  const second = (code >>> 8) & 0xff;
+  const length = code & 0xff;
   const body = from.sub(length);
   const experimenter = oxmClass === experimenterClass ? body.u32() : undefined;
   const isMasked = (second & 1) === 1;

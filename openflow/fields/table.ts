@@ -207,6 +207,27 @@ export function rowOfHeader(oxmClass: number, field: number, experimenterId?: nu
   return found === cookie ? (length >= 8 ? cookie : mplsTtl) : found;
 }
 
+interface PlainField {
+  readonly name: FieldName;
+  /** Of the value, and of the mask. */
+  readonly bytes: number;
+  readonly isMasked: boolean;
+}
+const plainFields = [0, 1, 2, 3, 4, 5, 6].map(
+  (form) =>
+    new Map(
+      rows.flatMap(({ name, bytes, isVariable, codes }): [number, PlainField][] => {
+        const code = codes[form];
+        return code === undefined || isVariable ? [] : [[code, { name, bytes, isMasked: false }], [code + 0x100 + bytes, { name, bytes, isMasked: true }]];
+      }),
+    ),
+);
+
+/** The field whose TLV begins with these 32 bits, when it is in the form that a version writes itself, at its full width: nearly all are. */
+export function plainField(code: number, form: 0 | Version): PlainField | undefined {
+  return plainFields[form]?.get(code);
+}
+
 /** The header a version writes a field with; 0 for the Nicira form. A field that has none for it is written by its oldest. */
 export function headerOf(one: FieldRow, version: 0 | Version): Header {
   const header = one.headers.find(({ since }) => since <= version) ?? one.headers.at(-1);

@@ -1,0 +1,124 @@
+/** What a copy costs live: forwarding under a flood, and the delay of a probe, beside no copy and Open vSwitch's own Mirror. */
+import { projectDir } from "../lab/capsule.js";
+import { PatchPanel } from "../lab/patch-panel.js";
+import { waitFor } from "../lab/wait.js";
+import { adapterBridge } from "../src/shadow/names.js";
+import { atLeast, type Bench } from "./bench.js";
+
+const rounds = 3;
+const seconds = 1;
+const connections = 500;
+const config = ["shadow: { sessions: [], showSink: true, budget: { enabled: false } }", "sflow: { samplingRate: 1000000 }", "forward: { enabled: false }", "policy: { promotion: { automatic: false } }"];
+const theirSink = "sink0";
+
+interface Measured {
+  readonly forwarded: number;
+  readonly copied: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  readonly lost: number;
+}
+
+/** One way to copy: how it is switched on and off, where its copies are seen, and the share of packets that must be there. */
+interface Way {
+  readonly name: string;
+  readonly sink: string;
+  readonly on: (panel: PatchPanel) => Promise<void>;
+  readonly off: (panel: PatchPanel) => Promise<void>;
+  readonly share: readonly [least: number, most: number];
+}
+
+const nothing = (): Promise<void> => Promise.resolve();
+const ours = (percent: number, share: Way["share"]): Way => ({
+  name: `ours, ${percent} %`,
+  sink: adapterBridge("l1"),
+  on: async (panel) => void (await panel.ctl("mirror", "add", "bench", "--percent", String(percent))),
+  off: async (panel) => void (await panel.ctl("mirror", "remove", "bench")),
+  share,
+});
+/** Cached flows do not notice a Mirror row that comes or goes before the next flow-mod. */
+async function poke({ ovs }: PatchPanel): Promise<void> {
+  await ovs.ofctl("add-flow", "l1", "table=200,actions=drop");
+  await ovs.ofctl("del-flows", "l1", "table=200");
+}
+const ways: readonly Way[] = [
+  { name: "no copy", sink: theirSink, on: nothing, off: nothing, share: [0, 0.01] },
+  {
+    name: "Open vSwitch's Mirror",
+    sink: theirSink,
+    on: async (panel) => {
+      const row = ["--id=@m", "create", "mirror", "name=theirs", "select_src_port=@s1,@s3", "output_port=@o", "--", "add", "bridge", "l1", "mirrors", "@m"];
+      await panel.ovs.vsctl("--", "--id=@s1", "get", "port", "l1-1", "--", "--id=@s3", "get", "port", "l1-3", "--", "--id=@o", "get", "port", theirSink, "--", ...row);
+      await poke(panel);
+    },
+    off: async (panel) => {
+      await panel.ovs.vsctl("--", "--id=@m", "get", "mirror", "theirs", "--", "remove", "bridge", "l1", "mirrors", "@m");
+      await poke(panel);
+    },
+    share: [0.95, 1.05],
+  },
+  // The fraction is one of connections: what it is of these 500 is the draw's.
+  ours(1, [0, 0.05]),
+  ours(10, [0.04, 0.18]),
+  ours(100, [0.95, 1.05]),
+];
+
+async function start(): Promise<PatchPanel> {
+  const panel = await PatchPanel.start({ l1: 3 });
+  const { ovs } = panel;
+  await ovs.vsctl("add-port", "l1", theirSink, "--", "set", "interface", theirSink, "type=internal", "ofport_request=9");
+  await ovs.ofctl("del-flows", "l1");
+  for (const inPort of [1, 3]) await ovs.ofctl("add-flow", "l1", `priority=9,in_port=${inPort},actions=output:2`);
+  panel.startDaemon(config);
+  await panel.inStep();
+  // Both sinks are taps that nobody reads, and up: the kernel takes the frame and drops it.
+  for (const device of [theirSink, adapterBridge("l1")]) await ovs.capsule.run("ip", ["link", "set", device, "addrgenmode", "none", "up"]);
+  return panel;
+}
+
+async function measure(panel: PatchPanel, way: Way): Promise<Measured> {
+  const run = async <T>(...args: (string | number)[]): Promise<T> =>
+    JSON.parse((await panel.ovs.capsule.run("/usr/bin/python3", [`${projectDir}/bench/copy-cost.py`, ...args.map(String)])).stdout) as T;
+  await way.on(panel);
+  try {
+    await panel.inStep();
+    const probed = await run<Pick<Measured, "p50Us" | "p99Us" | "lost">>("probe", "l1-1-h", "l1-2-h", seconds, 1_000);
+    const flooded = await run<Pick<Measured, "forwarded" | "copied">>("flood", "l1-3-h", "l1-2-h", way.sink, seconds, connections);
+    return { ...probed, ...flooded };
+  } finally {
+    await way.off(panel);
+    await waitFor(async () => !(await panel.ovs.vsctl("--columns=select_src_port", "--bare", "list", "mirror")).trim(), "no Mirror row copies");
+  }
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((x, y) => x - y)[values.length >> 1] ?? 0;
+}
+
+export const copyCost: Bench = {
+  name: "copy-cost",
+  about: `64-byte flood of ${connections} connections through the userspace datapath, and a probe of 1,000 packets/s without it; median of ${rounds} rounds in turn; the controller runs in all`,
+  async run(report) {
+    await using panel = await start();
+    const results = new Map<Way, Measured[]>(ways.map((way) => [way, []]));
+    for (let round = 0; round < rounds; round++) {
+      // Each round begins with another way, so that none always follows the same one.
+      for (let i = 0; i < ways.length; i++) {
+        const way = ways[(i + round) % ways.length];
+        if (way !== undefined) results.get(way)?.push(await measure(panel, way));
+      }
+    }
+    const of = (name: string, key: keyof Measured): number => median([...results].find(([way]) => way.name === name)?.[1].map((one) => one[key]) ?? []);
+    for (const { name, share } of ways) {
+      const copied = of(name, "copied") / of(name, "forwarded");
+      if (copied < share[0] || copied > share[1]) throw new Error(`${name}: copies are ${(copied * 100).toFixed(1)} % of what was forwarded`);
+      const isWhole = name === "ours, 100 %";
+      const bound = Math.round(of("Open vSwitch's Mirror", "forwarded") * 0.95);
+      report({ what: "forwarded under the flood", who: name, value: of(name, "forwarded"), unit: "packets/s", ...(isWhole ? { bar: atLeast(of(name, "forwarded"), bound, "packets/s (95 % of the Mirror's)") } : {}) });
+      if (name !== "no copy") report({ what: "copies of what was forwarded", who: name, value: copied * 100, unit: "%" });
+      report({ what: "delay of the probe, p50", who: name, value: of(name, "p50Us"), unit: "µs" });
+      report({ what: "delay of the probe, p99", who: name, value: of(name, "p99Us"), unit: "µs" });
+      report({ what: "probe packets lost", who: name, value: of(name, "lost"), unit: "packets" });
+    }
+  },
+};
