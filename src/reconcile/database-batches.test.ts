@@ -35,4 +35,9 @@ test("the size follows what transactions take", () => {
   expect(size.current).toBe(400);
   size.measured(400, 10_000);
   expect(size.current).toBe(200);
+  // Half the rows take as long: it is not the rows, and fewer of them would only make more transactions.
+  size.measured(200, 9_800);
+  expect(size.current).toBe(200);
+  size.measured(200, 7_000);
+  expect(size.current).toBe(100);
 });

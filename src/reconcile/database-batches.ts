@@ -60,11 +60,13 @@ export function batches(changes: readonly DatabaseChange[], most: number, rank: 
 /**
  * The size of the next transaction, in rows. ovs-vswitchd runs its whole configuration for each, which takes a time of its own
  * that grows with the switch; the rows come on top. So a transaction may take half as long again as the quickest of the last
- * ones: shorter ones would not make the pauses much shorter, and there would be many more of them.
+ * ones, up to a second: shorter ones would not make the pauses much shorter, and there would be many more of them. When less in it did
+ * not make it quicker, it was not the rows.
  */
 export class BatchSize {
   private rows: number;
   private readonly recentMs: number[] = [];
+  private last: { readonly rows: number; readonly tookMs: number } | undefined;
   private readonly targetMs: number;
   private readonly least: number;
   private readonly most: number;
@@ -85,7 +87,12 @@ export class BatchSize {
   measured(rows: number, tookMs: number): void {
     this.recentMs.push(tookMs);
     if (this.recentMs.length > keptTimes) this.recentMs.shift();
-    const target = Math.max(this.targetMs, 1.5 * Math.min(...this.recentMs));
+    const quickest = Math.min(...this.recentMs);
+    const target = Math.max(this.targetMs, Math.min(1.5 * quickest, Math.max(longestMs, quickest)));
+    const { last } = this;
+    this.last = { rows, tookMs };
+    const isOfRows = last === undefined || rows > 0.8 * last.rows || tookMs < 0.8 * last.tookMs;
+    if (tookMs > target && !isOfRows) return;
     if (tookMs > target) this.rows = Math.max(this.least, Math.floor(this.rows * Math.max(0.5, target / tookMs)));
     // One much smaller than allowed says nothing about larger ones.
     else if (rows >= this.rows / 2) this.rows = Math.min(this.most, Math.ceil(this.rows * 1.5));
@@ -93,3 +100,5 @@ export class BatchSize {
 }
 
 const keptTimes = 6;
+/** The longest pause of ovs-vswitchd to aim at. */
+const longestMs = 1_000;
