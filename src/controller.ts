@@ -28,6 +28,7 @@ import { Replication } from "./replication.js";
 import { AutomaticPromotion } from "./shadow/automatic-promotion.js";
 import { Copying } from "./shadow/copying.js";
 import { Critical } from "./shadow/critical.js";
+import { criticalNames, readCritical } from "./shadow/critical-file.js";
 import { Explainer } from "./shadow/explainer.js";
 import type { CopyMode } from "./shadow/fidelity/account.js";
 import type { ConflictKind } from "./shadow/fidelity/conflicts.js";
@@ -70,10 +71,12 @@ interface Far {
   readonly replica: Replica;
 }
 
-/** What operators set at run time. */
+/** What lies in files, besides the configuration. */
 interface Kept {
   readonly sessions: SessionStore;
   readonly levels: LevelStore;
+  /** What the configuration and its file name as critical. */
+  readonly critical: readonly string[];
 }
 
 export class Controller extends EventEmitter<ControllerEvents> {
@@ -109,7 +112,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** Connects to the database and builds the parts; nothing is changed before `start`. */
   static async create(config: Config, log: Logger, nowMs: () => number = () => performance.now(), signal?: AbortSignal): Promise<Controller> {
-    const kept: Kept = { sessions: SessionStore.open(config.stateDir, configuredSessions(config)), levels: LevelStore.open(config.stateDir) };
+    const kept: Kept = { sessions: SessionStore.open(config.stateDir, configuredSessions(config)), levels: LevelStore.open(config.stateDir), critical: criticalOf(config) };
     const client = await OvsdbClient.connect({ ...databaseOptions(config), backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
     const replica = await client.replica("Open_vSwitch", monitoredTables);
     const { remote } = config.shadow;
@@ -127,7 +130,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.nowMs = nowMs;
     this.client = client;
     this.replica = replica;
-    this.critical = new Critical(config.shadow.critical);
+    this.critical = new Critical(kept.critical);
     this.suspicion = config.shadow.suspicion;
     this.levels = new Levels(config.shadow, { store: kept.levels, nowMs: Date.now, changed: () => this.shadow.changed() });
     this.copying = new Copying({ wanted: config.shadow.replicate, isPromoted: () => this.promotion.state !== "off", apply: (replicating) => this.shadow.setMode({ replicating }), log });
@@ -410,8 +413,9 @@ export class Controller extends EventEmitter<ControllerEvents> {
    * copies on or off. Rejects, having changed nothing, with what is wrong with sessions or profile.
    */
   async reconfigure(next: Config): Promise<void> {
+    const critical = criticalOf(next);
     await this.replication.configure(configuredSessions(next));
-    this.critical.configure(next.shadow.critical);
+    this.critical.configure(critical);
     this.suspicion = next.shadow.suspicion;
     this.levels.configure(next.shadow);
     this.setReplicating(next.shadow.replicate);
@@ -423,6 +427,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
   setReplicating(on: boolean): void {
     this.copying.ask(on);
   }
+}
+
+function criticalOf({ shadow: { critical, criticalFile } }: Config): readonly string[] {
+  return criticalFile === undefined ? critical : [...critical, ...criticalNames(readCritical(criticalFile))];
 }
 
 /** What the configuration says is copied: its sessions and the profile's, or without both everything. */

@@ -317,7 +317,7 @@ async function main(): Promise<void> {
       const next = loadConfig(file);
       await daemon.reconfigure(next);
       log.level = next.log.level;
-      log.info("configuration read again: log.level and, of shadow, replicate, sessions, profile, critical, level, levels, schedule, timeZone and suspicion are in force, the rest at the next start");
+      log.info("configuration read again: log.level and, of shadow, replicate, sessions, profile, critical, criticalFile, level, levels, schedule, timeZone and suspicion are in force, the rest at the next start");
     } catch (err) {
       log.error({ problems: err instanceof ConfigError ? err.problems : [err instanceof Error ? err.message : String(err)] }, "configuration not taken; the last good one stays in force");
     }

@@ -2,6 +2,7 @@
 /** ovs-shadowctl: the command line over gRPC. Exit status 0: done; 1: refused or failed; 2: wrong use. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { CallError, type GlobalOptions } from "./client.js";
+import type { CriticalOptions } from "./critical.js";
 import type { ConnectionsOptions } from "./connections.js";
 import type { EventOptions } from "./edits.js";
 import type { FeaturesOptions } from "./features.js";
@@ -141,6 +142,12 @@ shadowVerb
   .option("--critical <port...>", "always taken, as BRIDGE:PORT NUMBER")
   .option("--out <file>", "write the profile here; shadow.profile uses it")
   .action(async (_options: unknown, command: Command) => (await import("./subset.js")).subset(command.optsWithGlobals<SubsetOptions>()));
+shadowVerb
+  .command("critical")
+  .description("the critical devices and links, as learned")
+  .addOption(new Option("-o, --output <form>", "how to print").choices(["table", "json"]))
+  .option("--out <file>", "write them here; shadow.criticalFile uses it")
+  .action(async (_options: unknown, command: Command) => (await import("./critical.js")).critical(command.optsWithGlobals<CriticalOptions>()));
 /** A verb of `shadow` about levels, with the same global options. */
 function levelVerb<O extends GlobalOptions>(name: string, description: string, run: (options: O, bridge: string, level: string) => Promise<void>): Command {
   const word = (given: unknown): string => (typeof given === "string" ? given : "");

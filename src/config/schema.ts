@@ -45,6 +45,8 @@ const plainSchema = z.strictObject({
       holdMs: milliseconds.default(60_000),
       /** Live bridges, or hosts by MAC or IP address, whose bridges come first when much has to be brought in step. */
       critical: z.array(z.string().min(1)).max(1_000).default([]),
+      /** File with more of them (ovs-shadowctl shadow critical --out). */
+      criticalFile: z.string().min(1).optional(),
       ...levelKeys,
       fidelity: z
         .strictObject({
