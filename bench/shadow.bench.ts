@@ -197,6 +197,7 @@ async function large(report: Report, bridges: number, edges: number): Promise<vo
   const wholeMs = performance.now() - start;
   const { transactions, rows, longestMs } = lab.controller.database.counters;
   report({ what: `${size}: in step`, who: "ours", value: wholeMs / 1_000, unit: "s", ...(bridges === 100 ? { bar: atMost(wholeMs / 1_000, 60, "s") } : {}) });
+  report({ what: `${size}: critical bridges in step after`, who: "ours", value: (criticalMs ?? wholeMs) / 1_000, unit: "s" });
   report({ what: `${size}: critical bridges in step`, who: "ours", value: (100 * (criticalMs ?? wholeMs)) / wholeMs, unit: "% of the whole", bar: atMost((100 * (criticalMs ?? wholeMs)) / wholeMs, 20, "%") });
   report({ what: `${size}: ${transactions} transactions, ${rows} rows, the longest`, who: "ours", value: longestMs, unit: "ms" });
   report({ what: `${size}: resident memory, the bench included`, who: "ours", value: process.memoryUsage.rss() / 1e6, unit: "MB", bar: atMost(process.memoryUsage.rss() / 1e6, 400, "MB") });

@@ -54,10 +54,11 @@ export class Attached implements AsyncDisposable {
     this.startedMs = startedMs;
   }
 
-  static async start(shape: LiveShape, config: Record<string, unknown> = {}): Promise<Attached> {
+  static async start(shape: LiveShape, config: Record<string, unknown> = {}, { beforeAttach }: { readonly beforeAttach?: (ovs: Ovs) => Promise<unknown> } = {}): Promise<Attached> {
     const ovs = await Ovs.start(await Capsule.start());
     try {
       await buildLive(ovs, shape);
+      await beforeAttach?.(ovs);
       const whole = configSchema.parse({ ovsdb: ovs.remote, openflow: { runDir: ovs.runDir }, policy: { promotion: { automatic: false } }, ...config });
       const startedMs = performance.now();
       return new Attached(ovs, whole, await Attached.attach(whole), startedMs);

@@ -55,7 +55,7 @@ export class PatchPanel implements AsyncDisposable {
   /** Starts ovs-shadowd with these lines of configuration. */
   startDaemon(config: readonly string[]): void {
     mkdirSync(this.ovs.capsule.path("/run/lab"), { recursive: true });
-    writeFileSync(this.ovs.capsule.path("/run/lab/config.yaml"), [...config, "stateDir: /run/lab/state", ""].join("\n"));
+    this.writeConfig(config);
     this.daemon = this.ovs.capsule.spawn("node", [`${projectDir}/dist/src/main.js`, "--config", "/run/lab/config.yaml"], { stdio: ["ignore", "ignore", "pipe"] });
     let rest = "";
     this.daemon.stderr?.on("data", (chunk: Buffer) => {
@@ -96,13 +96,33 @@ export class PatchPanel implements AsyncDisposable {
     await waitFor(async () => (await this.ovs.capsule.run("ping", ["-c", "1", "-W", "1", "192.0.2.2"], { mayFail: true })).code === 0, "the two reach each other");
   }
 
-  /** Ends the daemon by signal, by its command line: the child is nsenter. */
+  /** Ends the daemon by signal. */
   async endDaemon(signal: "KILL" | "TERM"): Promise<void> {
     const { daemon } = this;
     if (daemon === undefined) return;
     const exited = daemon.exitCode === null && daemon.signalCode === null ? once(daemon, "exit") : Promise.resolve();
-    await this.ovs.capsule.run("sh", ["-c", `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q '^node .*/dist/src/main.js' && kill -${signal} \${p#/proc/}; done; true`]);
+    await this.signalDaemon(signal);
     await exited;
+  }
+
+  /** Has the daemon read another configuration; resolves when it has told in its log that it took it, or did not. Needs log level info. */
+  async reload(config: readonly string[]): Promise<"taken" | "refused"> {
+    const words = { taken: "configuration read again", refused: "configuration not taken" } as const;
+    const count = (): number => this.daemonLog.filter((line) => line.includes(words.taken) || line.includes(words.refused)).length;
+    const before = count();
+    this.writeConfig(config);
+    await this.signalDaemon("HUP");
+    await waitFor(() => count() > before, "the daemon has read its configuration again", 30_000);
+    return this.daemonLog.findLast((line) => line.includes(words.taken) || line.includes(words.refused))?.includes(words.taken) === true ? "taken" : "refused";
+  }
+
+  private writeConfig(config: readonly string[]): void {
+    writeFileSync(this.ovs.capsule.path("/run/lab/config.yaml"), [...config, "stateDir: /run/lab/state", ""].join("\n"));
+  }
+
+  /** By its command line: the child is nsenter. */
+  private async signalDaemon(signal: "KILL" | "TERM" | "HUP"): Promise<void> {
+    await this.ovs.capsule.run("sh", ["-c", `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q '^node .*/dist/src/main.js' && kill -${signal} \${p#/proc/}; done; true`]);
   }
 
   /** Runs ovs-shadowctl; resolves with its JSON. Rejects with what it says when it fails. */

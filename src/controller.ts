@@ -4,9 +4,9 @@
  */
 import { EventEmitter } from "node:events";
 import { randomBytes } from "node:crypto";
-import { allMeters } from "node-openflow";
 import { OvsdbClient, type Replica } from "ovsdb-client";
 import type { Logger } from "pino";
+import { Audits } from "./audits.js";
 import { ConfigError } from "./config/load.js";
 import { databaseOptions } from "./config/database.js";
 import type { Config } from "./config/schema.js";
@@ -17,19 +17,24 @@ import { BridgeIndex } from "./network/bridge-index.js";
 import { entries, monitoredTables } from "./network/database-view.js";
 import { Discovery } from "./network/discovery.js";
 import type { FlowChange, FlowEntry, GroupChange } from "./network/flow-entry.js";
-import { connected, graphOf } from "./network/graph.js";
-import { portKey, type Network, type PortRef } from "./network/model.js";
+import type { Network, PortRef } from "./network/model.js";
 import { mark } from "./network/pipeline.js";
 import { unixctl, vswitchdSocket } from "./network/unixctl.js";
 import { DatabaseWriter, type DatabaseWriterCounters } from "./reconcile/database-writer.js";
 import { LiveSwitches } from "./reconcile/live-switches.js";
 import type { SwitchState } from "./reconcile/switch-writer.js";
+import { Readings } from "./readings.js";
 import { Replication } from "./replication.js";
+import { AutomaticPromotion } from "./shadow/automatic-promotion.js";
+import { Copying } from "./shadow/copying.js";
+import { Critical } from "./shadow/critical.js";
+import { criticalNames, readCritical } from "./shadow/critical-file.js";
 import { Explainer } from "./shadow/explainer.js";
 import type { CopyMode } from "./shadow/fidelity/account.js";
-import { foreignClaims, type ConflictKind } from "./shadow/fidelity/conflicts.js";
-import type { Counters } from "./shadow/fidelity/meter.js";
+import type { ConflictKind } from "./shadow/fidelity/conflicts.js";
 import { profileSession, readProfile } from "./shadow/profile-file.js";
+import { LevelStore } from "./shadow/levels/level-store.js";
+import { Levels } from "./shadow/levels/levels.js";
 import { Promotion, type PromotionStep } from "./shadow/promotion.js";
 import { SessionStore } from "./shadow/replication/session-store.js";
 import { foreignMirrors, liveMtus } from "./shadow/replication/rows.js";
@@ -37,8 +42,6 @@ import { tooLong } from "./shadow/replication/tunnel.js";
 import { ResubmitWatch, resubmitCounter } from "./shadow/resubmit-watch.js";
 import { Shadow } from "./shadow/shadow.js";
 import type { TableFollower } from "./shadow/table-follower.js";
-import type { PortReading } from "./telemetry/counter-windows.js";
-import type { SwitchReading } from "./telemetry/switch-counters.js";
 
 /** Flows of changes in force on a bridge at this moment, each with its remaining time. */
 export type Overlays = (bridge: string) => readonly FlowEntry[];
@@ -57,25 +60,23 @@ export interface ControllerEvents {
   conflict: [bridge: string, kind: ConflictKind, detail: string, times: number];
 }
 
-export interface PortFidelity {
-  /** "bridge:ofport" */
-  readonly port: string;
-  readonly selected: number;
-  readonly copied: number;
-}
-
 /** Convergence times kept for the percentiles in the status. */
 const keptLags = 1_000;
-const auditIntervalMs = 2_000;
-/** How much of each interval goes into audits. */
-const auditBudgetMs = 40;
-/** The interval of sFlow counters and the database's retry, in ms. */
+/** The database's retry. */
 const databaseBackoff = { initialMs: 100, maxMs: 2_000 };
 
 /** The database of the host the shadow is on, where that is another. */
 interface Far {
   readonly client: OvsdbClient;
   readonly replica: Replica;
+}
+
+/** What lies in files, besides the configuration. */
+interface Kept {
+  readonly sessions: SessionStore;
+  readonly levels: LevelStore;
+  /** What the configuration and its file name as critical. */
+  readonly critical: readonly string[];
 }
 
 export class Controller extends EventEmitter<ControllerEvents> {
@@ -87,8 +88,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly explainer: Explainer;
   readonly resubmits: ResubmitWatch;
   readonly replication: Replication;
-  /** Why copying was switched off by ourselves; undefined while it was not. */
-  stoppedCopying: string | undefined;
+  readonly levels: Levels;
   /** Convergence times of the shadow in ms, latest last. */
   readonly lags: number[] = [];
   private readonly config: Config;
@@ -101,44 +101,42 @@ export class Controller extends EventEmitter<ControllerEvents> {
   private readonly nowMs: () => number;
   private overlays: Overlays = () => [];
   private readonly bases = new WeakMap<Network, ReadonlyMap<string, SwitchState>>();
-  private audit: NodeJS.Timeout | undefined;
-  /** What is left of this round of audits. */
-  private audits: (() => Promise<number>)[] = [];
-  private wholeSinceMs: number | undefined;
-  private promotedByUs = false;
-  private wantsCopies: boolean;
-  private shedWhy: string | undefined;
-  /** Trials that need copies at this moment. */
-  private trials = 0;
+  private readonly attachings = new WeakMap<Network, ReadonlyMap<string, SwitchState>>();
+  private readonly audits: Audits;
+  private readonly automatic: AutomaticPromotion;
+  private readonly copying: Copying;
+  private readonly readings: Readings;
+  private readonly critical: Critical;
+  private suspicion: Config["shadow"]["suspicion"];
   private detaching = false;
-  private readonly fidelityBase = new Map<string, { readonly isPart: boolean; readonly selected: bigint; readonly copied: bigint }>();
-  /** The hosts that reached each other when live was last whole: what a promotion has to restore. */
-  private lastWhole: Network | undefined;
 
   /** Connects to the database and builds the parts; nothing is changed before `start`. */
   static async create(config: Config, log: Logger, nowMs: () => number = () => performance.now(), signal?: AbortSignal): Promise<Controller> {
-    const store = SessionStore.open(config.stateDir, configuredSessions(config));
+    const kept: Kept = { sessions: SessionStore.open(config.stateDir, configuredSessions(config)), levels: LevelStore.open(config.stateDir), critical: criticalOf(config) };
     const client = await OvsdbClient.connect({ ...databaseOptions(config), backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
     const replica = await client.replica("Open_vSwitch", monitoredTables);
     const { remote } = config.shadow;
-    if (remote === undefined) return new Controller(config, log, nowMs, client, replica, store, undefined);
+    if (remote === undefined) return new Controller(config, log, nowMs, client, replica, kept, undefined);
     const why = tooLong(liveMtus(replica, config.bridges), remote.mtu);
     if (why !== undefined) throw new ConfigError([why]);
     const far = await OvsdbClient.connect({ remote: remote.ovsdb, backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
-    return new Controller(config, log, nowMs, client, replica, store, { client: far, replica: await far.replica("Open_vSwitch", monitoredTables) });
+    return new Controller(config, log, nowMs, client, replica, kept, { client: far, replica: await far.replica("Open_vSwitch", monitoredTables) });
   }
 
-  private constructor(config: Config, log: Logger, nowMs: () => number, client: OvsdbClient, replica: Replica, store: SessionStore, far: Far | undefined) {
+  private constructor(config: Config, log: Logger, nowMs: () => number, client: OvsdbClient, replica: Replica, kept: Kept, far: Far | undefined) {
     super();
     this.config = config;
-    this.wantsCopies = config.shadow.replicate;
     this.log = log;
     this.nowMs = nowMs;
     this.client = client;
     this.replica = replica;
+    this.critical = new Critical(kept.critical);
+    this.suspicion = config.shadow.suspicion;
+    this.levels = new Levels(config.shadow, { store: kept.levels, nowMs: Date.now, changed: () => this.shadow.changed() });
+    this.copying = new Copying({ wanted: config.shadow.replicate, isPromoted: () => this.promotion.state !== "off", apply: (replicating) => this.shadow.setMode({ replicating }), log });
     const dial = (bridge: string): Dial => managementSocket(config.openflow.runDir, bridge);
     this.index = new BridgeIndex(replica);
-    this.database = new DatabaseWriter(client, replica, { index: this.index, nowMs, rank: (bridge) => (this.isCritical(bridge) ? 0 : 1) });
+    this.database = new DatabaseWriter(client, replica, { index: this.index, nowMs, rank: (bridge) => this.critical.rank(bridge, this.discovery.current) });
     this.discovery = new Discovery({ index: this.index, dial, bridges: config.bridges, lldpKey: randomBytes(32), log, nowMs });
     this.live = new LiveSwitches({
       desired: (bridge) => this.desiredLive(bridge),
@@ -158,7 +156,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       remote: this.farDatabase === undefined || remote === undefined ? undefined : { database: this.farDatabase, dial: (bridge) => managementSocket(remote.runDir, bridge), tunnels: remote },
       database: this.database,
       tables: replica,
-      isCritical: (bridge) => this.isCritical(bridge),
+      isCritical: (bridge) => this.critical.has(bridge, this.discovery.current),
       index: this.index,
       dial,
       compose: (network) => this.compose(network),
@@ -168,6 +166,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       holdMs: config.shadow.holdMs,
       replicate: config.shadow.replicate,
       sessions: () => this.replication.active(),
+      demand: (bridge) => this.levels.of(bridge),
       showSink: config.shadow.showSink,
       tap: config.telemetry.tcp.enabled,
       sflow: { target: `${sflow.host}:${sflow.port}`, sampling: sflow.samplingRate, pollingS: sflow.pollingS, agent: sflow.agent },
@@ -179,7 +178,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       guardsRestored: (ports) => ports.forEach((port) => this.emit("conflict", this.bridgeOf(port), "our guard deleted", port, 1)),
     });
     this.replication = new Replication({
-      store,
+      store: kept.sessions,
       shadow: this.shadow,
       connection: (bridge) => this.discovery.connection(bridge),
       flushLive: () => this.live.settle(),
@@ -191,9 +190,32 @@ export class Controller extends EventEmitter<ControllerEvents> {
     });
     this.resubmits = new ResubmitWatch({
       read: async () => Number(await vswitchd("coverage/read-counter", resubmitCounter)),
-      exceeded: (packets) => this.stopCopying(`live and shadow together need more resubmits than a packet may have: ${packets} packets were dropped`),
+      exceeded: (packets) => this.copying.stop(`live and shadow together need more resubmits than a packet may have: ${packets} packets were dropped`),
     });
     this.promotion = new Promotion({ shadow: this.shadow, flushLive: () => this.live.settle(), nowMs });
+    this.readings = new Readings({ discovery: this.discovery, shadow: this.shadow, replication: this.replication, copyMode: () => this.copyMode, control: (method) => vswitchd(method) });
+    const { automatic, holdDownMs } = config.policy.promotion;
+    this.automatic = new AutomaticPromotion({
+      enabled: automatic,
+      holdDownMs,
+      state: () => this.promotion.state,
+      live: () => this.discovery.current,
+      shadow: () => this.shadow.network,
+      promote: (why) => this.promote(why),
+      demote: (why) => this.demote(why),
+      log,
+      nowMs,
+    });
+    this.audits = new Audits({
+      discovery: this.discovery,
+      live: this.live,
+      shadow: this.shadow,
+      looks: [() => this.resubmits.look(), () => this.replication.cachedFlows.look()],
+      isSuspended: () => this.promotion.state === "promoting" || this.promotion.state === "demoting" || this.detaching,
+      conflict: (bridge, kind, detail, times) => this.emit("conflict", bridge, kind, detail, times),
+      log,
+      nowMs,
+    });
   }
 
   start(): void {
@@ -224,7 +246,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
     });
     this.shadow.on("plan", () => this.live.changed());
     this.discovery.start();
-    this.audit = setInterval(() => void this.auditAll(), auditIntervalMs);
+    this.audits.start();
+    this.levels.start();
   }
 
   /** Who gives the overlays. Call `overlaysChanged` when they differ. */
@@ -247,30 +270,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const far = this.farDatabase?.counters;
     const own = this.database.counters;
     if (far === undefined) return own;
-    const sum = (key: Exclude<keyof DatabaseWriterCounters, "longestMs">): number => own[key] + far[key];
-    return { transactions: sum("transactions"), changes: sum("changes"), refused: sum("refused"), rows: sum("rows"), bytes: sum("bytes"), longestMs: Math.max(own.longestMs, far.longestMs) };
-  }
-
-  /** Packets that sessions asked for of each edge port since we attached to it, and those of them that reached the shadow. */
-  async fidelity(): Promise<PortFidelity[]> {
-    // Flows' counters are as old as the revalidators' last round; ports' own are not. Without its answer they are taken as they are.
-    if (this.replication.selectsParts) await this.flushCounters().catch(() => undefined);
-    const ports: PortFidelity[] = [];
-    for (const [port, { received, copied, asked = "all" }] of await this.copyCounters()) {
-      if (received === undefined || copied === undefined || asked === "nothing") continue; // one of the two bridges is away, or nobody asked
-      const now = { isPart: typeof asked === "object", selected: typeof asked === "object" ? asked.selected : received, copied };
-      const before = this.fidelityBase.get(port) ?? now;
-      // Counters start anew with ovs-vswitchd, with the port, or with the flows that select.
-      const base = now.isPart !== before.isPart || now.selected < before.selected || now.copied < before.copied ? now : before;
-      this.fidelityBase.set(port, base);
-      ports.push({ port, selected: Number(now.selected - base.selected), copied: Number(now.copied - base.copied) });
-    }
-    return ports;
-  }
-
-  /** Resolves when ovs-vswitchd has brought the counters of flows and patch ports up to date. */
-  async flushCounters(): Promise<void> {
-    await unixctl(await vswitchdSocket(this.config.openflow.runDir), "revalidator/wait", []);
+    const sum = (key: Exclude<keyof DatabaseWriterCounters, "longestMs" | "lastMs">): number => own[key] + far[key];
+    return { transactions: sum("transactions"), changes: sum("changes"), refused: sum("refused"), rows: sum("rows"), bytes: sum("bytes"), longestMs: Math.max(own.longestMs, far.longestMs), lastMs: own.lastMs };
   }
 
   /** The `tag` of a live port; undefined when it has none. */
@@ -278,75 +279,34 @@ export class Controller extends EventEmitter<ControllerEvents> {
     return this.index.bridge(bridge)?.ports.find((port) => port.ofport === ofport)?.tag;
   }
 
-  /** Port counters of every bridge that is connected, on live or in the shadow; the shadow's under the names of live. */
-  async portReadings(side: "live" | "shadow"): Promise<PortReading[]> {
-    const bridges = [...this.discovery.current.bridges.keys()];
-    const read = async (bridge: string): Promise<PortReading[]> => {
-      const stats = await (side === "live" ? this.discovery.connection(bridge) : this.shadow.connection(bridge))?.portStats();
-      return (stats ?? []).map(({ portNo, ...counters }) => ({ port: { bridge, ofport: portNo }, ...counters }));
-    };
-    return (await Promise.all(bridges.map(read))).flat();
-  }
-
-  /** Counters of tables, meters and groups of every bridge that is connected, under the names of live. */
-  async switchReadings(side: "live" | "shadow"): Promise<SwitchReading[]> {
-    const read = async (bridge: string): Promise<SwitchReading[]> => {
-      const connection = side === "live" ? this.discovery.connection(bridge) : this.shadow.connection(bridge);
-      if (connection === undefined) return [];
-      const [tables, meters, groups] = await Promise.all([connection.tableStats(), connection.multipart("meter", { meterId: allMeters }), connection.groupStats()]);
-      const droppedBy = (bands: readonly { readonly packetBandCount: bigint }[]): bigint => bands.reduce((sum, band) => sum + band.packetBandCount, 0n);
-      return [{ bridge, tables, meters: meters.map((meter) => ({ ...meter, dropped: droppedBy(meter.bands) })), groups }];
-    };
-    return (await Promise.all([...this.discovery.current.bridges.keys()].map(read))).flat();
-  }
+  /** What the switches count (`Readings`). */
+  readonly fidelity: Readings["fidelity"] = () => this.readings.fidelity();
+  readonly flushCounters: Readings["flushCounters"] = () => this.readings.flushCounters();
+  readonly portReadings: Readings["portReadings"] = (side) => this.readings.portReadings(side);
+  readonly switchReadings: Readings["switchReadings"] = (side) => this.readings.switchReadings(side);
+  readonly copyCounters: Readings["copyCounters"] = () => this.readings.copyCounters();
 
   /** How many packets one sample stands for, by bridge, from now on; others as configured. Bridges with an sFlow row of the operator's keep it. */
   setSampling(rates: ReadonlyMap<string, number>): void {
     this.shadow.setSampling(rates);
   }
 
-  /** Counters of every replicated port at both ends, read now, and what is asked of it, by "bridge:ofport". */
-  async copyCounters(): Promise<Map<string, Counters>> {
-    const bridges = [...this.discovery.current.bridges.keys()].filter((bridge) => this.shadow.edges(bridge).length > 0);
-    const isOn = this.copyMode === "on";
-    const live = await Promise.all(
-      bridges.map(async (bridge) => ({
-        asked: await this.replication.asked(bridge),
-        ports: new Map((await this.discovery.connection(bridge)?.portStats())?.map((stats) => [stats.portNo, stats]) ?? []),
-      })),
-    );
-    const copies = await this.shadow.portCounters();
-    return new Map(
-      bridges.flatMap((bridge, at) =>
-        this.shadow.edges(bridge).map((ofport): [string, Counters] => {
-          const port = portKey({ bridge, ofport });
-          const stats = live[at]?.ports.get(ofport);
-          const asked = live[at]?.asked.get(ofport);
-          // While copying is off no flow selects.
-          const known = isOn || asked === "nothing" ? asked : "all";
-          return [port, { received: stats?.rxPackets, receiveDrops: stats?.rxDropped, copied: copies.get(port)?.copied, asked: known }];
-        }),
-      ),
-    );
-  }
-
   /** What is asked for the copies now. */
   get copyMode(): CopyMode {
-    if (this.promotion.state !== "off" || !this.wantsCopies || this.stoppedCopying !== undefined) return "off";
-    return this.shedWhy === undefined ? "on" : "shed";
+    return this.copying.mode;
   }
-
   /** Why the budget has shed the copy; undefined while it has not. */
   get shedding(): string | undefined {
-    return this.shedWhy;
+    return this.copying.shedWhy;
   }
-
+  /** Why copying was switched off by ourselves; undefined while it was not. */
+  get stoppedCopying(): string | undefined {
+    return this.copying.stopped;
+  }
   /** The budget sheds the copy, or (undefined) lets it come back. */
-  shed(why: string | undefined): void {
-    if (this.shedWhy === why) return;
-    this.shedWhy = why;
-    this.applyCopying();
-  }
+  readonly shed: Copying["shed"] = (why) => this.copying.shed(why);
+  /** Copies while `body` runs (`Copying.during`). */
+  readonly withCopies: Copying["during"] = (body) => this.copying.during(body);
 
   /** Takes over from live with the shadow. */
   async promote(why: string): Promise<readonly PromotionStep[]> {
@@ -358,7 +318,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   async demote(why: string): Promise<readonly PromotionStep[]> {
     const steps = await this.promotion.demote();
-    this.promotedByUs = false;
+    this.automatic.demoted();
     this.discovery.databaseChanged();
     this.shadow.update(this.discovery.current);
     this.log.info({ why, steps }, "demoted");
@@ -374,7 +334,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
     if (this.detaching) return;
     if (this.promotion.state !== "off") await this.demote("detach");
     this.detaching = true;
-    clearInterval(this.audit);
+    this.audits.stop();
+    this.levels.stop();
     await this.live.clear();
     await this.shadow.remove();
     this.emit("detached");
@@ -382,7 +343,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** Ends the controller and leaves all it made in place: a restarted one takes it over without a change. */
   async stop(): Promise<void> {
-    clearInterval(this.audit);
+    this.audits.stop();
+    this.levels.stop();
     await this.live.stop();
     await this.shadow.stop();
     await this.discovery.stop();
@@ -401,25 +363,18 @@ export class Controller extends EventEmitter<ControllerEvents> {
     );
   }
 
-  /** Whether the configuration names a bridge, or a host behind it, to come first. */
-  private isCritical(bridge: string): boolean {
-    const { critical } = this.config.shadow;
-    if (critical.length === 0) return false;
-    const { current } = this.discovery;
-    if (this.criticalOf?.network !== current) {
-      const hosts = [...current.hosts.values()].filter(({ mac, addresses }) => critical.some((one) => one.toLowerCase() === mac || addresses.includes(one)));
-      this.criticalOf = { network: current, bridges: new Set([...critical, ...hosts.map(({ at }) => at.bridge)]) };
-    }
-    return this.criticalOf.bridges.has(bridge);
-  }
-
-  private criticalOf: { readonly network: Network; readonly bridges: ReadonlySet<string> } | undefined;
-
   /** Forwarding of a network, made once for each. */
   private base(network: Network): ReadonlyMap<string, SwitchState> {
     let base = this.bases.get(network);
-    if (base === undefined) this.bases.set(network, (base = this.config.forward.enabled ? desiredForwarding(network) : attachFlows(network)));
+    if (base === undefined) this.bases.set(network, (base = this.config.forward.enabled ? desiredForwarding(network) : this.attaching(network)));
     return base;
+  }
+
+  /** What lets us listen, made once for each network. */
+  private attaching(network: Network): ReadonlyMap<string, SwitchState> {
+    let flows = this.attachings.get(network);
+    if (flows === undefined) this.attachings.set(network, (flows = attachFlows(network)));
+    return flows;
   }
 
   private desiredLive(bridge: string): SwitchState | undefined {
@@ -428,7 +383,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     if (!network.bridges.has(bridge)) return undefined;
     if (!this.discovery.settled) {
       // What a controller before us left works; before we know the network we only add what lets us listen.
-      return this.discovery.inherited(bridge) ? undefined : attachFlows(network).get(bridge);
+      return this.discovery.inherited(bridge) ? undefined : this.attaching(network).get(bridge);
     }
     // What copies, and the rules about replica ports, are known once the shadow has been planned: till then they stay.
     if (this.config.shadow.enabled && !this.shadow.replication.bridges.has(bridge) && this.discovery.inherited(bridge)) return undefined;
@@ -442,65 +397,9 @@ export class Controller extends EventEmitter<ControllerEvents> {
     if (this.config.shadow.enabled && this.discovery.settled) {
       // The shadow's source first: it must hold what vanished before live's forwarding forgets it.
       this.shadow.update(network);
-      void this.considerPromotion(network);
+      void this.automatic.consider(network);
     }
     this.emit("network", network);
-  }
-
-  /** Promotes when live can't connect hosts that the shadow can, and demotes again when live is whole. */
-  private async considerPromotion(network: Network): Promise<void> {
-    const { automatic, holdDownMs } = this.config.policy.promotion;
-    const cut = cutOff(this.lastWhole ?? network, network);
-    const isWhole = cut === undefined;
-    if (isWhole && this.promotion.state === "off") this.lastWhole = network;
-    if (!automatic) return;
-    if (cut !== undefined && this.promotion.state === "off") {
-      const shadow = graphOf(this.shadow.network);
-      if (!connected(shadow, cut[0], cut[1])) return;
-      this.promotedByUs = true;
-      await this.promote(`live no longer connects ${cut[0]} and ${cut[1]}`).catch((err: unknown) => this.log.error({ err }, "promotion failed"));
-      return;
-    }
-    if (!this.promotedByUs || this.promotion.state !== "on") return;
-    if (!isWhole) {
-      this.wholeSinceMs = undefined;
-      return;
-    }
-    const now = this.nowMs();
-    this.wholeSinceMs ??= now;
-    if (now - this.wholeSinceMs < holdDownMs) {
-      setTimeout(() => void this.considerPromotion(this.discovery.current), holdDownMs).unref();
-      return;
-    }
-    this.wholeSinceMs = undefined;
-    await this.demote("live is whole again").catch((err: unknown) => this.log.error({ err }, "demotion failed"));
-  }
-
-  /** Harm to live that the copy may have a part in: no more copies until somebody asks for them again. */
-  private stopCopying(why: string): void {
-    if (this.stoppedCopying !== undefined || this.promotion.state !== "off") return;
-    this.stoppedCopying = why;
-    this.log.error({ why }, "copying is switched off");
-    this.applyCopying();
-  }
-
-  /**
-   * Copies while `body` runs, also when they are shed: a trial has to see what comes, and what it proves is what ends the
-   * pressure. Not when copying is switched off or did harm.
-   */
-  async withCopies<T>(body: () => Promise<T>): Promise<T> {
-    this.trials++;
-    if (this.shedWhy !== undefined) this.applyCopying();
-    try {
-      return await body();
-    } finally {
-      this.trials--;
-      if (this.shedWhy !== undefined) this.applyCopying();
-    }
-  }
-
-  private applyCopying(): void {
-    this.shadow.setMode({ replicating: this.wantsCopies && this.stoppedCopying === undefined && (this.shedWhy === undefined || this.trials > 0) });
   }
 
   private bridgeOf(replicaPort: string): string {
@@ -508,63 +407,39 @@ export class Controller extends EventEmitter<ControllerEvents> {
     return row?.name ?? "";
   }
 
-  /** Foreign flows and groups in what is ours. */
-  private lookForClaims(): void {
-    for (const bridge of this.discovery.current.bridges.keys()) {
-      const follower = this.shadow.follower(bridge);
-      if (follower?.synced !== true) continue;
-      for (const { kind, detail } of foreignClaims(follower.currentFlows(), follower.currentGroups(), this.live.groups(bridge))) this.emit("conflict", bridge, kind, detail, 1);
-      const blocked = this.live.counters().get(bridge)?.blocked ?? 0;
-      if (blocked > 0) this.emit("conflict", bridge, "place of our flow taken", `${blocked} flows of ours are not in place`, 1);
-    }
+  /** A host of this bridge is suspected: its shadow is raised for a while. */
+  suspect(bridge: string, why: string): void {
+    const { level, holdS } = this.suspicion;
+    this.levels.raise({ bridges: [bridge], level, untilMs: Date.now() + holdS * 1_000, why });
+  }
+
+  /**
+   * Takes what of a new configuration can change while running: sessions and profile, critical bridges, levels and their schedule,
+   * copies on or off. Rejects, having changed nothing, with what is wrong with sessions or profile.
+   */
+  async reconfigure(next: Config): Promise<void> {
+    const critical = criticalOf(next);
+    await this.replication.configure(configuredSessions(next));
+    this.critical.configure(critical);
+    this.suspicion = next.shadow.suspicion;
+    this.levels.configure(next.shadow);
+    this.setReplicating(next.shadow.replicate);
+    await this.shadow.settle();
+    await this.live.settle();
   }
 
   /** Copies on or off, as asked for. */
   setReplicating(on: boolean): void {
-    this.stoppedCopying = undefined;
-    this.wantsCopies = on;
-    this.applyCopying();
+    this.copying.ask(on);
   }
+}
 
-  private async auditAll(): Promise<void> {
-    await this.resubmits.look();
-    await this.replication.cachedFlows.look();
-    if (this.promotion.state === "promoting" || this.promotion.state === "demoting" || this.detaching) return;
-    try {
-      if (this.audits.length === 0) {
-        this.lookForClaims();
-        this.audits = [...this.live.audited(), ...this.shadow.audited()];
-      }
-      const startMs = this.nowMs();
-      let found = 0;
-      // A share of the time and no more: on a large network a round takes several turns.
-      while (this.nowMs() - startMs < auditBudgetMs) {
-        const next = this.audits.pop();
-        if (next === undefined) break;
-        found += await next();
-      }
-      if (found > 0) this.log.warn({ found }, "an audit found differences and mended them");
-      // Guards and rows someone deleted come back with the next pass. One that finds nothing to do costs nothing.
-      this.shadow.changed();
-    } catch (err) {
-      this.log.warn({ err }, "audit failed");
-    }
-  }
+function criticalOf({ shadow: { critical, criticalFile } }: Config): readonly string[] {
+  return criticalFile === undefined ? critical : [...critical, ...criticalNames(readCritical(criticalFile))];
 }
 
 /** What the configuration says is copied: its sessions and the profile's, or without both everything. */
 function configuredSessions({ shadow: { sessions, profile } }: Config): readonly Session[] {
   if (sessions === undefined && profile === undefined) return [sessionSchema.parse({ name: "all" })];
   return [...(sessions ?? []), ...(profile === undefined ? [] : [profileSession(readProfile(profile))])];
-}
-
-/** Two bridges with hosts that were connected in `before` and are not in `now`; undefined when nothing is cut off. */
-function cutOff(before: Network, now: Network): readonly [string, string] | undefined {
-  const graph = graphOf(now);
-  const was = graphOf(before);
-  const withHosts = [...new Set([...before.hosts.values()].map((host) => host.at.bridge))].filter((name) => now.bridges.has(name)).sort();
-  const [first, ...others] = withHosts;
-  if (first === undefined) return undefined;
-  const lost = others.find((name) => connected(was, first, name) && !connected(graph, first, name));
-  return lost === undefined ? undefined : [first, lost];
 }

@@ -6,10 +6,11 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Logger } from "pino";
 import type { ObservationSink } from "./base/observation.js";
+import type { BudgetLimits } from "./config/level-schema.js";
 import type { Config } from "./config/schema.js";
 import type { Controller } from "./controller.js";
 import { portAt, type PortRef } from "./network/model.js";
-import { Budget } from "./shadow/fidelity/budget.js";
+import { Budget, type Pressure } from "./shadow/fidelity/budget.js";
 import { capture } from "./shadow/fidelity/capture.js";
 import { Conflicts } from "./shadow/fidelity/conflicts.js";
 import { FidelityMeter, type MeasuredPort } from "./shadow/fidelity/meter.js";
@@ -35,6 +36,9 @@ const sampleMs = 1_000;
 /** The captures' edges are left out: kernel timestamps and our clock differ by less. */
 const marginMs = 20;
 const run = promisify(execFile);
+
+/** Without the limits that are not named. */
+const given = (limits: BudgetLimits): Partial<Required<Pressure>> => Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== undefined));
 
 export class Copies {
   readonly meter: FidelityMeter;
@@ -103,6 +107,8 @@ export class Copies {
       const pressure = { ...(await this.gauge.read()), ...this.receiveDrops() };
       const { controller, sink, log, epochMs, nowMs } = this.parts;
       const before = this.budget.why;
+      const { enabled: _enabled, holdMs: _holdMs, ...limits } = this.parts.config.shadow.budget;
+      this.budget.setLimits({ ...limits, ...given(controller.levels.budget()) });
       this.budget.take(pressure, nowMs());
       const { why } = this.budget;
       if (why === before) return;

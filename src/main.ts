@@ -17,6 +17,8 @@ import { Controller } from "./controller.js";
 import { Copies } from "./copies.js";
 import { Learning } from "./learning.js";
 import { Interception } from "./interception.js";
+import { LevelControl } from "./level-control.js";
+import { LevelStoreError } from "./shadow/levels/level-store.js";
 import type { ObservationSink } from "./base/observation.js";
 import { cookie } from "./network/pipeline.js";
 import { AttackModel } from "./predict/attack-model.js";
@@ -142,6 +144,7 @@ class Daemon {
       log,
       sink,
       past: store,
+      suspected: (bridge, why) => controller.suspect(bridge, why),
       nowMs: Date.now,
       tcpConnections: config.telemetry.tcp.enabled ? config.telemetry.tcp.maxConnections : undefined,
     });
@@ -177,14 +180,15 @@ class Daemon {
       replication: controller.replication,
       telemetry: this.observer,
       explain: controller.explainer,
+      levels: new LevelControl({ levels: controller.levels, shadow: controller.shadow, flushLive: () => controller.live.settle(), nowMs: Date.now }),
       log,
     });
     log.info({ api: this.api.port, sflow: this.sflow.port, openflow: this.openflow?.port }, "ovs-shadowd is up");
   }
 
-  /** Takes from a new configuration what can change while running. */
-  reconfigure(next: Config): void {
-    this.controller.setReplicating(next.shadow.replicate);
+  /** Takes from a new configuration what can change while running; rejects, having changed nothing, when that can't be taken. */
+  reconfigure(next: Config): Promise<void> {
+    return this.controller.reconfigure(next);
   }
 
   /** Ends everything and leaves the network as it is, for a restart. */
@@ -262,6 +266,7 @@ class Daemon {
     if (controller.stoppedCopying !== undefined) problems.push(`copying is off: ${controller.stoppedCopying}`);
     if (observer.failure !== undefined) problems.push(observer.failure);
     if (controller.resubmits.failure !== undefined) problems.push(`the resubmit budget can't be watched: ${controller.resubmits.failure}`);
+    if (controller.shadow.late.length > 0) problems.push(`critical bridges did not come in step before the others: ${controller.shadow.late.join(", ")}`);
     problems.push(...this.copies.problems(), ...this.learning.problems());
     return {
       database: controller.databaseState,
@@ -313,20 +318,25 @@ async function main(): Promise<void> {
   };
   process.once("SIGINT", () => end("SIGINT"));
   process.once("SIGTERM", () => end("SIGTERM"));
-  process.on("SIGHUP", () => {
+  const reload = async (): Promise<void> => {
     try {
       const next = loadConfig(file);
+      await daemon.reconfigure(next);
       log.level = next.log.level;
-      daemon.reconfigure(next);
-      log.info("configuration read again: log.level and shadow.replicate are in force, the rest at the next start");
+      log.info("configuration read again: log.level and, of shadow, replicate, sessions, profile, critical, criticalFile, level, levels, schedule, timeZone and suspicion are in force, the rest at the next start");
     } catch (err) {
-      log.error({ problems: err instanceof ConfigError ? err.problems : [String(err)] }, "configuration not taken; the last good one stays in force");
+      log.error({ problems: err instanceof ConfigError ? err.problems : [err instanceof Error ? err.message : String(err)] }, "configuration not taken; the last good one stays in force");
     }
+  };
+  // One after the other: the last one that was asked for is the one in force.
+  let reloading = Promise.resolve();
+  process.on("SIGHUP", () => {
+    reloading = reloading.then(reload);
   });
 }
 
 main().catch((error: unknown) => {
-  const isOurs = error instanceof ConfigError || error instanceof ModelError || error instanceof SessionError;
+  const isOurs = error instanceof ConfigError || error instanceof ModelError || error instanceof SessionError || error instanceof LevelStoreError;
   process.stderr.write(`${isOurs ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   process.exit(isOurs ? 2 : 1);
 });

@@ -30,6 +30,8 @@ export interface ObserverParts {
   /** Capture TCP connections, so many at once; undefined: don't. */
   readonly tcpConnections: number | undefined;
   readonly log: Logger;
+  /** A host of a live bridge is under suspicion. */
+  readonly suspected: (bridge: string, why: string) => void;
   /** Where every fact goes besides, as to a store. */
   readonly sink: ObservationSink;
   /** What is still known of the days before: peaks are learned from it when no profile was kept. */
@@ -132,7 +134,11 @@ export class Observer implements ObservationSink {
   /** An attack on, or an oddity of, this address: the bridge it is at is looked at more closely for a while. */
   suspect(address: string): void {
     const { network, nowMs } = { network: this.parts.controller.discovery.current, nowMs: this.parts.nowMs() };
-    for (const host of network.hosts.values()) if (host.addresses.includes(address)) this.suspectedMs.set(host.at.bridge, nowMs);
+    for (const host of network.hosts.values()) {
+      if (!host.addresses.includes(address)) continue;
+      this.suspectedMs.set(host.at.bridge, nowMs);
+      this.parts.suspected(host.at.bridge, `suspicion about ${address}`);
+    }
   }
 
   observe(observation: Observation): void {

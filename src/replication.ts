@@ -104,6 +104,12 @@ export class Replication {
     return state;
   }
 
+  /** Takes other sessions of the configuration; resolves when they are in force. Throws SessionError, having changed nothing. */
+  async configure(sessions: readonly Session[]): Promise<void> {
+    this.parts.store.configure(sessions);
+    await this.take();
+  }
+
   async remove(name: string): Promise<void> {
     this.parts.store.remove(name);
     await this.take();

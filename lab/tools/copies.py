@@ -1,7 +1,7 @@
 """Frames with a payload id, sent and compared: is the copy the same frames as the original?
 
 `send DEVICE KIND FIRST COUNT RATE [KEY=VALUE...]` sends frames of one kind, or of `every` kind in turn, with the ids FIRST,
-FIRST+1, …; keys: src, dst (MAC), sip, dip (IPv4), sport, dport, vlan, pcp, size, flows (that many connections, by sport).
+FIRST+1, …; keys: src, dst (MAC), sip, dip (IPv4), sport, dport, vlan, pcp, size, flows (that many connections, by sport), flags (of TCP, decimal).
 `reverse` as key sends the answers of the same connections. `sniff DEVICE...` answers each line on its input with one line of
 JSON: for each device the ids it received with how often, and a digest of each frame, VLAN tag included.
 """
@@ -46,7 +46,7 @@ def udp(o, data):
 
 
 def tcp(o, data):
-    return struct.pack("!HHIIBBHHH", o["sport"], o["dport"], 1, 1, 0x50, 0x10, 1000, 0, 0) + data
+    return struct.pack("!HHIIBBHHH", o["sport"], o["dport"], 1, 1, 0x50, o["flags"], 1000, 0, 0) + data
 
 
 KINDS = {
@@ -74,7 +74,7 @@ def frame(kind, o, number):
 
 def send(device, kind, first, count, rate, words):
     o = {"src": "02:00:00:00:00:01", "dst": "02:00:00:00:00:02", "sip": "10.0.0.1", "dip": "10.0.0.2", "sport": 1024, "dport": 80,
-         "vlan": None, "pcp": 0, "size": 64, "flows": 1, "reverse": 0}
+         "vlan": None, "pcp": 0, "size": 64, "flows": 1, "reverse": 0, "flags": 0x10}
     for word in words:
         key, value = word.split("=")
         o[key] = value if key in ("src", "dst", "sip", "dip") else int(value)

@@ -20,6 +20,8 @@ import { RoutingServiceService } from "./generated/ovsshadow/v1/routing.js";
 import { fidelityHandlers, type FidelitySurface } from "./fidelity-service.js";
 import { historyHandlers } from "./history-service.js";
 import { observationHandlers, type ObservationSurface } from "./observation-service.js";
+import { LevelServiceService } from "./generated/ovsshadow/v1/level.js";
+import { levelHandlers, type LevelSurface } from "./level-service.js";
 import { ReplicationServiceService } from "./generated/ovsshadow/v1/replication.js";
 import { replicationHandlers, type ReplicationSurface } from "./replication-service.js";
 import { reflectionServices } from "./reflection.js";
@@ -52,6 +54,7 @@ export interface ApiOptions {
   readonly explain: ExplainSurface;
   readonly telemetry: TelemetrySurface;
   readonly replication: ReplicationSurface;
+  readonly levels: LevelSurface;
   readonly log: Logger;
 }
 
@@ -127,13 +130,14 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const server = new Server();
   server.addService(ShadowServiceService, handlers(options));
   server.addService(ReplicationServiceService, replicationHandlers(options.replication));
+  server.addService(LevelServiceService, levelHandlers(options.levels));
   server.addService(ObservationServiceService, observationHandlers(options.observation));
   server.addService(RoutingServiceService, routingHandlers(options.routing));
   server.addService(FidelityServiceService, fidelityHandlers(options.fidelity));
   server.addService(HistoryServiceService, historyHandlers(options.store));
   server.addService(ExplainServiceService, explainHandlers(options.explain));
   server.addService(TelemetryServiceService, telemetryHandlers(options.telemetry));
-  const names = ["ShadowService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService"];
+  const names = ["ShadowService", "LevelService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService"];
   const health = new HealthImplementation({ "": "SERVING", ...Object.fromEntries(names.map((name) => [`ovsshadow.v1.${name}`, "SERVING" as const])) });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);

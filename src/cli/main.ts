@@ -2,11 +2,13 @@
 /** ovs-shadowctl: the command line over gRPC. Exit status 0: done; 1: refused or failed; 2: wrong use. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { CallError, type GlobalOptions } from "./client.js";
+import type { CriticalOptions } from "./critical.js";
 import type { ConnectionsOptions } from "./connections.js";
 import type { EventOptions } from "./edits.js";
 import type { FeaturesOptions } from "./features.js";
 import type { HistoryOptions } from "./history.js";
 import type { ExplainOptions } from "./explain.js";
+import type { RaiseOptions } from "./level.js";
 import type { AddOptions } from "./mirror.js";
 import type { SubsetOptions } from "./subset.js";
 import type { ProposeOptions } from "./propose.js";
@@ -145,6 +147,26 @@ shadowVerb
   .option("--critical <port...>", "always taken, as BRIDGE:PORT NUMBER")
   .option("--out <file>", "write the profile here; shadow.profile uses it")
   .action(async (_options: unknown, command: Command) => (await import("./subset.js")).subset(command.optsWithGlobals<SubsetOptions>()));
+shadowVerb
+  .command("critical")
+  .description("the critical devices and links, as learned")
+  .addOption(new Option("-o, --output <form>", "how to print").choices(["table", "json"]))
+  .option("--out <file>", "write them here; shadow.criticalFile uses it")
+  .action(async (_options: unknown, command: Command) => (await import("./critical.js")).critical(command.optsWithGlobals<CriticalOptions>()));
+/** A verb of `shadow` about levels, with the same global options. */
+function levelVerb<O extends GlobalOptions>(name: string, description: string, run: (options: O, bridge: string, level: string) => Promise<void>): Command {
+  const word = (given: unknown): string => (typeof given === "string" ? given : "");
+  return shadowVerb
+    .command(name)
+    .description(description)
+    .addOption(new Option("-o, --output <form>", "how to print").choices(["table", "json"]))
+    .action(async (...given: unknown[]) => run((given.at(-1) as Command).optsWithGlobals<O>(), word(given[0]), word(given[1])));
+}
+levelVerb("levels", "how much the shadow has of each bridge, and why", async (options) => (await import("./level.js")).levelList(options));
+levelVerb("level <bridge> <level>", 'set a level: topology, configuration, flows, state, packets, or "default"; bridge "all" is every other', async (options, bridge, level) => (await import("./level.js")).levelSet(options, bridge, level));
+levelVerb<RaiseOptions>("raise <bridge> <level>", "raise a bridge for a time", async (options, bridge, level) => (await import("./level.js")).levelRaise(options, bridge, level))
+  .addOption(new Option("--for <seconds>", "how long").default(300).argParser(Number))
+  .option("--reason <text>", "why", "operator");
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`ovs-shadowctl: ${error instanceof Error ? error.message : String(error)}\n`);

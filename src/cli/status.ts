@@ -17,8 +17,8 @@ export async function status(options: GlobalOptions): Promise<void> {
   printLine(`database ${now.database}; ${now.settled ? "network known" : "still looking"}; promotion ${now.promotion}; model ${now.model}; history ${now.history}`);
   const live = new Map(now.bridges.map((bridge) => [bridge.name, bridge]));
   printTable(
-    ["live bridge", "session", "shadow", "state", "flows", "proved equal", "sent", "why"],
-    now.shadows.map((shadow) => [shadow.live, live.get(shadow.live)?.connected === true ? "up" : `down: ${live.get(shadow.live)?.why ?? "gone"}`, shadow.shadow, shadow.state, shadow.flows, ago(shadow.staleMs), sent(shadow.shadowWriter), shadow.why || shadow.differences.join("; ")]),
+    ["live bridge", "session", "shadow", "level", "state", "flows", "proved equal", "sent", "why"],
+    now.shadows.map((shadow) => [shadow.live, live.get(shadow.live)?.connected === true ? "up" : `down: ${live.get(shadow.live)?.why ?? "gone"}`, shadow.shadow, shadow.level, shadow.state, shadow.flows, ago(shadow.staleMs), sent(shadow.shadowWriter), shadow.why || shadow.differences.join("; ")]),
   );
   const { convergence, sflow } = now;
   if (convergence !== undefined) printLine(`shadow ready after a change: p50 ${convergence.p50Ms.toFixed(0)} ms, p99 ${convergence.p99Ms.toFixed(0)} ms of ${convergence.count}`);

@@ -1,5 +1,6 @@
 /** The configuration: one schema for types, checks and defaults. Units are in the names. docs/configuration.md explains it. */
 import { z } from "zod";
+import { levelKeys } from "./level-schema.js";
 import { sessionsSchema } from "./session-schema.js";
 
 const remote = /^(unix:[^,]+|(tcp|ssl):(\[[^\]]+\]|[^:,]+):\d{1,5})$/;
@@ -44,6 +45,9 @@ const plainSchema = z.strictObject({
       holdMs: milliseconds.default(60_000),
       /** Live bridges, or hosts by MAC or IP address, whose bridges come first when much has to be brought in step. */
       critical: z.array(z.string().min(1)).max(1_000).default([]),
+      /** File with more of them (ovs-shadowctl shadow critical --out). */
+      criticalFile: z.string().min(1).optional(),
+      ...levelKeys,
       fidelity: z
         .strictObject({
           /** The least share of a port's packets that must be copied; below it there is an alert. */

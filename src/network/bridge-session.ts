@@ -10,10 +10,17 @@ import { connect, type OpenFlowConnection } from "node-openflow";
 
 export type Dial = (signal: AbortSignal) => Promise<OpenFlowConnection>;
 
+/**
+ * A socket of this host says by itself when ovs-vswitchd is gone. One that runs its configuration, which takes seconds on a switch of
+ * thousands of ports, answers nobody, and is not dead.
+ */
+const echoIntervalMs = 20_000;
+const requestTimeoutMs = 40_000;
+
 /** Dials the management socket `RUNDIR/BRIDGE.mgmt` of a bridge on this host. */
 export function managementSocket(runDir: string, bridge: string): Dial {
   // 1.5 says some things in another way (meters as actions, masks in set-field) and brings nothing we use.
-  return (signal) => connect({ remote: `unix:${runDir}/${bridge}.mgmt`, versions: [5, 4], signal });
+  return (signal) => connect({ remote: `unix:${runDir}/${bridge}.mgmt`, versions: [5, 4], signal, echoIntervalMs, requestTimeoutMs });
 }
 
 export interface SessionEvents {

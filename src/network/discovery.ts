@@ -6,15 +6,19 @@
  * for a moment, could close a loop.
  */
 import { EventEmitter } from "node:events";
-import { action, isKnown, packetOut, port as reserved, type OpenFlowConnection, type PacketIn, type PortDesc } from "node-openflow";
+import { isKnown, type OpenFlowConnection, type PacketIn, type PortDesc } from "node-openflow";
 import type { Logger } from "pino";
 import { BridgeSession, type Dial } from "./bridge-session.js";
 import type { BridgeIndex } from "./bridge-index.js";
 import { openflowLocal, type BridgeRow } from "./database-view.js";
+import { HeardLinks, splitKey } from "./heard-links.js";
 import { emptyHostTable, hostsFromFlows, learnHost, type HostTable } from "./hosts.js";
-import { decodeLldp, encodeLldp, type LldpKey } from "./lldp.js";
-import { emptyNetwork, portKey, type Bridge, type Link, type Network, type Port, type PortRef } from "./model.js";
+import { modelOf, sameBridge, sameHosts, sameLinks } from "./live-model.js";
+import { decodeLldp, type LldpKey } from "./lldp.js";
+import { LldpSender, type LldpSenderParts } from "./lldp-sender.js";
+import { emptyNetwork, portKey, type Bridge, type Network, type PortRef } from "./model.js";
 import { cookiePrefix, cookiePrefixMask, readCookie, table } from "./pipeline.js";
+import { Settling } from "./settling.js";
 
 export interface DiscoveryParts {
   readonly index: BridgeIndex;
@@ -43,11 +47,8 @@ export interface DiscoveryCounters {
 
 /** How long a new port may take to show that a bridge of ours is behind it. */
 const settlePortMs = 60;
-/** LLDP goes out of every port this often; a link not seen for three intervals and a half is gone. */
+/** LLDP goes out of every port this often. */
 const lldpIntervalMs = 1_000;
-const linkLifeMs = 3_500;
-/** Ports without a link that get LLDP in one second; more take turns. */
-const edgeProbesPerSecond = 400;
 /** Packet-ins looked at per bridge and second. */
 const packetInsPerSecond = 500;
 
@@ -79,29 +80,29 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   readonly counters: DiscoveryCounters = { packetIns: 0, packetInsShed: 0, lldpForged: 0, lldpSeen: 0 };
   private readonly parts: DiscoveryParts;
   private readonly bridges = new Map<string, LiveBridge>();
-  /** By the receiving port's key: where the LLDP came from, and when last. */
-  private readonly heard = new Map<string, { readonly from: PortRef; seenMs: number }>();
+  private readonly sender: LldpSender;
+  private readonly heard = new HeardLinks();
   private hosts: HostTable = emptyHostTable;
   private network: Network = emptyNetwork;
   private timer: NodeJS.Timeout | undefined;
   private settleTimer: NodeJS.Timeout | undefined;
-  private startedMs = 0;
-  private lastListenerMs = 0;
+  private settling: Settling;
   private isSettled = false;
   private frozen = false;
   /** Ports that links end at, as of the last model. */
   private fabric: ReadonlySet<string> = new Set();
-  private nextEdge = 0;
   /** Ports that had a bridge behind them when a controller before us made the shadow: the rows it left say so. */
   private linkedBefore: ReadonlySet<string> = new Set();
 
   constructor(parts: DiscoveryParts) {
     super();
     this.parts = parts;
+    this.settling = new Settling(parts.nowMs, 2 * settlePortMs);
+    this.sender = new LldpSender({ key: parts.lldpKey, at: (port) => this.speaker(port) });
   }
 
   start(): void {
-    this.startedMs = this.parts.nowMs();
+    this.settling = new Settling(this.parts.nowMs, 2 * settlePortMs);
     const ofBefore = this.parts.index.bridges().flatMap((row) => row.ports.filter((port) => port.role === "fabric"));
     this.linkedBefore = new Set(ofBefore.flatMap((port) => port.live ?? []));
     this.databaseChanged();
@@ -221,19 +222,19 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     const gone = [...bridge.ports.values()].filter((port) => !present.has(port.ref.ofport)).map((port) => port.ref);
     for (const ref of gone) bridge.ports.delete(ref.ofport);
     this.forgetPorts(gone);
-    if (fresh.length > 0) this.probe(fresh);
+    if (fresh.length > 0) void this.probe(fresh);
   }
 
   private forgetPorts(gone: readonly PortRef[]): void {
     const keys = new Set(gone.map(portKey));
-    for (const [at, { from }] of this.heard) if (keys.has(at) || keys.has(portKey(from))) this.heard.delete(at);
+    this.heard.forget(keys);
     this.hosts = { ...this.hosts, hosts: new Map([...this.hosts.hosts].filter(([, host]) => !keys.has(portKey(host.at)))) };
   }
 
-  /** Sends LLDP out of new ports, three times before they count as edges. */
-  private probe(ports: readonly PortRef[]): void {
-    for (const delayMs of [0, 15, 35]) setTimeout(() => ports.forEach((ref) => this.sendLldp(ref)), delayMs);
+  /** Sends LLDP out of new ports before they count as edges. */
+  private probe(ports: readonly PortRef[]): Promise<void> {
     setTimeout(() => this.rebuild(), settlePortMs + 2);
+    return this.sender.probe(ports);
   }
 
   /** A bridge has our LLDP flow: its ports' clocks start now, because before nobody could have heard them. */
@@ -241,32 +242,25 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     const bridge = this.bridges.get(name);
     if (bridge === undefined || bridge.listens) return;
     bridge.listens = true;
-    this.lastListenerMs = this.parts.nowMs();
+    this.settling.news();
     const now = this.parts.nowMs();
     bridge.dirty = true;
     if (!this.isSettled) for (const port of bridge.ports.values()) port.bornMs = now;
-    for (const [at, heard] of this.heard) if (splitKey(at)[0] === name || heard.from.bridge === name) heard.seenMs = now;
+    this.heard.renew(name, now);
     // Nothing is sent before all listen; then all ports are due, and the far ends' as well when a bridge comes later.
     if (!this.isSettled && !this.allListen()) return;
-    this.probe([...this.bridges.values()].flatMap((one) => [...one.ports.values()].map((port) => port.ref)));
+    const all = [...this.bridges.values()];
+    const sent = this.probe(all.flatMap((one) => [...one.ports.values()].map((port) => port.ref)));
+    if (!this.isSettled) void this.settling.sweep(sent, all.flatMap(({ session }) => session.connection ?? []));
   }
 
-  private sendLldp(ref: PortRef): void {
+  /** Where LLDP can be sent from. A bridge that does not listen yet would flood it on, and make a link of two cables. */
+  private speaker(ref: PortRef): ReturnType<LldpSenderParts["at"]> {
     const bridge = this.bridges.get(ref.bridge);
     const connection = bridge?.session.connection;
-    if (bridge === undefined || connection === undefined || !bridge.ports.has(ref.ofport)) return;
-    // A bridge that does not listen yet would flood it on, and make a link of two cables.
-    if (!bridge.listens || (!this.isSettled && !this.allListen())) return;
-    connection.send(packetOut({ inPort: reserved.controller, actions: [action.output(ref.ofport)], data: this.frame(bridge, ref) }));
-  }
-
-  /** A port's frame is the same every time: it is made once. */
-  private frame(bridge: LiveBridge, ref: PortRef): Uint8Array {
-    const known = bridge.frames.get(ref.ofport);
-    if (known !== undefined) return known;
-    const data = encodeLldp({ datapathId: bridge.datapathId, bridge: ref.bridge, ofport: ref.ofport }, this.parts.lldpKey);
-    bridge.frames.set(ref.ofport, data);
-    return data;
+    if (bridge === undefined || connection === undefined || !bridge.ports.has(ref.ofport)) return undefined;
+    if (!bridge.listens || (!this.isSettled && !this.allListen())) return undefined;
+    return { connection, datapathId: bridge.datapathId, frames: bridge.frames };
   }
 
   private allListen(): boolean {
@@ -295,12 +289,8 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   private lldpHeard(at: PortRef, from: PortRef): void {
     this.counters.lldpSeen++;
     if (!this.bridges.get(from.bridge)?.ports.has(from.ofport) || !this.bridges.get(at.bridge)?.ports.has(at.ofport)) return;
-    const known = this.heard.get(portKey(at));
-    if (known !== undefined && portKey(known.from) === portKey(from)) {
-      known.seenMs = this.parts.nowMs();
-      return;
-    }
-    this.heard.set(portKey(at), { from, seenMs: this.parts.nowMs() });
+    if (!this.heard.hear(at, from, this.parts.nowMs())) return;
+    this.settling.news();
     this.rebuild();
   }
 
@@ -320,7 +310,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     port.up = up;
     const bridge = this.bridges.get(name);
     if (bridge !== undefined) bridge.dirty = true;
-    if (up) this.probe([port.ref]);
+    if (up) void this.probe([port.ref]);
     this.rebuild();
   }
 
@@ -328,36 +318,9 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     for (const bridge of this.bridges.values()) bridge.packetInBudget = packetInsPerSecond;
     const due = [...this.bridges.values()].flatMap((bridge) => [...bridge.ports.values()].filter((port) => port.up));
     const isFabric = ({ ref }: PortState): boolean => this.fabric.has(portKey(ref));
-    for (const { ref } of due.filter(isFabric)) this.sendLldp(ref);
-    // Ports where nobody was heard take turns: a new cable shows by its carrier or its row, and is probed at once.
-    const others = due.filter((port) => !isFabric(port));
-    const turns = Math.min(others.length, edgeProbesPerSecond);
-    for (let i = 0; i < turns; i++) {
-      const port = others[(this.nextEdge + i) % others.length];
-      if (port !== undefined) this.sendLldp(port.ref);
-    }
-    this.nextEdge = others.length === 0 ? 0 : (this.nextEdge + turns) % others.length;
+    const refs = (ports: readonly PortState[]): PortRef[] => ports.map(({ ref }) => ref);
+    this.sender.everySecond(refs(due.filter(isFabric)), refs(due.filter((port) => !isFabric(port))));
     this.rebuild();
-  }
-
-  /** Links heard lately; one whose port is down stays known, as down. */
-  private links(): Link[] {
-    const now = this.parts.nowMs();
-    const links = new Map<string, Link>();
-    for (const [atKey, { from, seenMs }] of this.heard) {
-      const [bridge, ofport] = splitKey(atKey);
-      const at = { bridge, ofport };
-      const up = this.isUp(at) && this.isUp(from);
-      // A bridge that can't be reached can't show LLDP, either: that says nothing of the cable.
-      const isAudible = this.connection(at.bridge) !== undefined && this.connection(from.bridge) !== undefined;
-      if (up && isAudible && now - seenMs > linkLifeMs) {
-        this.heard.delete(atKey);
-        continue;
-      }
-      const [a, b] = portKey(at) < portKey(from) ? [at, from] : [from, at];
-      links.set(`${portKey(a)} ${portKey(b)}`, { a, b, up });
-    }
-    return [...links].sort(([x], [y]) => (x < y ? -1 : 1)).map(([, link]) => link);
   }
 
   private isUp(ref: PortRef): boolean {
@@ -367,7 +330,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   /** Makes the model again and tells when it differs. */
   private rebuild(): void {
     const now = this.parts.nowMs();
-    const found = this.links();
+    const found = this.heard.links({ isUp: (port) => this.isUp(port), isAudible: (bridge) => this.connection(bridge) !== undefined }, now);
     const links = sameLinks(found, this.network.links) ? this.network.links : found;
     if (links !== this.network.links) this.fabricChanged(new Set(links.flatMap((link) => [portKey(link.a), portKey(link.b)])));
     const bridges = new Map<string, Bridge>();
@@ -381,12 +344,12 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       bridges.set(row.name, bridge);
     }
     if (bridges.size !== this.network.bridges.size) differs = true;
-    this.noteSettled(now);
+    this.noteSettled();
     if (differs || this.hosts.hosts !== this.hostsModelled) {
       this.hostsModelled = this.hosts.hosts;
       const hosts = new Map([...this.hosts.hosts].filter(([, host]) => bridges.get(host.at.bridge)?.ports.get(host.at.ofport)?.role === "edge"));
       const network: Network = { bridges, links, hosts };
-      if (differs || hostsText(hosts) !== hostsText(this.network.hosts)) {
+      if (differs || !sameHosts(hosts, this.network.hosts)) {
         this.network = network;
         this.announced = this.isSettled;
         this.emit("network", network);
@@ -412,35 +375,17 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   /** A bridge of the model; the value of before when nothing differs. */
   private model(row: BridgeRow, known: LiveBridge, now: number, before: Bridge | undefined): Bridge {
-    const ports = new Map<number, Port>();
-    known.dirty = false;
-    for (const port of [...row.ports].sort((x, y) => (x.ofport ?? 0) - (y.ofport ?? 0))) {
-      if (port.ofport === undefined || port.ofport <= 0) continue;
-      const state = known.ports.get(port.ofport);
-      const isFabric = this.fabric.has(portKey({ bridge: row.name, ofport: port.ofport }));
-      const role = port.role !== undefined ? "ours" : port.ofport === openflowLocal ? "local" : isFabric ? "fabric" : "edge";
-      if (role === "edge" && (state === undefined || now - state.bornMs < settlePortMs)) {
-        known.dirty = true; // it will be in with time
-        continue;
-      }
-      ports.set(port.ofport, { name: port.name, ofport: port.ofport, role, type: port.type, up: state?.up ?? port.up, ifindex: port.ifindex });
-    }
-    const bridge: Bridge = { name: row.name, datapathId: known.datapathId, datapathType: row.datapathType, failMode: row.failMode, ports };
-    return before !== undefined && bridgeText(bridge) === bridgeText(before) ? before : bridge;
+    const isSettling = (state: PortState | undefined): boolean => state === undefined || now - state.bornMs < settlePortMs;
+    const { bridge, isComplete } = modelOf(row, { datapathId: known.datapathId, port: (ofport) => known.ports.get(ofport), isSettling, isFabric: (key) => this.fabric.has(key) });
+    known.dirty = !isComplete; // what is left out will be in with time
+    return before !== undefined && sameBridge(bridge, before) ? before : bridge;
   }
 
   private announced = false;
 
-  /**
-   * Settled: all sessions are up, their ports had time to be heard, and the links that a controller before us knew are heard
-   * again, or three seconds have passed. On a busy machine LLDP takes its time, and a network without its links would have us
-   * take flows away that work.
-   */
-  private noteSettled(now: number): void {
+  private noteSettled(): void {
     if (this.isSettled) return;
-    const all = [...this.bridges.values()];
-    const heardOut = all.every((bridge) => bridge.listens) && now - this.lastListenerMs >= 2 * settlePortMs && this.knownLinksHeard();
-    this.isSettled = (all.length > 0 && heardOut) || now - this.startedMs > 3_000;
+    this.isSettled = this.settling.isOver(this.bridges.size > 0 && this.allListen() && this.knownLinksHeard());
     if (!this.isSettled && this.settleTimer === undefined) {
       this.settleTimer = setTimeout(() => {
         this.settleTimer = undefined;
@@ -450,22 +395,10 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   }
 
   private knownLinksHeard(): boolean {
-    const heard = new Set([...this.heard].flatMap(([at, { from }]) => [at, portKey(from)]));
+    const heard = this.heard.ends();
     return [...this.linkedBefore].every((key) => {
       const [bridge, ofport] = splitKey(key);
       return heard.has(key) || !this.isUp({ bridge, ofport });
     });
   }
-}
-
-function splitKey(key: string): [bridge: string, ofport: number] {
-  const colon = key.lastIndexOf(":");
-  return [key.slice(0, colon), Number(key.slice(colon + 1))];
-}
-
-const bridgeText = (bridge: Bridge): string => JSON.stringify([bridge.name, `${bridge.datapathId}`, bridge.datapathType, bridge.failMode, [...bridge.ports.values()]]);
-const hostsText = (hosts: Network["hosts"]): string => JSON.stringify([...hosts.values()].map((host) => [host.mac, host.at, host.addresses]));
-
-function sameLinks(x: readonly Link[], y: readonly Link[]): boolean {
-  return x.length === y.length && x.every((link, i) => link.up === y[i]?.up && portKey(link.a) === portKey(y[i].a) && portKey(link.b) === portKey(y[i].b));
 }

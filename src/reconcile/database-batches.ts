@@ -10,14 +10,17 @@ export function weight(change: DatabaseChange): number {
 }
 
 const liveName = (change: DatabaseChange): string | undefined =>
-  change.op === "add-bridge" || change.op === "update-bridge" ? change.bridge.live : change.op === "add-port" || change.op === "update-port" ? change.port.live.slice(0, change.port.live.lastIndexOf(":")) : undefined;
+  change.op === "add-bridge" || change.op === "update-bridge" ? change.bridge.live : change.op === "add-port" || change.op === "update-port" ? liveOfPort(change.port.live) : change.op === "add-sflow" || change.op === "update-sflow" ? change.bridge : undefined;
+
+/** The bridge of "bridge:ofport", or of a port that stands for the whole bridge. */
+const liveOfPort = (live: string): string => (live.includes(":") ? live.slice(0, live.lastIndexOf(":")) : live);
 
 /**
  * Batches of at most `most` rows, except where one unit is larger. A unit stays together: a replica port and its guard; what goes
- * from one bridge and comes in its place. Units follow `rank` (lower first) of the live bridge they are for; what only deletes
- * comes last, so that what replaces it is there before.
+ * from one bridge and comes in its place. Units follow `rank` (lower first) of the live bridge they are for, and those of a rank below
+ * 1 share no batch with others; what only deletes comes last, so that what replaces it is there before.
  */
-export function batches(changes: readonly DatabaseChange[], most: number, rank: (live: string) => number = () => 0): DatabaseChange[][] {
+export function batches(changes: readonly DatabaseChange[], most: number, rank: (live: string) => number = () => 1): DatabaseChange[][] {
   const units = new Map<string, DatabaseChange[]>();
   // What is done to a live bridge goes with what is done for it: both ends of a patch come in one transaction.
   const liveOf = new Map<string, string>();
@@ -31,7 +34,7 @@ export function batches(changes: readonly DatabaseChange[], most: number, rank: 
     const live = liveName(change);
     if (live !== undefined) ranks.set(key, Math.min(ranks.get(key) ?? Infinity, rank(live)));
   }
-  const order = (key: string, unit: readonly DatabaseChange[]): number => (unit.every(({ op }) => op.startsWith("delete")) ? Infinity : (ranks.get(key) ?? 0));
+  const order = (key: string, unit: readonly DatabaseChange[]): number => (unit.every(({ op }) => op.startsWith("delete")) ? Infinity : (ranks.get(key) ?? 1));
   const sorted = [...units].map(([key, unit]) => ({ unit, at: order(key, unit) })).sort((x, y) => (x.at < y.at ? -1 : x.at > y.at ? 1 : 0));
   const result: DatabaseChange[][] = [];
   let current: DatabaseChange[] = [];
@@ -40,7 +43,7 @@ export function batches(changes: readonly DatabaseChange[], most: number, rank: 
   for (const { unit, at } of sorted) {
     const heavy = unit.reduce((sum, change) => sum + weight(change), 0);
     // What comes first does not wait for company.
-    const isOtherRank = before !== undefined && before !== at && Number.isFinite(at);
+    const isOtherRank = before !== undefined && before < 1 && at >= 1;
     before = at;
     if (current.length > 0 && (isOtherRank || size + heavy > most)) {
       result.push(current);
@@ -57,11 +60,13 @@ export function batches(changes: readonly DatabaseChange[], most: number, rank: 
 /**
  * The size of the next transaction, in rows. ovs-vswitchd runs its whole configuration for each, which takes a time of its own
  * that grows with the switch; the rows come on top. So a transaction may take half as long again as the quickest of the last
- * ones: shorter ones would not make the pauses much shorter, and there would be many more of them.
+ * ones, up to a second: shorter ones would not make the pauses much shorter, and there would be many more of them. When less in it did
+ * not make it quicker, it was not the rows.
  */
 export class BatchSize {
   private rows: number;
   private readonly recentMs: number[] = [];
+  private last: { readonly rows: number; readonly tookMs: number } | undefined;
   private readonly targetMs: number;
   private readonly least: number;
   private readonly most: number;
@@ -82,7 +87,12 @@ export class BatchSize {
   measured(rows: number, tookMs: number): void {
     this.recentMs.push(tookMs);
     if (this.recentMs.length > keptTimes) this.recentMs.shift();
-    const target = Math.max(this.targetMs, 1.5 * Math.min(...this.recentMs));
+    const quickest = Math.min(...this.recentMs);
+    const target = Math.max(this.targetMs, Math.min(1.5 * quickest, Math.max(longestMs, quickest)));
+    const { last } = this;
+    this.last = { rows, tookMs };
+    const isOfRows = last === undefined || rows > 0.8 * last.rows || tookMs < 0.8 * last.tookMs;
+    if (tookMs > target && !isOfRows) return;
     if (tookMs > target) this.rows = Math.max(this.least, Math.floor(this.rows * Math.max(0.5, target / tookMs)));
     // One much smaller than allowed says nothing about larger ones.
     else if (rows >= this.rows / 2) this.rows = Math.min(this.most, Math.ceil(this.rows * 1.5));
@@ -90,3 +100,5 @@ export class BatchSize {
 }
 
 const keptTimes = 6;
+/** The longest pause of ovs-vswitchd to aim at. */
+const longestMs = 1_000;

@@ -21,6 +21,8 @@ export interface DatabaseWriterCounters {
   rows: number;
   /** The longest transaction with ovs-vswitchd's work for it, in ms. */
   longestMs: number;
+  /** The latest one. */
+  lastMs: number;
   /** Sent to the server for it. */
   bytes: number;
 }
@@ -29,7 +31,7 @@ export interface DatabaseWriterOptions {
   /** The bridges of the database, kept up to date by whoever owns the replica; made here when not given. */
   readonly index?: BridgeIndex;
   readonly nowMs?: () => number;
-  /** Which live bridges come first in a pass of several transactions: lower first. */
+  /** Which live bridges come first in a pass of several transactions: lower first, and those below 1 by themselves. */
   readonly rank?: (live: string) => number;
 }
 
@@ -39,11 +41,12 @@ export interface FlushResult {
   readonly mirrorsChanged: boolean;
 }
 
-const configTimeoutMs = 10_000;
+/** A switch of thousands of ports on a busy machine takes seconds; nobody waits for one that is gone for ever. */
+const configTimeoutMs = 30_000;
 const keptTargets = 64;
 
 export class DatabaseWriter {
-  readonly counters: DatabaseWriterCounters = { transactions: 0, changes: 0, refused: 0, rows: 0, longestMs: 0, bytes: 0 };
+  readonly counters: DatabaseWriterCounters = { transactions: 0, changes: 0, refused: 0, rows: 0, longestMs: 0, lastMs: 0, bytes: 0 };
   private readonly client: OvsdbClient;
   private readonly replica: Replica;
   private readonly index: BridgeIndex;
@@ -60,7 +63,7 @@ export class DatabaseWriter {
     this.client = client;
     this.replica = replica;
     this.nowMs = options.nowMs ?? (() => performance.now());
-    this.rank = options.rank ?? (() => 0);
+    this.rank = options.rank ?? (() => 1);
     this.diff = new DatabaseDiff(replica);
     this.index = options.index ?? new BridgeIndex(replica);
     if (options.index === undefined) replica.on("changes", (changes) => this.index.changed(changes));
@@ -136,6 +139,7 @@ export class DatabaseWriter {
     await reached(this.replica, (tables) => (integer(tables.table("Open_vSwitch").get(root), "cur_cfg") ?? 0) >= target);
     const tookMs = this.nowMs() - startMs;
     this.size.measured(rows, tookMs);
+    this.counters.lastMs = tookMs;
     this.counters.longestMs = Math.max(this.counters.longestMs, tookMs);
   }
 
@@ -149,7 +153,7 @@ export class DatabaseWriter {
   }
 }
 
-/** Resolves when `condition` holds for the replica's tables; rejects after 10 s. */
+/** Resolves when `condition` holds for the replica's tables; rejects after `timeoutMs`. */
 export async function reached(replica: Replica, condition: (tables: Tables) => boolean, timeoutMs = configTimeoutMs): Promise<void> {
   if (condition(replica)) return;
   await new Promise<void>((resolve, reject) => {

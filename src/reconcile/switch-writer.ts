@@ -130,6 +130,11 @@ export class SwitchWriter {
     return this.whole || this.listsChanged || this.changed.size > 0;
   }
 
+  /** Whether the switch is known to hold the last desired state. */
+  get settled(): boolean {
+    return this.connected && this.isDesired && !this.dirty && this.running === undefined;
+  }
+
   /** The whole state. Of two flows with one identity the later counts (an overlay comes behind the base). */
   setDesired({ flows, groups, meters = [] }: SwitchState): void {
     this.desired = new Map(flows.map((flow) => [flowKey(flow), flow]));

@@ -66,8 +66,9 @@ function tunnelCable(bridge: string, tunnels: Tunnels, udpPort: number): Cable {
 
 /** Replica ports on live with their guards, and their ends on the adapter. */
 function cables(plan: BridgePlan, options: ShadowOptions, udpPort: number): Cable[] {
+  if (!plan.cabled || plan.edges.length === 0) return [];
   const all = options.tunnels !== undefined ? [tunnelCable(plan.bridge, options.tunnels, udpPort)] : plan.wiring === "common" ? [patchCable(plan.bridge, undefined)] : plan.edges.map((port) => patchCable(plan.bridge, port.ofport));
-  if (!options.guarded || plan.edges.length === 0) return plan.edges.length === 0 ? [] : all;
+  if (!options.guarded) return all;
   return all.map((cable, i) => {
     const port = plan.wiring === "common" ? undefined : plan.edges[i];
     const copies = options.replicate && port !== undefined && plan.mirrored.has(port.ofport);

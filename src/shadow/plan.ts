@@ -7,11 +7,12 @@ import type { BridgeRow, Tables } from "../network/database-view.js";
 import { portKey, type Bridge, type Link, type Network, type PortRef } from "../network/model.js";
 import { mark } from "../network/pipeline.js";
 import type { DesiredBridge, DesiredPort } from "../reconcile/database-state.js";
+import { reaches } from "../config/level-schema.js";
 import { desiredShadow, type DesiredShadow } from "./desired-shadow.js";
-import { isLocal, nothingPlanned, planReplication, type BridgePlan, type ReplicationPlan } from "./replication/plan.js";
+import { everything, isLocal, nothingPlanned, planReplication, sessionsAt, type BridgePlan, type Demand, type ReplicationPlan } from "./replication/plan.js";
 import { portVlans } from "./replication/rows.js";
 import { tunnelPorts, type Tunnels } from "./replication/tunnel.js";
-import { liveSettings, withSettings, type LiveSettings } from "./settings.js";
+import { bareSettings, liveSettings, withSettings, type LiveSettings } from "./settings.js";
 
 export interface PlanOptions {
   /** What is to be copied. */
@@ -19,6 +20,8 @@ export interface PlanOptions {
   readonly replicate: boolean;
   readonly guarded: boolean;
   readonly tunnels: Tunnels | undefined;
+  /** What each bridge's shadow is to have; without it everything. */
+  readonly demand?: (bridge: string) => Demand;
 }
 
 /** The rows, and how each bridge's copies are made. */
@@ -64,6 +67,7 @@ export class ShadowPlan {
     const optionsText = JSON.stringify(options);
     const { links, texts } = this.cablesOf(source);
     const udpPorts = options.tunnels === undefined ? new Map<string, number>() : tunnelPorts([...source.bridges.keys()], options.tunnels.basePort);
+    const demand = options.demand ?? (() => everything);
     const whole = isLocal(options.sessions) ? undefined : this.wholePlan(source, rowOf, options);
     const bridges: DesiredBridge[] = [];
     const livePorts = new Map<string, readonly DesiredPort[]>();
@@ -75,11 +79,13 @@ export class ShadowPlan {
       const row = rowOf(name);
       const given = whole?.bridges.get(name);
       const givenText = given === undefined ? "" : planText(given);
+      const { level, replicate } = demand(name);
+      const ownOptions = `${optionsText} ${level} ${replicate}`;
       let known = this.planned.get(name);
-      if (known?.bridge !== bridge || known.live !== live.bridges.get(name) || known.row !== row || known.links !== cablesText || known.options !== optionsText || known.given !== givenText) {
+      if (known?.bridge !== bridge || known.live !== live.bridges.get(name) || known.row !== row || known.links !== cablesText || known.options !== ownOptions || known.given !== givenText) {
         const replication = given === undefined ? this.ownPlan(bridge, row, options) : { ...nothingPlanned, bridges: new Map([[name, given]]) };
         const rows = this.plan(bridge, cables, source, live, row, { ...options, plan: replication, udpPorts });
-        known = { bridge, live: live.bridges.get(name), row, links: cablesText, options: optionsText, given: givenText, rows: { ...rows, replication } };
+        known = { bridge, live: live.bridges.get(name), row, links: cablesText, options: ownOptions, given: givenText, rows: { ...rows, replication } };
         this.planned.set(name, known);
         this.plannedBridges++;
       }
@@ -103,10 +109,11 @@ export class ShadowPlan {
   }
 
   /** How a bridge is copied, from what it is itself. */
-  private ownPlan(bridge: Bridge, row: BridgeRow | undefined, { sessions, tunnels }: PlanOptions): ReplicationPlan {
+  private ownPlan(bridge: Bridge, row: BridgeRow | undefined, { sessions, tunnels, demand = () => everything }: PlanOptions): ReplicationPlan {
     return planReplication({
       network: { bridges: new Map([[bridge.name, bridge]]), links: [], hosts: new Map() },
-      sessions,
+      sessions: sessionsAt(sessions, [demand(bridge.name)]),
+      demand,
       vlans: portVlans(row === undefined ? [] : [row]),
       foreignMirrors: new Map([[bridge.name, row === undefined ? 0 : foreignMirrors(this.tables, row)]]),
       tunnelled: tunnels !== undefined,
@@ -114,11 +121,12 @@ export class ShadowPlan {
   }
 
   /** How all are copied, where sessions name bridges: what goes to the hosts of one is selected on all others. */
-  private wholePlan(network: Network, rowOf: (bridge: string) => BridgeRow | undefined, { sessions, tunnels }: PlanOptions): ReplicationPlan {
+  private wholePlan(network: Network, rowOf: (bridge: string) => BridgeRow | undefined, { sessions, tunnels, demand = () => everything }: PlanOptions): ReplicationPlan {
     const rows = [...network.bridges.keys()].flatMap((name) => rowOf(name) ?? []);
     return planReplication({
       network,
-      sessions,
+      sessions: sessionsAt(sessions, [...network.bridges.keys()].map(demand)),
+      demand,
       vlans: portVlans(rows),
       foreignMirrors: new Map(rows.map((row) => [row.name, foreignMirrors(this.tables, row)])),
       tunnelled: tunnels !== undefined,
@@ -127,7 +135,8 @@ export class ShadowPlan {
 
   private plan(bridge: Bridge, cables: readonly Link[], source: Network, live: Network, row: BridgeRow | undefined, options: PlanOptions & { readonly plan: ReplicationPlan; readonly udpPorts: ReadonlyMap<string, number> }): DesiredShadow {
     const { name } = bridge;
-    const settings = row === undefined ? undefined : this.settingsOf(row);
+    const level = (options.demand?.(name) ?? everything).level;
+    const settings = row === undefined ? undefined : reaches(level, "configuration") ? this.settingsOf(row) : bareSettings(row);
     // A network of this bridge and, so that its cables have far ends, its neighbours without ports.
     const far = cables.flatMap(({ a, b }) => [a, b]).map((end) => source.bridges.get(end.bridge));
     const around = new Map<string, Bridge>(far.flatMap((one) => (one === undefined ? [] : [[one.name, { ...one, ports: noPorts }] as const])));
@@ -158,7 +167,7 @@ export class ShadowPlan {
 }
 
 /** A bridge that nothing is copied of: a neighbour, whose rows are made elsewhere. */
-const noBridgePlan = (bridge: string): BridgePlan => ({ bridge, wiring: "each", edges: [], mirrored: new Set(), sessions: [], members: new Map() });
+const noBridgePlan = (bridge: string): BridgePlan => ({ bridge, wiring: "each", edges: [], cabled: false, mirrored: new Set(), sessions: [], members: new Map() });
 
 /** All that a bridge's plan says, as text to compare by. */
 function planText(plan: BridgePlan): string {

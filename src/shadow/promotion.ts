@@ -17,13 +17,17 @@ export interface PromotionStep {
 }
 
 export interface PromotionParts {
-  readonly shadow: Pick<Shadow, "setMode" | "settle" | "edges" | "wiring">;
+  readonly shadow: Pick<Shadow, "setMode" | "settle" | "edges" | "wiring" | "isPartial" | "status">;
   /** Converges all live bridges to base + overlays + `flows()`. */
   readonly flushLive: () => Promise<void>;
   readonly nowMs: () => number;
+  /** How long the shadows of bridges below level "packets" may take to be completed, in ms. */
+  readonly completeMs?: number;
   /** How long a frame already inside the shadow may take to leave it, in ms. */
   readonly drainMs?: number;
 }
+
+const lookAgainMs = 10;
 
 export class Promotion {
   private readonly parts: PromotionParts;
@@ -55,6 +59,9 @@ export class Promotion {
       this.current = "promoting";
       const steps = new Steps(this.parts.nowMs);
       const { shadow } = this.parts;
+      // The levels count no more until the end: what carries the traffic is whole, and stays so.
+      if (shadow.isPartial) await steps.run("shadows below level packets are completed", () => this.complete());
+      else shadow.setMode({ complete: true });
       await steps.run("guards and copies off", async () => {
         shadow.setMode({ guarded: false });
         await shadow.settle();
@@ -86,13 +93,32 @@ export class Promotion {
         return shadow.settle();
       });
       await steps.run("guards and copies on", async () => {
-        shadow.setMode({ guarded: true });
+        shadow.setMode({ guarded: true, complete: false });
         await shadow.settle();
         await this.parts.flushLive();
       });
       this.current = "off";
       return steps.all;
     });
+  }
+
+  /** Rejects, with nothing promoted, when a shadow is not in step in time. */
+  private async complete(): Promise<void> {
+    const { shadow, nowMs, completeMs = 5_000 } = this.parts;
+    shadow.setMode({ complete: true });
+    const end = nowMs() + completeMs;
+    for (;;) {
+      await shadow.settle();
+      const behind = shadow.status().find(({ state }) => state !== "in step" && state !== "held");
+      if (behind === undefined) return;
+      if (nowMs() < end) {
+        await new Promise((resolve) => setTimeout(resolve, lookAgainMs));
+        continue;
+      }
+      shadow.setMode({ complete: false });
+      this.current = "off";
+      throw new Error(`the shadow of ${behind.live} was below level packets and is not in step after ${completeMs} ms: ${behind.state}${behind.why === "" ? "" : `, ${behind.why}`}`);
+    }
   }
 
   private live(stage: "isolate" | "return" | "both"): Promise<void> {

@@ -64,6 +64,13 @@ export function liveSettings(tables: Tables, row: BridgeRow): LiveSettings {
   return { bridge: bridgeSettings(tables, row), ports, left };
 }
 
+/** The settings of a bridge that has none: what a shadow has below level "configuration". */
+export function bareSettings(row: BridgeRow): LiveSettings {
+  const bare = (plain ??= settingsOf(undefined));
+  const bridge: Settings = new Map([["mcast_snooping_enable", false], ["flood_vlans", orEmpty(undefined)], ["other_config", new Map<string, string>()]]);
+  return { bridge, ports: new Map(row.ports.flatMap(({ ofport }) => (ofport === undefined ? [] : [[ofport, bare] as const]))), left: [] };
+}
+
 /** The shadow's own bridge with the settings of live. Adapters have none: they only output. */
 export function withSettings(bridge: DesiredBridge, settings: LiveSettings): DesiredBridge {
   if (bridge.role !== "shadow") return bridge;

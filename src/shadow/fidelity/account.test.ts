@@ -77,6 +77,12 @@ test("a part: what nobody asked for, and what was not in the fraction, is no los
   expect(part(11)).toMatchObject({ selected: 80, copied: 88, lost: 0, surplus: 8 });
 });
 
+test("packets that the port counted at one look and the flows at the next are not chosen all the same", () => {
+  const steps = [0, 1, 2, 3].map((i) => ({ received: i * 100, copied: 0, asked: { selected: 0, notChosen: Math.max(0, i * 100 - 40) } }));
+  const last = { received: 300, copied: 0, asked: { selected: 0, notChosen: 300 } };
+  expect(account(seconds(5, (i) => steps[i] ?? last))).toMatchObject({ received: 300, notAsked: 0, notChosen: 300, selected: 0, lost: 0 });
+});
+
 test("a port that nobody asks for: nothing is selected, nothing lost, whether copying is on, off or shed; a copy of it is surplus", () => {
   for (const mode of ["on", "off", "shed"] as const) {
     expect(account(seconds(10, (i) => ({ received: i * 1_000, copied: 0, asked: "nothing", mode })))).toMatchObject({ received: 9_000, notAsked: 9_000, selected: 0, lost: 0, off: 0, shed: 0, underway: 0, ratio: 1 });

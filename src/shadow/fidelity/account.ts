@@ -90,6 +90,8 @@ export class PortAccounts {
   private window: Shortfall[] = [];
   /** Packets asked for minus copies, over everything. */
   private short = 0;
+  /** Packets of the last reading that came in and that no flow had counted, where flows select. */
+  private ahead = 0;
   /** Packets of the last excused reading whose copies may still be counted. */
   private doubt: { readonly column: Excuse; packets: number } | undefined;
   private readonly totals = { received: 0, notAsked: 0, notChosen: 0, copied: 0, lost: 0, off: 0, shed: 0, surplus: 0, receiveDrops: 0, resets: 0, unknown: 0 };
@@ -120,6 +122,7 @@ export class PortAccounts {
     totals.receiveDrops += Math.max(0, Number((reading.receiveDrops ?? 0n) - (before.receiveDrops ?? 0n)));
     totals.received += came;
     totals.copied += copies;
+    let ahead = 0;
     // A reading at either end of which copying was not on explains what is missing between them; so does one in which the sessions changed.
     const mode = reading.mode === "on" ? before.mode : reading.mode;
     const lagOf = (packets: number): number => Math.min(packets, Math.ceil((packets * Math.max(reading.lagMs, before.lagMs)) / Math.max(1, reading.tMs - before.tMs)));
@@ -131,12 +134,15 @@ export class PortAccounts {
     else if (kindOf(now) !== kindOf(then)) this.excuse("notAsked", came - copies, lagOf(came));
     else if (typeof now === "object" && typeof then === "object") {
       const selected = Number(now.selected - then.selected);
-      const notChosen = Math.max(0, Math.min(came - selected, Number(now.notChosen - then.notChosen)));
+      // What the port had counted at the last reading and the flows had not is among the flows' packets of this one.
+      const notChosen = Math.max(0, Math.min(came - selected + this.ahead, Number(now.notChosen - then.notChosen)));
       totals.notChosen += notChosen;
+      ahead = Math.max(0, Math.min(came, came - selected + this.ahead - notChosen));
       // Below 0 for a moment when the port's counter was read before the flow's; it evens out with the next reading.
       totals.notAsked += came - selected - notChosen;
       this.short += selected - copies;
     } else this.short += came - copies;
+    this.ahead = ahead;
     this.judge(reading.tMs, lagOf(typeof now === "object" && typeof then === "object" ? Math.max(0, Number(now.selected - then.selected)) : came));
   }
 

@@ -36,6 +36,7 @@ const flapMs = 60_000;
 
 export class Budget {
   private readonly options: BudgetLimits;
+  private limits: Required<Pressure>;
   private above = 0;
   private calmSinceMs: number | undefined;
   private backAtMs: number | undefined;
@@ -47,12 +48,19 @@ export class Budget {
 
   constructor(options: BudgetLimits) {
     this.options = options;
+    this.limits = options.limits;
     this.holdMs = options.holdMs;
+  }
+
+  /** Other limits from now on; what was shed comes back when the pressure is gone by these. */
+  setLimits(limits: Required<Pressure>): void {
+    this.limits = limits;
   }
 
   /** Takes a look at `nowMs`; returns the share that may be copied, 0 or 1. */
   take(pressure: Pressure, nowMs: number): number {
-    const { limits, looks } = this.options;
+    const { limits } = this;
+    const { looks } = this.options;
     const over = pressures.filter((key) => (pressure[key] ?? 0) > limits[key]);
     if (this.why === undefined) {
       this.above = over.length > 0 ? this.above + 1 : 0;

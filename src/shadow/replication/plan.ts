@@ -2,10 +2,12 @@
  * How each bridge's copies are made: by Mirror rows, or by flows, and through a replica port for each edge port or one for all.
  * Pure. docs/replication.md says when which.
  */
-import type { Session } from "../../config/session-schema.js";
+import { createHash } from "node:crypto";
+import { reaches, type Level } from "../../config/level-schema.js";
+import { sessionSchema, type Session } from "../../config/session-schema.js";
 import { portKey, type Bridge, type Network, type Port } from "../../network/model.js";
 import { maxReplicatedPort } from "../../network/pipeline.js";
-import { select, type PortVlans, type Selection } from "./selector.js";
+import { select, type PortVlans, type Selected, type Selection } from "./selector.js";
 
 /** The most Mirror rows one bridge can have (ovs-vswitchd, MAX_MIRRORS). */
 export const maxMirrors = 32;
@@ -16,7 +18,7 @@ export const maxLengths = 30;
 
 export interface PlannedSession {
   readonly session: Session;
-  /** Its place in table 243, from 1 on: the same as long as the list of sessions is. */
+  /** Its place in table 243, from 1 on, which follows from its name (`placesOf`). */
   readonly index: number;
   /** What it selects on ports copied by flows, by edge port. */
   readonly selections: ReadonlyMap<number, Selection>;
@@ -28,6 +30,8 @@ export interface BridgePlan {
   readonly wiring: "each" | "common";
   /** Edge ports that have a place in the shadow. */
   readonly edges: readonly Port[];
+  /** Whether the edge ports have replica ports: not below level "state". */
+  readonly cabled: boolean;
   /** Edge ports copied by a Mirror row. */
   readonly mirrored: ReadonlySet<number>;
   /** Sessions whose packets flows select. */
@@ -72,6 +76,42 @@ export interface PlanInput {
   readonly foreignMirrors: ReadonlyMap<string, number>;
   /** All bridges have one replica port for all edges, a tunnel: the shadow is on another host. */
   readonly tunnelled: boolean;
+  /** What each bridge's shadow has; without it everything. */
+  readonly demand?: ((bridge: string) => Demand) | undefined;
+}
+
+/** What the shadow of a bridge is to have now. */
+export interface Demand {
+  readonly level: Level;
+  /** False: nothing is copied, and what it takes to copy stays in place. */
+  readonly replicate: boolean;
+}
+export const everything: Demand = { level: "packets", replicate: true };
+
+/**
+ * What level "state" copies: the packets that open and close TCP connections, which tell which there are. Its name is none that a
+ * configured session can have.
+ */
+export const stateSession: Session = { ...sessionSchema.parse({ name: "state", origins: ["syn", "fin", "rst"].map((flag) => ({ match: `tcp,tcp_flags=+${flag}` })), direction: "from" }), name: "(state)" };
+
+/** The sessions that are carried out on bridges of these levels: at level "state" the one that it has, besides those of the others. */
+export const sessionsAt = (sessions: readonly Session[], demands: Iterable<Demand>): readonly Session[] =>
+  [...demands].some(({ level }) => level === "state") ? [...sessions, stateSession] : sessions;
+
+/**
+ * The place of each session in table 243: a hash of its name, so that sessions that come and go leave the others' flows as they are, and a
+ * restart finds them. Of two names with one hash the later in the alphabet takes the next place that is free.
+ */
+export function placesOf(names: Iterable<string>): ReadonlyMap<string, number> {
+  const places = new Map<string, number>();
+  const taken = new Set<number>();
+  for (const name of [...names].sort()) {
+    let place = createHash("sha256").update(name).digest().readUInt16BE(0);
+    while (place === 0 || taken.has(place)) place = (place + 1) % 0x10000;
+    taken.add(place);
+    places.set(name, place);
+  }
+  return places;
 }
 
 const isPlain = (port: PortVlans | undefined): boolean => port === undefined || (port.tag === undefined && port.mode === undefined && port.trunks.length === 0);
@@ -79,7 +119,9 @@ const isWhole = (session: Session): boolean => session.percent === 100 && sessio
 
 export function planReplication(input: PlanInput): ReplicationPlan {
   const { network, sessions, vlans } = input;
-  const selected = sessions.map((session) => select(session, network, vlans));
+  const demand = input.demand ?? (() => everything);
+  const places = placesOf(sessions.map(({ name }) => name));
+  const selected = sessions.map((session) => demanded(session, select(session, network, vlans), demand));
   const problems = new Map<string, string[]>(sessions.map((session, i) => [session.name, [...(selected[i]?.problems ?? [])]]));
   const left: { port: string; why: string }[] = [];
   const bridges = new Map<string, BridgePlan>();
@@ -89,13 +131,28 @@ export function planReplication(input: PlanInput): ReplicationPlan {
       if (port.ofport <= maxReplicatedPort) edges.push(port);
       else left.push({ port: portKey({ bridge: bridge.name, ofport: port.ofport }), why: `OpenFlow port above ${maxReplicatedPort}` });
     }
-    bridges.set(bridge.name, planBridge(bridge, edges, input, selected.map((one) => one.ports), problems));
+    bridges.set(bridge.name, planBridge(bridge, edges, input, { selected: selected.map((one) => one.ports), places, demand: demand(bridge.name) }, problems));
   }
   const asked = new Map(sessions.map((session, i) => [session.name, new Set(selected[i]?.ports.keys() ?? [])]));
   return { bridges, problems, asked, left };
 }
 
-function planBridge(bridge: Bridge, edges: readonly Port[], input: PlanInput, selected: readonly ReadonlyMap<string, Selection>[], problems: Map<string, string[]>): BridgePlan {
+/** What a session selects, without bridges whose level has no place for it. */
+function demanded(session: Session, selected: Selected, demand: (bridge: string) => Demand): Selected {
+  const isWanted = (port: string): boolean => {
+    const { level, replicate } = demand(port.slice(0, port.lastIndexOf(":")));
+    return replicate && level === (session === stateSession ? "state" : "packets");
+  };
+  return { ports: new Map([...selected.ports].filter(([port]) => isWanted(port))), problems: selected.problems };
+}
+
+interface Demanded {
+  readonly selected: readonly ReadonlyMap<string, Selection>[];
+  readonly places: ReadonlyMap<string, number>;
+  readonly demand: Demand;
+}
+
+function planBridge(bridge: Bridge, edges: readonly Port[], input: PlanInput, { selected, places, demand }: Demanded, problems: Map<string, string[]>): BridgePlan {
   const key = (port: Port): string => portKey({ bridge: bridge.name, ofport: port.ofport });
   // Guards need a Mirror row each.
   const free = maxMirrors - (input.foreignMirrors.get(bridge.name) ?? 0);
@@ -124,11 +181,11 @@ function planBridge(bridge: Bridge, edges: readonly Port[], input: PlanInput, se
     if (session.maxLen !== undefined && !lengths.has(session.maxLen) && lengths.size >= maxLengths) return refuse(`maxLen: more than ${maxLengths} lengths`);
     if (session.maxLen !== undefined) lengths.add(session.maxLen);
     flows += needed;
-    sessions.push({ session, index: i + 1, selections });
+    sessions.push({ session, index: places.get(session.name) ?? 0, selections });
   });
   const members = new Map(edges.flatMap((port) => {
     const all = input.vlans.get(key(port))?.members ?? [];
     return all.length > 1 ? [[port.ofport, all] as const] : [];
   }));
-  return { bridge: bridge.name, wiring, edges, mirrored, sessions, members };
+  return { bridge: bridge.name, wiring, edges, cabled: reaches(demand.level, "state"), mirrored, sessions, members };
 }

@@ -21,7 +21,7 @@ interface Edits {
 
 export class SessionStore {
   private readonly file: string;
-  private readonly configured: readonly Session[];
+  private configured: readonly Session[];
   private edits: Edits;
 
   private constructor(file: string, configured: readonly Session[], edits: Edits) {
@@ -32,7 +32,7 @@ export class SessionStore {
 
   /** Reads `stateDir`/sessions.json. Throws SessionError when it, or a configured session, can't be taken. */
   static open(stateDir: string, configured: readonly Session[]): SessionStore {
-    configured.forEach((session, i) => within(`shadow.sessions[${i}].`, () => checkSession(session)));
+    checkConfigured(configured);
     const file = path.join(stateDir, "sessions.json");
     let edits: Edits = { added: [], removed: [] };
     let text: string | undefined;
@@ -48,6 +48,12 @@ export class SessionStore {
       edits.added.forEach((session) => within(`${file}: ${session.name}: `, () => checkSession(session)));
     }
     return new SessionStore(file, configured, edits);
+  }
+
+  /** Takes other sessions of a configuration; what was added and removed at run time stays so. Throws SessionError, and changes nothing then. */
+  configure(configured: readonly Session[]): void {
+    checkConfigured(configured);
+    this.configured = configured;
   }
 
   get current(): readonly Session[] {
@@ -82,6 +88,10 @@ export class SessionStore {
     renameSync(`${this.file}.new`, this.file);
     this.edits = edits;
   }
+}
+
+function checkConfigured(configured: readonly Session[]): void {
+  configured.forEach((session, i) => within(`shadow.sessions[${i}].`, () => checkSession(session)));
 }
 
 function within(place: string, check: () => void): void {

@@ -144,7 +144,11 @@ export interface ShadowStatus {
   /** Since a dump of the live bridge last proved what the shadow follows to be its tables; absent: never yet. */
   staleMs?: number | undefined;
   shadowWriter: WriterStatus | undefined;
-  adapterWriter: WriterStatus | undefined;
+  adapterWriter:
+    | WriterStatus
+    | undefined;
+  /** How much of the bridge the shadow has now: "topology", "configuration", "flows", "state" or "packets". */
+  level: string;
 }
 
 export interface HeldElement {
@@ -1974,6 +1978,7 @@ function createBaseShadowStatus(): ShadowStatus {
     staleMs: undefined,
     shadowWriter: undefined,
     adapterWriter: undefined,
+    level: "",
   };
 }
 
@@ -2008,6 +2013,9 @@ export const ShadowStatus: MessageFns<ShadowStatus> = {
     }
     if (message.adapterWriter !== undefined) {
       WriterStatus.encode(message.adapterWriter, writer.uint32(82).fork()).join();
+    }
+    if (message.level !== "") {
+      writer.uint32(90).string(message.level);
     }
     return writer;
   },
@@ -2105,6 +2113,14 @@ export const ShadowStatus: MessageFns<ShadowStatus> = {
             message.adapterWriter = WriterStatus.decode(reader, reader.uint32());
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.level = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2143,6 +2159,7 @@ export const ShadowStatus: MessageFns<ShadowStatus> = {
         : isSet(object.adapter_writer)
         ? WriterStatus.fromJSON(object.adapter_writer)
         : undefined,
+      level: isSet(object.level) ? globalThis.String(object.level) : "",
     };
   },
 
@@ -2178,6 +2195,9 @@ export const ShadowStatus: MessageFns<ShadowStatus> = {
     if (message.adapterWriter !== undefined) {
       obj.adapterWriter = WriterStatus.toJSON(message.adapterWriter);
     }
+    if (message.level !== "") {
+      obj.level = message.level;
+    }
     return obj;
   },
 
@@ -2200,6 +2220,7 @@ export const ShadowStatus: MessageFns<ShadowStatus> = {
     message.adapterWriter = (object.adapterWriter !== undefined && object.adapterWriter !== null)
       ? WriterStatus.fromPartial(object.adapterWriter)
       : undefined;
+    message.level = object.level ?? "";
     return message;
   },
 };

@@ -1,0 +1,65 @@
+/** Links as LLDP shows them: who was heard where, and when last. */
+import { portKey, type Link, type PortRef } from "./model.js";
+
+/** A link not heard for three and a half intervals of a second is gone. */
+const linkLifeMs = 3_500;
+
+/** What is known of the ports that links end at. */
+export interface Ends {
+  readonly isUp: (port: PortRef) => boolean;
+  /** Whether a bridge can be reached: one that can't can't show LLDP, either, which says nothing of its cables. */
+  readonly isAudible: (bridge: string) => boolean;
+}
+
+export function splitKey(key: string): [bridge: string, ofport: number] {
+  const colon = key.lastIndexOf(":");
+  return [key.slice(0, colon), Number(key.slice(colon + 1))];
+}
+
+export class HeardLinks {
+  /** By the receiving port's key. */
+  private readonly heard = new Map<string, { readonly from: PortRef; seenMs: number }>();
+
+  /** LLDP of `from` came in at `at`. Returns whether that is new. */
+  hear(at: PortRef, from: PortRef, nowMs: number): boolean {
+    const known = this.heard.get(portKey(at));
+    if (known !== undefined && portKey(known.from) === portKey(from)) {
+      known.seenMs = nowMs;
+      return false;
+    }
+    this.heard.set(portKey(at), { from, seenMs: nowMs });
+    return true;
+  }
+
+  /** Forgets what was heard at these ports, or from them. */
+  forget(ports: ReadonlySet<string>): void {
+    for (const [at, { from }] of this.heard) if (ports.has(at) || ports.has(portKey(from))) this.heard.delete(at);
+  }
+
+  /** The clocks of a bridge's links start anew: nobody could have heard them before. */
+  renew(bridge: string, nowMs: number): void {
+    for (const [at, heard] of this.heard) if (splitKey(at)[0] === bridge || heard.from.bridge === bridge) heard.seenMs = nowMs;
+  }
+
+  /** Links heard lately; one whose port is down stays known, as down. */
+  links({ isUp, isAudible }: Ends, nowMs: number): Link[] {
+    const links = new Map<string, Link>();
+    for (const [atKey, { from, seenMs }] of this.heard) {
+      const [bridge, ofport] = splitKey(atKey);
+      const at = { bridge, ofport };
+      const up = isUp(at) && isUp(from);
+      if (up && isAudible(at.bridge) && isAudible(from.bridge) && nowMs - seenMs > linkLifeMs) {
+        this.heard.delete(atKey);
+        continue;
+      }
+      const [a, b] = portKey(at) < portKey(from) ? [at, from] : [from, at];
+      links.set(`${portKey(a)} ${portKey(b)}`, { a, b, up });
+    }
+    return [...links].sort(([x], [y]) => (x < y ? -1 : 1)).map(([, link]) => link);
+  }
+
+  /** Ports at which a link ends. */
+  ends(): Set<string> {
+    return new Set([...this.heard].flatMap(([at, { from }]) => [at, portKey(from)]));
+  }
+}

@@ -1,0 +1,99 @@
+/** The shadow's sessions: with its own bridges, which are written to, and with the live bridges, whose tables are followed. */
+import type { Histogram } from "../base/histogram.js";
+import { BridgeSession, type Dial } from "../network/bridge-session.js";
+import { ownsAll, SwitchWriter, type WriterCounters } from "../reconcile/switch-writer.js";
+import { TableFollower } from "./table-follower.js";
+
+/** A shadow or adapter bridge with its session and its tables. */
+export class OwnBridge {
+  readonly writer: SwitchWriter;
+  readonly session: BridgeSession;
+  /** What the writer was last told whole, so that equal parts are not told again. */
+  told: unknown;
+
+  constructor(name: string, dial: Dial, lag: Histogram, nowMs: () => number, changed: () => void) {
+    this.writer = new SwitchWriter(ownsAll, lag, nowMs);
+    this.session = new BridgeSession(name, dial, async () => {});
+    this.session.on("up", (connection) => {
+      this.writer.attach(connection);
+      // At once: the pass that is running may be at the database for long.
+      void this.writer.flush().then(changed, changed);
+    });
+    this.session.on("down", () => this.writer.attach(undefined));
+  }
+}
+
+export interface SessionParts {
+  /** Dials a live bridge, and one of ours. */
+  readonly dial: (bridge: string) => Dial;
+  readonly dialOwn: (bridge: string) => Dial;
+  readonly nowMs: () => number;
+  /** From a change of a live flow seen to the same on the shadow, in ms. */
+  readonly lag: Histogram;
+  /** A session of ours came up, so that there may be something to do. */
+  readonly changed: () => void;
+  /** A live bridge is followed from now on. */
+  readonly following: (follower: TableFollower) => void;
+}
+
+export class ShadowSessions {
+  readonly followers = new Map<string, TableFollower>();
+  readonly own = new Map<string, OwnBridge>();
+  private readonly parts: SessionParts;
+
+  constructor(parts: SessionParts) {
+    this.parts = parts;
+  }
+
+  /** Follows these live bridges, besides those followed before. */
+  follow(live: Iterable<string>): void {
+    for (const name of live) {
+      if (this.followers.has(name)) continue;
+      const follower = new TableFollower(name, this.parts.dial(name), this.parts.nowMs);
+      this.parts.following(follower);
+      this.followers.set(name, follower);
+    }
+  }
+
+  /** Forgets the followers of bridges that are not `kept`: a held bridge's keeps its last tables, one that is let go is forgotten. */
+  async unfollow(kept: (bridge: string) => boolean): Promise<void> {
+    for (const [name, follower] of this.followers) {
+      if (kept(name)) continue;
+      this.followers.delete(name);
+      await follower.close();
+    }
+  }
+
+  /** Keeps sessions with the bridges of ours that are wanted and made, and with no others. */
+  async keep(wanted: ReadonlySet<string>, isMade: (bridge: string) => boolean): Promise<void> {
+    const { dialOwn, lag, nowMs, changed } = this.parts;
+    // A bridge that is not made yet has no socket: dialling it would only put the next try off.
+    for (const name of wanted) if (!this.own.has(name) && isMade(name)) this.own.set(name, new OwnBridge(name, dialOwn(name), lag, nowMs, changed));
+    for (const [name, own] of this.own) {
+      if (wanted.has(name)) continue;
+      this.own.delete(name);
+      await own.session.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.followers.values()].map((follower) => follower.close()));
+    await Promise.all([...this.own.values()].map((own) => own.session.close()));
+    this.followers.clear();
+    this.own.clear();
+  }
+
+  writers(): SwitchWriter[] {
+    return [...this.own.values()].map(({ writer }) => writer);
+  }
+
+  /** What was sent to our bridges, by their names. */
+  counters(): ReadonlyMap<string, WriterCounters> {
+    return new Map([...this.own].map(([name, { writer }]) => [name, writer.counters]));
+  }
+
+  /** The bridges that can be audited, each by its own: live bridges as followed, and ours. */
+  audited(): (() => Promise<number>)[] {
+    return [...[...this.followers.values()].map((follower) => () => follower.audit()), ...this.writers().map((writer) => () => writer.audit())];
+  }
+}
