@@ -43,6 +43,7 @@ export class Learning {
   private *pairs(): Iterable<BridgePair> {
     const { controller, config } = this;
     const fdb = async (runDir: string, bridge: string): Promise<string> => unixctl(await vswitchdSocket(runDir), "fdb/show", [bridge]);
+    if (controller.promotion.state !== "off") return; // what comes out of the shadow then goes to hosts
     const bridges = [...controller.shadow.network.bridges.keys()];
     const from = this.next < bridges.length ? this.next : 0;
     this.next = from + bridgesAtOnce;
