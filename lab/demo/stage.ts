@@ -170,6 +170,20 @@ export class Stage implements AsyncDisposable {
     await Promise.all(pairs.map(([from, to]) => this.live.exec(from, "ping", ["-q", "-c", "1", "-W", "3", this.live.host(to).ip])));
   }
 
+  /** Resolves when the daemon knows every host by IPv6, too: an address that is learned later would be one more rule. */
+  async everyAddressIsLearned(): Promise<void> {
+    for (const name of Object.keys(this.live.built.hosts)) {
+      // All who answer a ping to all nodes ask where to answer.
+      await this.live.exec(name, "ip", ["-6", "neigh", "flush", "all"]);
+      await this.live.exec(name, "ping", ["-6", "-q", "-c", "2", "-W", "1", `ff02::1%${this.live.host(name).device}`], { mayFail: true });
+    }
+    const known = async (): Promise<boolean> => {
+      const { hosts } = await this.ctl<{ readonly hosts: readonly { readonly addresses: readonly string[] }[] }>("topology");
+      return hosts.filter(({ addresses }) => addresses.some((address) => address.includes(":"))).length === Object.keys(this.live.built.hosts).length;
+    };
+    await waitFor(known, "every host is known by all its addresses");
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.probeSender?.kill();
     await this.fabric[Symbol.asyncDispose]();

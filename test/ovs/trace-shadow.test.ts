@@ -49,6 +49,7 @@ ifRoot("live = shadow by ofproto/trace", () => {
     stage = await Stage.build({ say: () => undefined });
     stage.startDaemon();
     await stage.everyHostReachesEveryOther();
+    await stage.everyAddressIsLearned();
     // At rest: every host is learned, and the shadow has the same flows of ours for it.
     const ours = async (bridge: string): Promise<string> =>
       (await (await open(bridge)).flowStats()).filter(({ cookie, tableId }) => isOurs(cookie) && tableId > 0).map((flow) => flowKey(flow)).sort().join();
