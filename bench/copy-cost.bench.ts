@@ -5,7 +5,7 @@ import { waitFor } from "../lab/wait.js";
 import { adapterBridge } from "../src/shadow/names.js";
 import { atLeast, type Bench } from "./bench.js";
 
-const rounds = 3;
+const rounds = 7;
 const seconds = 1;
 const connections = 500;
 const config = ["shadow: { sessions: [], showSink: true, budget: { enabled: false } }", "sflow: { samplingRate: 1000000 }", "forward: { enabled: false }", "policy: { promotion: { automatic: false } }"];

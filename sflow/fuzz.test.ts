@@ -78,13 +78,15 @@ test("headers changed anywhere, read as anything, never throw", () => {
   }
 });
 
-test("the key is the one that the layers have", () => {
+test.each(["inner", "outer"] as const)("the key by %s headers is the one that the layers have", (headers) => {
+  const key = new FlowKey({ headers });
   let compared = 0;
   for (const bytes of corpus) {
     view.open(bytes);
     while (view.next()) {
       const { layers } = decodePacket(bytes.subarray(view.headerAt, view.headerAt + view.headerLength), view.headerProtocol);
-      const ip = layers.find((layer) => layer.protocol === "ipv4" || layer.protocol === "ipv6");
+      const all = layers.filter((layer) => layer.protocol === "ipv4" || layer.protocol === "ipv6");
+      const ip = headers === "outer" ? all[0] : all.at(-1);
       expect(key.read(bytes, view.headerAt, view.headerLength, view.headerProtocol)).toBe(ip !== undefined);
       if (ip === undefined) continue;
       const after = layers[layers.indexOf(ip) + 1];

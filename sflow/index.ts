@@ -23,7 +23,7 @@ export { SflowReceiver, type ReceiverCounters } from "./collect/receiver.js";
 export type { AggregationRecord, CounterRecord, FlowRecord, UnknownRecord } from "./records.js";
 export { WireError, type WireErrorCode } from "./wire.js";
 export { FlowCounts, type FlowCount } from "./flow/flow-counts.js";
-export { FlowKey } from "./flow/flow-key.js";
+export { FlowKey, tunnelKinds, type FlowKeyOptions, type TunnelKind } from "./flow/flow-key.js";
 export { SampleView } from "./flow/sample-view.js";
 export { CounterRates, type CounterChange, type CounterReading, type CounterValue, type ReadingOptions } from "./counter-rates.js";
 export { lossRatio, Sequence, type Arrival, type SequenceCounters } from "./sequence.js";

@@ -17,7 +17,7 @@ import { BridgeIndex } from "./network/bridge-index.js";
 import { entries, monitoredTables } from "./network/database-view.js";
 import { Discovery } from "./network/discovery.js";
 import type { FlowChange, GroupChange } from "./network/flow-entry.js";
-import type { Network } from "./network/model.js";
+import type { Network, PortRef } from "./network/model.js";
 import { mark } from "./network/pipeline.js";
 import { unixctl, vswitchdSocket } from "./network/unixctl.js";
 import { DatabaseWriter, type DatabaseWriterCounters } from "./reconcile/database-writer.js";
@@ -255,6 +255,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
     if (far === undefined) return own;
     const sum = (key: Exclude<keyof DatabaseWriterCounters, "longestMs" | "lastMs">): number => own[key] + far[key];
     return { transactions: sum("transactions"), changes: sum("changes"), refused: sum("refused"), rows: sum("rows"), bytes: sum("bytes"), longestMs: Math.max(own.longestMs, far.longestMs), lastMs: own.lastMs };
+  }
+
+  /** The `tag` of a live port; undefined when it has none. */
+  portTag({ bridge, ofport }: PortRef): number | undefined {
+    return this.index.bridge(bridge)?.ports.find((port) => port.ofport === ofport)?.tag;
   }
 
   /** What the switches count (`Readings`). */

@@ -15,6 +15,7 @@ import { ConfigError, loadConfig } from "./config/load.js";
 import type { Config } from "./config/schema.js";
 import { Controller } from "./controller.js";
 import { Copies } from "./copies.js";
+import { Learning } from "./learning.js";
 import { Interception } from "./interception.js";
 import { LevelControl } from "./level-control.js";
 import { LevelStoreError } from "./shadow/levels/level-store.js";
@@ -71,6 +72,7 @@ class Daemon {
   private readonly sflow: SflowReceiver;
   private readonly observer: Observer;
   private readonly copies: Copies;
+  private readonly learning: Learning;
   private readonly store: TimeSeriesStore;
   private readonly recorder: Recorder;
   /** The last minutes, for those who can't wait for the store. */
@@ -141,11 +143,13 @@ class Daemon {
       stateDir: config.stateDir,
       log,
       sink,
+      past: store,
       suspected: (bridge, why) => controller.suspect(bridge, why),
       nowMs: Date.now,
       tcpConnections: config.telemetry.tcp.enabled ? config.telemetry.tcp.maxConnections : undefined,
     });
     this.copies = new Copies({ controller, config, sink: this.observer, log, nowMs: () => performance.now(), epochMs: Date.now });
+    this.learning = new Learning(controller, config);
     this.defence?.on("prediction", ({ subject }) => this.observer.suspect(subject));
     controller.setOverlays((bridge) => this.changes.overlays(bridge));
   }
@@ -164,6 +168,7 @@ class Daemon {
     controller.start();
     this.observer.start();
     this.copies.start();
+    this.learning.start();
     defence?.start();
     this.api = await startApi({
       listen: this.config.api.listen,
@@ -196,6 +201,7 @@ class Daemon {
     this.changes.stop();
     await this.defence?.stop();
     await this.copies.stop();
+    await this.learning.stop();
     await this.observer.stop();
     await this.sflow.close();
     await this.openflow?.close();
@@ -261,7 +267,7 @@ class Daemon {
     if (observer.failure !== undefined) problems.push(observer.failure);
     if (controller.resubmits.failure !== undefined) problems.push(`the resubmit budget can't be watched: ${controller.resubmits.failure}`);
     if (controller.shadow.late.length > 0) problems.push(`critical bridges did not come in step before the others: ${controller.shadow.late.join(", ")}`);
-    problems.push(...this.copies.problems());
+    problems.push(...this.copies.problems(), ...this.learning.problems());
     return {
       database: controller.databaseState,
       settled: controller.discovery.settled,

@@ -5,12 +5,17 @@
 import type { Datagram } from "sflow-collector";
 import type { Logger } from "pino";
 import type { ProfileDocument } from "./analysis/profile/document.js";
+import type { PeakStore } from "./analysis/profile/peak-history.js";
 import { Profile } from "./analysis/profile/profile.js";
 import { readSnapshot, writeSnapshot } from "./analysis/profile/snapshot.js";
 import type { NetworkEvent, Observation, ObservationSink } from "./base/observation.js";
 import type { Config } from "./config/schema.js";
 import type { Controller } from "./controller.js";
+import type { BridgeState } from "./network/flow-table.js";
+import type { Network } from "./network/model.js";
+import { maxReplicatedPort } from "./network/pipeline.js";
 import { Anomalies } from "./telemetry/anomalies.js";
+import { EgressInference } from "./telemetry/egress-inference.js";
 import { Observatory } from "./telemetry/observatory.js";
 import type { ObservedPacket } from "./telemetry/observed-packet.js";
 import { planSampling, type BridgeTraffic } from "./telemetry/sampling-plan.js";
@@ -18,7 +23,7 @@ import { SflowFeed } from "./telemetry/sflow-feed.js";
 import { TcpMonitor } from "./telemetry/tcp/monitor.js";
 
 export interface ObserverParts {
-  readonly controller: Pick<Controller, "portReadings" | "switchReadings" | "setSampling" | "discovery" | "on" | "shadow">;
+  readonly controller: Pick<Controller, "portReadings" | "switchReadings" | "setSampling" | "discovery" | "on" | "shadow" | "explainer">;
   readonly sflow: Config["sflow"];
   /** Where the profile is kept. */
   readonly stateDir: string;
@@ -29,30 +34,38 @@ export interface ObserverParts {
   readonly suspected: (bridge: string, why: string) => void;
   /** Where every fact goes besides, as to a store. */
   readonly sink: ObservationSink;
+  /** What is still known of the days before: peaks are learned from it when no profile was kept. */
+  readonly past: PeakStore;
   /** ms since the epoch. */
   readonly nowMs: () => number;
 }
 
 /** How often sampling is planned anew: each change is a transaction, which pauses forwarding. At once when samples are far beyond the budget. */
 const planEveryMs = 10_000;
+const secondMs = 1_000;
 const keepEveryMs = 60_000;
 /** A bridge with a suspected host behind it gets this much more of the budget's weight … */
 const suspicionWeight = 64;
 /** … for this long. */
 const suspicionMs = 60_000;
 const maxRate = 4_096;
+/** OpenFlow's own numbers, LOCAL among them. */
+const firstReserved = 0xff00;
 
 export class Observer implements ObservationSink {
-  readonly feed = new SflowFeed();
+  /** Where samples went that don't say so. */
+  readonly egress: EgressInference;
+  readonly feed: SflowFeed;
   readonly observatory: Observatory;
   readonly tcp: TcpMonitor | undefined;
   readonly anomalies = new Anomalies();
-  /** Why the profile can't be kept; undefined while it can. */
-  failure: string | undefined;
   private readonly parts: ObserverParts;
+  /** Why the profile can't be kept; undefined while it can. */
+  private keepFailure: string | undefined;
   private readonly learned: Profile;
   private readonly suspectedMs = new Map<string, number>();
   private rates: ReadonlyMap<string, number> = new Map();
+  private bridges: Network["bridges"] = new Map();
   private timers: NodeJS.Timeout[] = [];
   private cpu = process.cpuUsage();
   private cpuAtMs: number;
@@ -62,6 +75,12 @@ export class Observer implements ObservationSink {
     this.parts = parts;
     const { controller, log, nowMs, tcpConnections } = parts;
     this.cpuAtMs = nowMs();
+    this.egress = new EgressInference({
+      read: (bridge) => this.tablesOf(bridge),
+      clockMs: () => performance.now(),
+      leavesOut: (port) => port > maxReplicatedPort && port < firstReserved,
+    });
+    this.feed = new SflowFeed((question) => this.egress.egress(question));
     this.learned = new Profile({ happened: (event) => this.happened(event) });
     this.observatory = new Observatory({
       sink: this,
@@ -77,18 +96,21 @@ export class Observer implements ObservationSink {
     });
     this.tcp?.on("failure", (device, why) => log.warn({ device, why }, "a capture ended; trying again"));
     controller.on("converged", () => this.tcp?.setDevices(controller.shadow.taps));
-    controller.on("network", (network) => this.feed.update(network));
+    controller.on("network", (network) => this.networkChanged(network));
+    controller.on("following", (follower) => follower.on("changed", () => this.egress.changed(follower.bridge)));
   }
 
   start(): void {
     try {
       const kept = readSnapshot(this.profileFile);
       if (kept !== undefined) this.learned.restore(kept);
+      else this.learnPeaks();
     } catch (err) {
       this.parts.log.warn({ err }, "the kept profile can't be used; learning begins anew");
+      this.learnPeaks();
     }
     this.observatory.start();
-    this.timers = [setInterval(() => this.considerPlan(), 1_000), setInterval(() => this.keep(), keepEveryMs)];
+    this.timers = [setInterval(() => this.everySecond(), secondMs), setInterval(() => this.keep(), keepEveryMs)];
   }
 
   async stop(): Promise<void> {
@@ -100,8 +122,9 @@ export class Observer implements ObservationSink {
 
   /** The packets that a datagram tells of; they have been taken in. */
   datagram(datagram: Datagram): readonly ObservedPacket[] {
-    const packets = this.feed.packets(datagram, this.parts.nowMs());
+    const { packets, crossings } = this.feed.take(datagram, this.parts.nowMs());
     this.observatory.packets(packets);
+    this.observatory.crossings(crossings);
     for (const packet of packets) this.learned.packet(packet);
     return packets;
   }
@@ -130,6 +153,37 @@ export class Observer implements ObservationSink {
   happened(event: NetworkEvent): void {
     this.parts.log.info({ event }, "observed");
     this.parts.sink.happened(event);
+  }
+
+  private learnPeaks(): void {
+    const { past, nowMs, log } = this.parts;
+    void this.learned
+      .learnPeaks(past, nowMs())
+      .then((slots) => log.info({ slots }, "peaks were learned from the store"))
+      .catch((err: unknown) => log.info({ err }, "the store does not tell of the days before; peaks are learned anew"));
+  }
+
+  private networkChanged(network: Network): void {
+    this.feed.update(network);
+    this.egress.keepOnly(network.bridges);
+    // A bridge that did not change is the very same value.
+    for (const [name, bridge] of network.bridges) if (this.bridges.get(name) !== bridge) this.egress.changed(name);
+    this.bridges = network.bridges;
+  }
+
+  /** A live bridge from the tables that are followed; undefined while they are not those of the switch. */
+  private async tablesOf(bridge: string): Promise<BridgeState | undefined> {
+    const { shadow, discovery, explainer } = this.parts.controller;
+    const follower = shadow.follower(bridge);
+    const connection = discovery.connection(bridge);
+    if (follower?.synced !== true || connection === undefined) return undefined;
+    return explainer.stateOf(bridge, connection, { flows: [...follower.currentFlows()], groups: follower.currentGroups() });
+  }
+
+  private everySecond(): void {
+    const values = Object.fromEntries(Object.entries(this.egress.counters).map(([name, count]) => [`egress.${name}`, count]));
+    this.observatory.tell({ tMs: this.parts.nowMs() - secondMs, windowMs: secondMs, side: "live", subject: { kind: "process", name: "egress" }, values });
+    this.considerPlan();
   }
 
   private considerPlan(): void {
@@ -165,6 +219,11 @@ export class Observer implements ObservationSink {
     controller.setSampling(rates);
   }
 
+  /** What does not work: the profile can't be kept, a bridge's tables can't be read; undefined while all does. */
+  get failure(): string | undefined {
+    return [this.keepFailure, this.egress.failure].filter((one) => one !== undefined).join("; ") || undefined;
+  }
+
   private get profileFile(): string {
     return `${this.parts.stateDir}/profile.json`;
   }
@@ -172,9 +231,9 @@ export class Observer implements ObservationSink {
   private keep(): void {
     try {
       writeSnapshot(this.profileFile, this.learned.snapshot());
-      this.failure = undefined;
+      this.keepFailure = undefined;
     } catch (error) {
-      this.failure = `the profile can't be kept: ${error instanceof Error ? error.message : String(error)}`;
+      this.keepFailure = `the profile can't be kept: ${error instanceof Error ? error.message : String(error)}`;
     }
   }
 }

@@ -1,5 +1,5 @@
 /** Replication as seen from outside: sessions added and removed, what each selects, what it costs, and the gaps others made. */
-import type { Session } from "./config/session-schema.js";
+import type { Announced, Origin, RouteSelector, Session } from "./config/session-schema.js";
 import type { FlowEntry } from "./network/flow-entry.js";
 import { flowKey } from "./network/flow-entry.js";
 import { readCookie, replicaPort } from "./network/pipeline.js";
@@ -33,6 +33,7 @@ export interface SessionState {
   readonly ports: readonly SessionPortCount[];
 }
 
+const followsRoutes = ({ routes }: Origin): boolean => routes !== undefined;
 const isFraction = (session: Session): boolean => session.percent < 100;
 
 export class Replication {
@@ -41,6 +42,9 @@ export class Replication {
   /** Why sessions that take fractions are suspended; undefined while they are not. */
   suspended: string | undefined;
   private readonly parts: ReplicationParts;
+  private announcedBy: ((selector: RouteSelector) => Announced) | undefined;
+  /** What is announced of the routes that sessions ask for, by the selector's text. */
+  private readonly announced = new Map<string, Announced>();
 
   constructor(parts: ReplicationParts) {
     this.parts = parts;
@@ -57,9 +61,38 @@ export class Replication {
     });
   }
 
-  /** The sessions to be carried out now. */
+  /** The sessions to be carried out now, with what is announced of the routes they select. */
   active(): readonly Session[] {
-    return this.suspended === undefined ? this.parts.store.current : this.parts.store.current.filter((session) => !isFraction(session));
+    const { current } = this.parts.store;
+    const now = this.suspended === undefined ? current : current.filter((session) => !isFraction(session));
+    return now.map((session) => (session.origins.some(followsRoutes) ? { ...session, origins: session.origins.map((origin) => this.withRoutes(origin)) } : session));
+  }
+
+  /** Sessions that select by routes follow what `announcedBy` says from now on; call `routesChanged` when it says something else. */
+  followRoutes(announcedBy: (selector: RouteSelector) => Announced): void {
+    this.announcedBy = announcedBy;
+    this.routesChanged();
+  }
+
+  /** Routes came or went: what is copied follows. */
+  routesChanged(): void {
+    const before = JSON.stringify([...this.announced]);
+    this.announced.clear();
+    for (const { origins } of this.parts.store.current) for (const origin of origins) this.withRoutes(origin);
+    if (JSON.stringify([...this.announced]) !== before) this.parts.shadow.changed();
+  }
+
+  /** Whether any session selects by routes. */
+  get followsRoutes(): boolean {
+    return this.parts.store.current.some(({ origins }) => origins.some(followsRoutes));
+  }
+
+  private withRoutes(origin: Origin): Origin {
+    if (origin.routes === undefined || this.announcedBy === undefined) return origin;
+    const key = JSON.stringify(origin.routes);
+    let announced = this.announced.get(key);
+    if (announced === undefined) this.announced.set(key, (announced = this.announcedBy(origin.routes)));
+    return { ...origin, announced };
   }
 
   /** Adds a session and resolves when it is in force as far as the switches are there. Throws SessionError, having changed nothing. */
@@ -92,7 +125,8 @@ export class Replication {
     }
     return store.current.map((session) => {
       const isSuspended = this.suspended !== undefined && isFraction(session);
-      const problems = [...(plan.problems.get(session.name) ?? []), ...(isSuspended ? [this.suspended ?? ""] : [])];
+      // Bridges that are planned each by itself may have the same to say.
+      const problems = [...new Set(plan.problems.get(session.name) ?? []), ...(isSuspended ? [this.suspended ?? ""] : [])];
       const ports = shadow.replicating ? sessionPorts(session, plan, counts, replicaPort) : [];
       const state = !shadow.replicating ? "off" : isSuspended ? "suspended" : ports.length === 0 ? "selects nothing" : "copying";
       return { session, configured: store.isConfigured(session.name), state, problems, ports };

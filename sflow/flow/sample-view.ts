@@ -11,6 +11,7 @@ const counterSample = 2;
 const expandedFlowSample = 3;
 const expandedCounterSample = 4;
 const sampledHeader = 1;
+const extendedVniIngress = 1030;
 
 /**
  * ```ts
@@ -50,6 +51,8 @@ export class SampleView {
   /** Where in `bytes` the sampled header lies. */
   headerAt = 0;
   headerLength = 0;
+  /** The virtual network whose tunnel the frame had come out of, by the sample's extended_vni_ingress record; −1 when it has none. */
+  vniIngress = -1;
 
   /** Counter, discarded-packet and unknown samples passed over in this datagram. */
   otherSamples = 0;
@@ -146,12 +149,13 @@ export class SampleView {
     }
     this.headerProtocol = 0;
     this.headerLength = 0;
+    this.vniIngress = -1;
     const count = view.getUint32(start + head - 4);
     if (count * 8 > end - start - head) this.fail("count", `${count} records in ${end - start - head} bytes`, start + head - 4);
     this.readRecords(start + head, end, count);
   }
 
-  /** Looks for the sampled header among the records; the others are only stepped over. */
+  /** Looks for the sampled header and the virtual network among the records; the others are only stepped over. */
   private readRecords(start: number, end: number, count: number): void {
     const { view } = this;
     let at = start;
@@ -160,7 +164,9 @@ export class SampleView {
       const length = view.getUint32(at + 4);
       const body = at + 8;
       if (length > end - body) this.fail("truncated", `a record of ${length} bytes, ${end - body} left`, at + 4);
-      if (view.getUint32(at) === sampledHeader && this.headerProtocol === 0) {
+      const format = view.getUint32(at);
+      if (format === extendedVniIngress && length >= 4) this.vniIngress = view.getUint32(body);
+      if (format === sampledHeader && this.headerProtocol === 0) {
         if (length < 16) this.fail("truncated", "a sampled header ends within its head", body);
         const headerLength = view.getUint32(body + 12);
         if (headerLength > length - 16) this.fail("truncated", `a sampled header of ${headerLength} bytes, ${length - 16} left`, body + 12);

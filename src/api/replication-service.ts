@@ -10,7 +10,7 @@ export type ReplicationSurface = Pick<Replication, "list" | "bridges" | "add" | 
 const statusMessage = ({ session, configured, state, problems, ports }: SessionState): SessionStatus => ({
   session: {
     name: session.name,
-    origins: session.origins.map(({ bridge, port, vlan, host, match }) => ({ bridge, port: port === undefined ? undefined : String(port), vlan, host, match })),
+    origins: session.origins.map(({ bridge, port, vlan, host, match, routes }) => ({ bridge, port: port === undefined ? undefined : String(port), vlan, host, match, routes: routes && { from: routes.from, source: routes.source, within: routes.within } })),
     percent: session.percent,
     maxLen: session.maxLen,
     direction: session.direction,
@@ -25,7 +25,7 @@ const statusMessage = ({ session, configured, state, problems, ports }: SessionS
 function readSession(message: SessionMessage | undefined) {
   if (message === undefined) throw new InvalidArgument("session", "is missing");
   const present = (value: object): object => Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined && one !== ""));
-  const origins = message.origins.map(({ port, ...rest }) => present({ ...rest, port: port !== undefined && /^\d+$/.test(port) ? Number(port) : port }));
+  const origins = message.origins.map(({ port, routes, ...rest }) => present({ ...rest, routes: routes && present(routes), port: port !== undefined && /^\d+$/.test(port) ? Number(port) : port }));
   const parsed = sessionSchema.safeParse({ ...present(message), percent: message.percent === 0 ? 100 : message.percent, origins: origins.length === 0 ? [{}] : origins });
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;

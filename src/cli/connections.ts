@@ -1,20 +1,32 @@
-/** ovs-shadowctl connections [--address A] [--limit N] [--watch] */
+/** ovs-shadowctl connections [--address A] [--limit N] [--watch | --pcap FILE] */
 import { TelemetryServiceClient, type ConnectionSide, type ListConnectionsResponse } from "../api/generated/ovsshadow/v1/telemetry.js";
 import { callService, type GlobalOptions } from "./client.js";
 import { printJson, printLine, printTable, time } from "./print.js";
 
-export type ConnectionsOptions = GlobalOptions & { readonly address?: string; readonly limit: number; readonly watch?: boolean };
+export type ConnectionsOptions = GlobalOptions & { readonly address?: string; readonly limit?: number; readonly watch?: boolean; readonly pcap?: string };
 
 const watchEveryMs = 1_000;
+const defaultLimit = 100;
 
 export async function connections(options: ConnectionsOptions): Promise<void> {
+  if (options.pcap !== undefined) return ofCapture(options, options.pcap);
   const ask = (): Promise<ListConnectionsResponse> =>
-    callService<TelemetryServiceClient, ListConnectionsResponse>(options, TelemetryServiceClient, (client, done) => client.listConnections({ address: options.address ?? "", limit: options.limit }, done));
+    callService<TelemetryServiceClient, ListConnectionsResponse>(options, TelemetryServiceClient, (client, done) => client.listConnections({ address: options.address ?? "", limit: options.limit ?? defaultLimit }, done));
   for (;;) {
     print(await ask(), options);
     if (options.watch !== true) return;
     await new Promise((resolve) => setTimeout(resolve, watchEveryMs));
   }
+}
+
+/** The same table of a capture, without the daemon. What can be read is shown; why it is not all is the error. */
+async function ofCapture(options: ConnectionsOptions, file: string): Promise<void> {
+  if (options.watch === true) throw new Error("--watch and --pcap exclude each other: a capture does not go on");
+  const [{ connectionsOf }, { connectionMessage }] = await Promise.all([import("../telemetry/tcp/offline.js"), import("../api/telemetry-service.js")]);
+  const limit = options.limit === undefined ? {} : { limit: options.limit };
+  const { connections: found, counters, broken } = await connectionsOf(file, { address: options.address ?? "", ...limit });
+  print({ connections: found.map(connectionMessage), counters }, options);
+  if (broken !== undefined) throw new Error(`${broken}; the connections up to there are shown`);
 }
 
 function print(answer: ListConnectionsResponse, { output, watch }: ConnectionsOptions): void {
@@ -30,5 +42,5 @@ function print(answer: ListConnectionsResponse, { output, watch }: ConnectionsOp
     ]),
   );
   const { counters } = answer;
-  if (counters !== undefined) printLine(`${counters.known} of at most ${counters.capacity} connections; ${counters.frames} frames, ${counters.kernelDropped} dropped by the kernel, ${counters.evicted} connections forgotten for want of room`);
+  if (counters !== undefined) printLine(`${counters.known} of at most ${counters.capacity} connections; ${counters.frames} frames, ${counters.kernelDropped} dropped by the kernel, ${counters.evicted} connections forgotten for want of room${counters.leftOut > 0 ? `, ${counters.leftOut} left out` : ""}`);
 }

@@ -58,7 +58,7 @@ verb("propose", "propose a block; it is tried on the shadow first", async (optio
 verb("features", "what is measured of both networks, or in a capture", async (options: FeaturesOptions) => (await import("./features.js")).features(options))
   .option("--list", "the catalogue: names, units, definitions")
   .option("--subject <name>", "of one subject")
-  .addOption(new Option("--kind <kind>", "of one kind of subjects").choices(["host", "bridge", "pair", "port", "link"]))
+  .addOption(new Option("--kind <kind>", "of one kind of subjects").choices(["host", "bridge", "pair", "port", "link", "process"]))
   .addOption(new Option("--window <seconds>", "length of the window; 0: all").default(5).argParser(number))
   .option("-w, --watch", "go on, one line an observation")
   .option("--pcap <file>", "of a capture instead: pcap or pcapng, also gzipped")
@@ -68,10 +68,11 @@ verb("features", "what is measured of both networks, or in a capture", async (op
   .addOption(new Option("--sampling <n>", "take one packet in n of a capture").default(1).argParser(number))
   .addOption(new Option("--seed <n>", "of the sampling").default(1).argParser(number))
   .option("--out <file>", "FILE.parquet or FILE.csv; without: JSON lines");
-verb("connections", "TCP connections, from the copies", async (options: ConnectionsOptions) => (await import("./connections.js")).connections(options))
+verb("connections", "TCP connections, from the copies or in a capture", async (options: ConnectionsOptions) => (await import("./connections.js")).connections(options))
   .option("--address <address>", "only of this host")
-  .addOption(new Option("-n, --limit <count>", "at most this many").default(100).argParser(number))
-  .option("-w, --watch", "go on, once a second");
+  .addOption(new Option("-n, --limit <count>", "at most this many; default 100, of a capture all").argParser(number))
+  .option("-w, --watch", "go on, once a second")
+  .option("--pcap <file>", "of a capture instead: pcap or pcapng, also gzipped");
 verb("deviations", "what the shadow does otherwise than live, with mirror loss kept apart", async (options: GlobalOptions) => (await import("./deviations.js")).deviations(options));
 verb("anomalies", "what is out of the ordinary now", async (options: GlobalOptions) => (await import("./anomalies.js")).anomalies(options));
 verb("profile", "the behavioural profile: who uses what, when, how much, and what needs what", async (options: GlobalOptions) => (await import("./profile.js")).profile(options)).option("-w, --watch", "then each change, one line each");
@@ -128,6 +129,10 @@ mirrorVerb<AddOptions>("add <session>", "copy more", async (options, name) => (a
   .addOption(new Option("--vlan <id>", "VLAN").argParser(number))
   .option("--host <address>", "MAC, IPv4 or IPv6 address")
   .option("--match <expression>", "as ovs-ofctl takes it")
+  .option("--routes", "what goes to or comes from prefixes that routers announce")
+  .option("--routes-from <address>", "only those of this neighbour")
+  .option("--routes-within <prefix>", "only those within this prefix")
+  .option("--routes-source <source>", "only those heard by bgp, bmp, ospf or ospf3")
   .addOption(new Option("--percent <share>", "of the connections").default(100).argParser(Number))
   .addOption(new Option("--max-len <bytes>", "cut copies to this").argParser(number))
   .addOption(new Option("--direction <way>", "from the origin, to it").choices(["from", "to", "both"]).default("both"))

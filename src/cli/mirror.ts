@@ -9,6 +9,10 @@ export interface AddOptions extends GlobalOptions {
   readonly vlan?: number;
   readonly host?: string;
   readonly match?: string;
+  readonly routes?: boolean;
+  readonly routesFrom?: string;
+  readonly routesSource?: string;
+  readonly routesWithin?: string;
   readonly percent: number;
   readonly maxLen?: number;
   readonly direction: string;
@@ -18,8 +22,9 @@ export interface AddOptions extends GlobalOptions {
 const list = (options: GlobalOptions): Promise<ListSessionsResponse> =>
   callService<ReplicationServiceClient, ListSessionsResponse>(options, ReplicationServiceClient, (client, done) => client.listSessions({}, done));
 
-const originText = (origin: Origin): string =>
-  Object.entries(origin).filter(([, value]) => value !== undefined).map(([key, value]) => `${key} ${String(value)}`).join(" ") || "every edge port";
+const keysText = (keys: object): string =>
+  Object.entries(keys).filter(([, value]) => value !== undefined).map(([key, value]) => `${key} ${typeof value === "object" ? keysText(value as object) || "all" : String(value)}`).join(" ");
+const originText = (origin: Origin): string => keysText(origin) || "every edge port";
 
 function row({ session, configured, state, problems, ports }: SessionStatus): (string | number)[] {
   const what = session?.origins.map(originText).join("; ") ?? "";
@@ -43,8 +48,10 @@ export async function mirrorShow(options: GlobalOptions, name: string): Promise<
 }
 
 export async function mirrorAdd(options: AddOptions, name: string): Promise<void> {
-  const { bridge, port, vlan, host, match, percent, maxLen, direction, replace } = options;
-  const session = { name, origins: [{ bridge, port, vlan, host, match }], percent, maxLen, direction };
+  const { bridge, port, vlan, host, match, routesFrom, routesSource, routesWithin, percent, maxLen, direction, replace } = options;
+  const isByRoutes = options.routes === true || [routesFrom, routesSource, routesWithin].some((key) => key !== undefined);
+  const routes = isByRoutes ? { from: routesFrom, source: routesSource, within: routesWithin } : undefined;
+  const session = { name, origins: [{ bridge, port, vlan, host, match, routes }], percent, maxLen, direction };
   const answer = await callService<ReplicationServiceClient, AddSessionResponse>(options, ReplicationServiceClient, (client, done) => client.addSession({ session, replace: replace === true }, done));
   if (options.output === "json") return printJson(answer.session);
   printLine(`${name}: ${answer.session?.state ?? ""}${answer.session?.problems.map((problem) => `; ${problem}`).join("") ?? ""}`);

@@ -2,6 +2,7 @@
 import { port as reserved, type OpenFlowConnection } from "node-openflow";
 import { entries, text, uuids, type BridgeRow, type PortRow, type Tables } from "./database-view.js";
 import type { BridgeState, SwitchMirror, SwitchPort, VlanConfig } from "./flow-table.js";
+import { readMacTable } from "./mac-table.js";
 import { mark } from "./pipeline.js";
 
 const [configDown, configNoReceive, configNoForward] = [1 << 0, 1 << 2, 1 << 5];
@@ -36,31 +37,30 @@ export function mirrorsOf(tables: Tables, bridge: BridgeRow): SwitchMirror[] {
   });
 }
 
-/** The rows of `ovs-appctl fdb/show`: addresses by "VLAN/address". Lines it can't read are left out. */
-export function parseMacTable(text: string): Map<string, number> {
-  const found = new Map<string, number>();
-  for (const line of text.split("\n")) {
-    const [, port, vlan, address] = /^\s*(\d+|LOCAL)\s+(\d+)\s+([0-9a-f:]{17})\s/.exec(line) ?? [];
-    if (port !== undefined && vlan !== undefined && address !== undefined) found.set(`${vlan}/${address}`, port === "LOCAL" ? reserved.local : Number(port));
-  }
-  return found;
+/** The addresses of `ovs-appctl fdb/show`, by "VLAN/address". */
+export function parseMacTable(shown: string): Map<string, number> {
+  return new Map(readMacTable(shown).map(({ vlan, mac, port }) => [`${vlan}/${mac}`, port]));
 }
 
-/** Whether any flow or bucket leaves to NORMAL what to do; without it no MAC table is needed. */
-const usesNormal = (lists: readonly { readonly type: string; readonly port?: number }[]): boolean => lists.some((one) => one.type === "output" && one.port === reserved.normal);
+/** Whether any of the actions leaves to NORMAL what to do; without it no MAC table is needed. */
+export const usesNormal = (actions: readonly { readonly type: string; readonly port?: number }[]): boolean => actions.some((one) => one.type === "output" && one.port === reserved.normal);
+
+/** Flows and groups that somebody follows already; else they are dumped. */
+export type FollowedTables = Pick<BridgeState, "flows"> & Required<Pick<BridgeState, "groups">>;
 
 export interface ReadParts {
-  readonly connection: OpenFlowConnection;
+  readonly connection: Pick<OpenFlowConnection, "portDescs" | "flowStats" | "groupDescs">;
   /** The bridge's row; ports of a bridge whose database is away have no VLANs. */
   readonly row: BridgeRow | undefined;
   readonly mirrors: readonly SwitchMirror[];
   /** The text of fdb/show; asked for only when something says NORMAL. */
   readonly macTable: () => Promise<string>;
+  readonly followed?: FollowedTables;
 }
 
 /** Reads a bridge. Patch ports are ends: what lies behind them is not looked at. */
-export async function readBridgeState(name: string, { connection, row, mirrors, macTable }: ReadParts): Promise<BridgeState> {
-  const [ports, flows, groups] = await Promise.all([connection.portDescs(), connection.flowStats(), connection.groupDescs()]);
+export async function readBridgeState(name: string, { connection, row, mirrors, macTable, followed }: ReadParts): Promise<BridgeState> {
+  const [ports, flows, groups] = await Promise.all([connection.portDescs(), followed?.flows ?? connection.flowStats(), followed?.groups ?? connection.groupDescs()]);
   const rows = new Map((row?.ports ?? []).map((one) => [one.ofport, one]));
   const flowActions = flows.flatMap(({ instructions }) => instructions.flatMap((item) => ("actions" in item ? item.actions : [])));
   const isNormal = usesNormal(flowActions) || groups.some(({ buckets }) => buckets.some(({ actions }) => usesNormal(actions)));

@@ -106,3 +106,14 @@ describe("the software switch", () => {
     expect(() => new SoftwareSwitch([{ name: "br", ports, flows: [] }, { name: "br", ports, flows: [] }])).toThrow("two bridges are named br");
   });
 });
+
+it("tables built in steps answer like those built at once", () => {
+  const state: BridgeState = { name: "br", ports: [{ number: 1, name: "p1", up: true }, { number: 2, name: "p2", up: true }], flows: Array.from({ length: 25 }, (_, i) => parseFlow(`priority=${i},udp,tp_dst=${i},actions=output:2`)) };
+  const building = SoftwareSwitch.building([state], 10);
+  expect([building.next(), building.next()]).toEqual([{ done: false, value: 10 }, { done: false, value: 20 }]);
+  const last = building.next();
+  if (last.done !== true) throw new Error("not built");
+  const packet = parsePacket("in_port=1,udp,tp_dst=24");
+  expect(last.value.process("br", packet)).toEqual(new SoftwareSwitch([state]).process("br", packet));
+  expect(() => [...SoftwareSwitch.building([state, state], 10)]).toThrow("two bridges are named br");
+});

@@ -8,7 +8,8 @@
 import { Classifier } from "./flow-table/classifier.js";
 import type { Words } from "./flow-table/layout.js";
 import type { BridgeState, ProcessOptions, SwitchAnswer } from "./flow-table/state.js";
-import { Walk, type BridgeTables } from "./flow-table/walk.js";
+import type { BridgeTables } from "./flow-table/walk-state.js";
+import { Walk } from "./flow-table/walk.js";
 
 export { fieldsOf, packetOf, parsePacket, printPacket, unsetPort } from "./flow-table/packet.js";
 export type { Words } from "./flow-table/layout.js";
@@ -18,19 +19,36 @@ export type { BridgeState, Choice, LearnedFlow, Output, ProcessOptions, Step, Sw
 const maxOutcomes = 64;
 
 export class SoftwareSwitch {
-  /** Flows that no packet here can match: they name a field of tunnels' options or one that is not known. */
-  readonly unmatchable: number;
   private readonly bridges = new Map<string, BridgeTables>();
+  private unmatchableFlows = 0;
 
   /** `bridges`: those a packet may cross; RangeError when two have one name. */
   constructor(bridges: readonly BridgeState[]) {
-    let unmatchable = 0;
+    this.taking(bridges, Infinity).next(); // one step, to the end
+  }
+
+  /** The same in steps of so many flows: who builds large tables can let others have their turn between two. RangeError likewise. */
+  static *building(bridges: readonly BridgeState[], flowsAtOnce: number): Generator<number, SoftwareSwitch> {
+    const built = new SoftwareSwitch([]);
+    yield* built.taking(bridges, flowsAtOnce);
+    return built;
+  }
+
+  /** Flows that no packet here can match: they name a field of tunnels' options or one that is not known. */
+  get unmatchable(): number {
+    return this.unmatchableFlows;
+  }
+
+  /** Gives the number of flows taken after each step but the last. */
+  private *taking(bridges: readonly BridgeState[], flowsAtOnce: number): Generator<number, void> {
+    let taken = 0;
     for (const state of bridges) {
       if (this.bridges.has(state.name)) throw new RangeError(`two bridges are named ${state.name}`);
       const tables: (Classifier | undefined)[] = [];
       for (const flow of state.flows) {
         const table = (tables[flow.tableId] ??= new Classifier());
-        if (!table.add(flow)) unmatchable++;
+        if (!table.add(flow)) this.unmatchableFlows++;
+        if (++taken % flowsAtOnce === 0) yield taken;
       }
       this.bridges.set(state.name, {
         state,
@@ -39,7 +57,6 @@ export class SoftwareSwitch {
         groups: new Map((state.groups ?? []).map((one) => [one.groupId, one])),
       });
     }
-    this.unmatchable = unmatchable;
   }
 
   /** What a packet does that comes into `bridge` by the port its inPort names. RangeError for a bridge there is not. */

@@ -5,7 +5,7 @@
  * whose size follows how long the last ones took. Each raises next_cfg and waits for cur_cfg, so that a resolved flush means
  * vswitchd has done it.
  */
-import type { NamedUuid, OvsdbClient, Replica, Row, Transaction } from "ovsdb-client";
+import type { NamedUuid, OperationResult, OvsdbClient, Replica, Row, Transaction } from "ovsdb-client";
 import { BridgeIndex } from "../network/bridge-index.js";
 import { integer, rootUuid, type Tables } from "../network/database-view.js";
 import { mark } from "../network/pipeline.js";
@@ -55,8 +55,9 @@ export class DatabaseWriter {
   private readonly nowMs: () => number;
   private readonly rank: (live: string) => number;
   private desired: DesiredDatabase | undefined;
-  /** The values of next_cfg that our latest transactions were to set. */
+  /** The values of next_cfg that our latest transactions set. */
   private readonly targets = new Set<number>();
+  private underway: Promise<unknown> = Promise.resolve();
 
   constructor(client: OvsdbClient, replica: Replica, options: DatabaseWriterOptions = {}) {
     this.client = client;
@@ -68,9 +69,14 @@ export class DatabaseWriter {
     if (options.index === undefined) replica.on("changes", (changes) => this.index.changed(changes));
   }
 
-  /** Whether one of our latest transactions was to raise next_cfg to this. */
+  /** Whether one of our latest transactions raised next_cfg to this. Of one underway that is not known yet: see `answered`. */
   wrote(nextCfg: number): boolean {
     return this.targets.has(nextCfg);
+  }
+
+  /** Resolves when the database has answered the transaction that is underway, if there is one. */
+  async answered(): Promise<void> {
+    await this.underway;
   }
 
   setDesired(desired: DesiredDatabase): void {
@@ -109,15 +115,17 @@ export class DatabaseWriter {
     const txn = await this.client.transaction("Open_vSwitch");
     new Operations(txn, this.replica, this.index).add(changes);
     txn.comment(`ovs-shadow: ${changes.length} changes`);
-    const target = (integer(this.replica.table("Open_vSwitch").get(root), "next_cfg") ?? 0) + 1;
     txn.mutate("Open_vSwitch", root, [["next_cfg", "+=", 1]]);
-    this.targets.add(target);
-    if (this.targets.size > keptTargets) this.targets.delete([...this.targets][0] as number);
+    // What it is now only the database knows: others raise it, too.
+    txn.select("Open_vSwitch", root, ["next_cfg"]);
     const startMs = this.nowMs();
     // Nobody else changes anything through this client.
     const bytesBefore = this.client.counters.transactionBytes;
+    let target = 0;
     try {
-      await txn.commit();
+      const answer = txn.commit().then(({ results }) => this.raised(results.at(-1)));
+      this.underway = answer.catch(() => undefined);
+      target = await answer;
     } catch (error) {
       this.counters.refused++;
       throw error;
@@ -133,6 +141,15 @@ export class DatabaseWriter {
     this.size.measured(rows, tookMs);
     this.counters.lastMs = tookMs;
     this.counters.longestMs = Math.max(this.counters.longestMs, tookMs);
+  }
+
+  /** The value of next_cfg that a transaction set, as its select tells; it is kept as ours. */
+  private raised(selected: OperationResult | undefined): number {
+    const target = Number(selected?.rows?.[0]?.["next_cfg"]);
+    if (!Number.isSafeInteger(target)) throw new Error("the database did not tell next_cfg");
+    this.targets.add(target);
+    if (this.targets.size > keptTargets) this.targets.delete([...this.targets][0] as number);
+    return target;
   }
 }
 

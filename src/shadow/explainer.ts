@@ -1,7 +1,7 @@
 /** What a packet does on a live bridge and on its shadow, side by side, from what the two switches hold at this moment. */
 import { parsePacket, SoftwareSwitch, type BridgeState } from "../network/flow-table.js";
 import type { Dial } from "../network/bridge-session.js";
-import { mirrorsOf, readBridgeState } from "../network/bridge-state.js";
+import { mirrorsOf, readBridgeState, type FollowedTables, type ReadParts } from "../network/bridge-state.js";
 import { readBridges, type Tables } from "../network/database-view.js";
 import { explain, parting, type Explanation } from "../network/explain.js";
 import { maxReplicatedPort } from "../network/pipeline.js";
@@ -52,12 +52,17 @@ export class Explainer {
     return { live: explain(onLive, names(live)), shadow: explain(onShadow, names(shadow)), difference: found?.text ?? "", differingStep: found?.step ?? -1 };
   }
 
+  /** A bridge whose flows and groups are followed already, with what else decides where a packet goes. Rejects when it can't be read. */
+  stateOf(bridge: string, connection: ReadParts["connection"], followed?: FollowedTables): Promise<BridgeState> {
+    const row = readBridges(this.parts.tables).find(({ name }) => name === bridge);
+    const mirrors = row === undefined ? [] : mirrorsOf(this.parts.tables, row);
+    return readBridgeState(bridge, { connection, row, mirrors, macTable: () => this.parts.control("fdb/show", [bridge]), ...(followed === undefined ? {} : { followed }) });
+  }
+
   private async read(bridge: string): Promise<BridgeState> {
     const connection = await this.parts.dial(bridge)(AbortSignal.timeout(readTimeoutMs));
     try {
-      const row = readBridges(this.parts.tables).find(({ name }) => name === bridge);
-      const mirrors = row === undefined ? [] : mirrorsOf(this.parts.tables, row);
-      return await readBridgeState(bridge, { connection, row, mirrors, macTable: () => this.parts.control("fdb/show", [bridge]) });
+      return await this.stateOf(bridge, connection);
     } finally {
       await connection.close();
     }

@@ -9,6 +9,8 @@ import { EventEmitter } from "node:events";
 import { allForwards, type FlowUpdate, type GroupMod, type MeterMod, type OpenFlowConnection, type PortStatus } from "node-openflow";
 import { diffGroups, diffMeters, flowKey, sameFlow, type FlowEntry, type GroupEntry, type MeterEntry } from "../network/flow-entry.js";
 import { BridgeSession, type Dial } from "../network/bridge-session.js";
+import { usesNormal } from "../network/bridge-state.js";
+import { isOurs } from "../network/pipeline.js";
 
 /** One flow that somebody changed, with what was there before. */
 export interface FlowEdit {
@@ -113,6 +115,12 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   }
   currentMeters(): readonly MeterEntry[] {
     return this.meters;
+  }
+
+  /** Whether any flow or bucket of others leaves to NORMAL what to do. */
+  usesNormal(): boolean {
+    for (const { cookie, instructions } of this.flows.values()) if (!isOurs(cookie) && instructions.some((item) => "actions" in item && usesNormal(item.actions))) return true;
+    return this.groups.some(({ buckets }) => buckets.some(({ actions }) => usesNormal(actions)));
   }
 
   /** What changed since the last call. The first call says all. */

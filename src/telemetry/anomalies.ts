@@ -48,6 +48,8 @@ export class Anomalies {
   /** Takes an observation; returns what began or ended with it. Only windows of 5 s are looked at, each subject once in 5 s. */
   take({ tMs, windowMs, side, subject, values }: Observation): NetworkEvent[] {
     if (windowMs !== comparedWindowMs) return [];
+    // Which samples tell of a link depends on how many could be followed; its counters tell it whole.
+    if (subject.kind === "link" && "inferredRatio" in values) return [];
     const metrics = Object.fromEntries(Object.entries(values).filter(([name]) => compared.has(name)));
     if (Object.keys(metrics).length === 0) return [];
     // Observations of one subject that measure different things are watched apart.

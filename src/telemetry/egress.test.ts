@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { parseFlow } from "node-openflow";
 import type { FlowRecord } from "sflow-collector";
 import { SoftwareSwitch, type BridgeState } from "../network/flow-table.js";
-import { egressOf } from "./egress.js";
+import { inferredEgress, saidEgress, sampleKey } from "./egress.js";
 
 /** Ethernet, IPv4, UDP 1000 → 53, from 10.0.0.1 to 10.0.0.2. */
 const frame = Uint8Array.from(Buffer.from("020000000002020000000001080045000020000000004011000 00a0000010a00000203e80035000c0000deadbeef".replaceAll(" ", ""), "hex"));
@@ -12,7 +12,7 @@ const bridge = (flows: readonly string[], groups: BridgeState["groups"] = []): S
   new SoftwareSwitch([{ name: "br", ports, groups, flows: flows.map((text) => parseFlow(text)) }]);
 const several = { format: 2, value: 2 };
 const ask = (tables: SoftwareSwitch, output: { readonly format: number; readonly value: number }, header = frame) =>
-  egressOf(tables, { sample: { output, records: [record(header)] }, bridge: "br", inPort: 1, leavesOut: (port) => port > 0x7eff });
+  saidEgress({ output }) ?? inferredEgress(tables, { sample: { output, records: [record(header)] }, bridge: "br", inPort: 1 }, (port) => port > 0x7eff);
 
 describe("egress of a sample", () => {
   it("takes the sample's word", () => {
@@ -35,6 +35,24 @@ describe("egress of a sample", () => {
     expect(found).toMatchObject({ how: "one of", why: ["the header was cut short"] });
   });
   it("says so when there is no header", () => {
-    expect(egressOf(bridge([]), { sample: { output: several, records: [] }, bridge: "br", inPort: 1 })).toEqual({ how: "unknown", why: "the sample has no header" });
+    expect(inferredEgress(bridge([]), { sample: { output: several, records: [] }, bridge: "br", inPort: 1 })).toEqual({ how: "unknown", why: "the sample has no header" });
+  });
+});
+
+describe("what of a header decides", () => {
+  const key = (bytes: Uint8Array): string => sampleKey(bytes, 1);
+  const changed = (at: number): Uint8Array => Uint8Array.from(frame, (byte, i) => (i === at ? byte ^ 0x5a : byte));
+  it("leaves lengths, identification, checksums and payload out, and nothing else", () => {
+    const free = new Set([16, 17, 18, 19, 24, 25, 38, 39, 40, 41, 42, 43, 44, 45]);
+    for (let at = 0; at < frame.length; at++) {
+      // An EtherType, a version or a protocol that is another one makes another packet of it.
+      expect([at, key(changed(at)) === key(frame)]).toEqual([at, free.has(at)]);
+    }
+    expect(sampleKey(frame, 2)).not.toBe(key(frame));
+  });
+  it("of fragments, of what is cut and of what is no TCP or UDP, the whole header counts", () => {
+    const fragment = changed(20);
+    expect(key(Uint8Array.from([...fragment.subarray(0, 45), 7]))).not.toBe(key(fragment));
+    expect(key(frame.subarray(0, 40))).not.toBe(key(frame));
   });
 });

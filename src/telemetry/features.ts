@@ -53,8 +53,8 @@ export const attackFeatures = rows({ source: "packets", subjects: ["host"], wind
   ["finRstRatio", "ratio", "TCP packets in with FIN or RST, of all in", "shape", 32],
 ]);
 
-/** Longer windows over sampled packets (`traffic-windows.ts`). Of a host: packets to it, unless "out"; of a bridge: packets in by its edge ports. */
-export const trafficFeatures = rows({ source: "packets", subjects: ["host", "bridge", "pair"], windowsS: [1, 5, 30] }, [
+/** Longer windows over sampled packets (`traffic-windows.ts`). Of a host: packets to it, unless "out"; of a bridge: packets in by its edge ports; of a link: packets that its ends sent into it, both ways. */
+export const trafficFeatures = rows({ source: "packets", subjects: ["host", "bridge", "pair", "link"], windowsS: [1, 5, 30] }, [
   ["packetsPerS", "packets/s", "estimated rate", "rate", 64],
   ["bitsPerS", "bit/s", "estimated rate, frames without FCS", "rate", 64],
   ["packetsSlope", "packets/s per s", "least-squares slope of the rate over the window's seconds; of a 1 s window, the step from the second before", "rate", 16],
@@ -73,6 +73,25 @@ export const trafficFeatures = rows({ source: "packets", subjects: ["host", "bri
   ["outPacketsPerS", "packets/s", "estimated rate the other way", "rate", 64],
   ["outBitsPerS", "bit/s", "the same in bits", "rate", 64],
   ["relativeError", "ratio", "half width of the rate's 95 % interval: 1.96 / sqrt(samples); 0 when nothing is sampled away", "shape"],
+]);
+
+/** How the traffic of a link is known (`egress-inference.ts`). */
+export const crossingFeatures = rows({ source: "packets", subjects: ["link"], windowsS: [1, 5, 30] }, [
+  ["inferredRatio", "ratio", "packets whose samples did not say that they went there, but the flow tables did, of all packets", "shape"],
+]);
+
+/** What became of the outputs of sFlow samples, in samples since the start (`egress-inference.ts`); of the process "egress". */
+export const egressCounters = rows({ source: "packets", subjects: ["process"], windowsS: [1] }, [
+  ["egress.sampled", "samples", "the sample said the port", "rate"],
+  ["egress.dropped", "samples", "the sample said that the packet was dropped", "rate"],
+  ["egress.inferred", "samples", "the flow tables said the ports", "rate"],
+  ["egress.undecided", "samples", "a hash, connection tracking or a cut header left several ways", "rate"],
+  ["egress.unreadable", "samples", "without a header that can be followed", "rate"],
+  ["egress.noTables", "samples", "of bridges whose tables are not known", "rate"],
+  ["egress.behind", "samples", "that came while the tables had changed and were not looked at again", "rate"],
+  ["egress.overBudget", "samples", "for which no CPU time was left", "rate"],
+  ["egress.remembered", "samples", "of those inferred or undecided, answered from memory", "rate"],
+  ["egress.readings", "readings", "times that a bridge's tables were taken in anew", "rate"],
 ]);
 
 /** From counters of switches (`counter-windows.ts`). Of a port: as the switch sees it; of a link: both directions added. */
@@ -119,7 +138,7 @@ export const fidelityFeatures = rows({ source: "both networks", subjects: ["port
   ["fidelity.delayP99Us", "µs", "the same, 99th percentile", "shape"],
 ]);
 
-export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...counterFeatures, ...deviationFeatures, ...tcpFeatures, ...fidelityFeatures];
+export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...crossingFeatures, ...egressCounters, ...counterFeatures, ...deviationFeatures, ...tcpFeatures, ...fidelityFeatures];
 
 /** The attack model's features in the order of its vector. */
 export const featureNames: readonly string[] = attackFeatures.map((feature) => feature.name);

@@ -7,7 +7,7 @@ import { inTime } from "../base/in-time.js";
 import type { Network } from "../network/model.js";
 import { CounterWindows, type PortReading } from "./counter-windows.js";
 import { defaultLimits, deviation, type BothSides, type Cause, type DeviationLimits } from "./deviation.js";
-import type { ObservedPacket } from "./observed-packet.js";
+import type { LinkCrossing, ObservedPacket } from "./observed-packet.js";
 import { SwitchCounters, type SwitchReading } from "./switch-counters.js";
 import { trafficObservation, TrafficWindows, type TrafficVector } from "./traffic-windows.js";
 
@@ -93,6 +93,16 @@ export class Observatory {
   /** Sampled packets, as they come. */
   packets(packets: readonly ObservedPacket[]): void {
     for (const packet of packets) this.took(this.traffic.add(packet));
+  }
+
+  /** Packets that crossed links, likewise. */
+  crossings(crossings: readonly LinkCrossing[]): void {
+    for (const crossing of crossings) this.took(this.traffic.cross(crossing));
+  }
+
+  /** An observation made elsewhere, to be told with the others. */
+  tell(observation: Observation): void {
+    this.emit(observation);
   }
 
   /** The newest observations, of the kinds of subjects and windows asked for; all without. */

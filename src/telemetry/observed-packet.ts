@@ -1,4 +1,4 @@
-/** A packet seen at the edge of the network, by sFlow, a capture or a file. */
+/** Packets seen by sFlow, a capture or a file: where they came into the network, and, of samples, on which links. */
 import type { PacketHeader } from "sflow-collector";
 
 export interface ObservedPacket {
@@ -12,4 +12,18 @@ export interface ObservedPacket {
   readonly header: PacketHeader;
   /** For training: whether it belongs to an attack. */
   readonly isAttack?: boolean;
+}
+
+/** A sampled packet that a bridge sent into a link, as its sample says or the flow tables do. */
+export interface LinkCrossing {
+  readonly tMs: number;
+  /** Packets this one stands for: the sampling rate. */
+  readonly weight: number;
+  /** Bytes on the wire. */
+  readonly frameLength: number;
+  /** "a:1-b:2", as links are named. */
+  readonly link: string;
+  /** The sample did not say by which port it left. */
+  readonly isInferred: boolean;
+  readonly header: PacketHeader;
 }

@@ -2,10 +2,9 @@
  * Features of captures: the same code and the same numbers as online. A capture holds either the traffic itself, of which one packet in
  * N is taken, or an agent's sFlow datagrams, which carry their own sampling.
  */
-import { createReadStream } from "node:fs";
-import { createGunzip } from "node:zlib";
-import { decodeDatagram, PcapStream, UdpExtractor, WireError, type CapturedPacket } from "sflow-collector";
+import { decodeDatagram, UdpExtractor, WireError, type CapturedPacket } from "sflow-collector";
 import type { Network } from "../network/model.js";
+import { capturedPackets } from "./capture/capture-file.js";
 import { FeatureWindows } from "./destination-windows.js";
 import { headerOf, seeded } from "./extract.js";
 import { attackFeatures, trafficFeatures } from "./features.js";
@@ -49,28 +48,16 @@ export async function* offlineFeatures(file: string, options: OfflineOptions, co
   const rows = options.kind === "traffic" ? trafficRows() : attackRows();
   const source = options.sflow === undefined ? sampled(options, counters) : fromSflow(options.sflow, counters);
   let lastMs = 0;
-  for await (const captured of packetsOf(file, counters)) {
-    lastMs = Math.max(lastMs, captured.tMs);
-    for (const packet of source(captured)) {
-      counters.packets++;
-      yield* rows.add(packet);
+  for await (const read of capturedPackets(file, (why) => (counters.broken = why))) {
+    for (const captured of read) {
+      lastMs = Math.max(lastMs, captured.tMs);
+      for (const packet of source(captured)) {
+        counters.packets++;
+        yield* rows.add(packet);
+      }
     }
   }
   yield* rows.end(lastMs);
-}
-
-async function* packetsOf(file: string, counters: OfflineCounters): AsyncGenerator<CapturedPacket> {
-  const raw = createReadStream(file);
-  const bytes = file.endsWith(".gz") ? raw.pipe(createGunzip()) : raw;
-  const pcap = new PcapStream();
-  try {
-    for await (const chunk of bytes) yield* pcap.push(chunk as Buffer);
-    pcap.check();
-    if (pcap.incomplete > 0) counters.broken = `${file}: ends within a record, ${pcap.incomplete} bytes of it are there`;
-  } catch (error) {
-    if (!(error instanceof WireError) && (error as NodeJS.ErrnoException).code !== "Z_BUF_ERROR") throw error;
-    counters.broken = `${file}: ${(error as Error).message}`;
-  }
 }
 
 type Source = (captured: CapturedPacket) => readonly ObservedPacket[];

@@ -57,10 +57,15 @@ export function sampledPacket(header: Uint8Array, inPort: number): { readonly pa
   const { layers, truncated } = decodePacket(header, headerProtocols.ethernet);
   if (layers[0]?.protocol !== "ethernet") return undefined;
   const fields = new Map<FieldName, KnownField>([["inPort", number("inPort", inPort)]]);
+  // What was cut off behind the packet's own headers, as within a tunnel, is nothing that it is matched by.
+  let isTruncated = truncated;
   for (const layer of layers) {
     const found = fieldsOf(layer, new Set(fields.keys()));
-    if (found === undefined) break;
+    if (found === undefined) {
+      isTruncated = false;
+      break;
+    }
     for (const one of found) fields.set(one.name, one);
   }
-  return { packet: packetOf([...fields.values()]), isTruncated: truncated };
+  return { packet: packetOf([...fields.values()]), isTruncated };
 }

@@ -89,3 +89,26 @@ test("only what comes in by an edge counts; the rest is counted by reason", () =
   expect(feed.counters).toEqual({ packets: by(4), inside: by(6), unmapped: flows.length - by(4) - by(6), unreadable: 0 });
   expect(packets[0]).toMatchObject({ weight: 1, ingress: { bridge: "b1", ofport: 1 } });
 });
+
+test("samples cross links by the port they name, or by the ports the tables say; each bridge tells of what it sends", () => {
+  const network = networkOf({ 4: "edge", 6: "fabric", 5: "edge" });
+  const feed = new SflowFeed((question) =>
+    question.sample.output.format === 0 && question.sample.output.value > 0 ? { how: "sampled", ifIndex: question.sample.output.value } : { how: "inferred", ports: [2, 3] },
+  );
+  // Ports are numbered in the order of their interfaces: 4 is port 1, 5 is port 2, 6 is port 3.
+  feed.update({ ...network, links: [{ a: { bridge: "b1", ofport: 3 }, b: { bridge: "b2", ofport: 1 }, up: true }] });
+  const flows = datagrams.flatMap((datagram) => datagram.samples).filter((sample) => sample.kind === "flow" && [4, 5, 6].includes(sample.input.value));
+  const said = flows.filter((sample) => sample.kind === "flow" && sample.output.format === 0 && sample.output.value === 6).length;
+  const unsaid = flows.filter((sample) => sample.kind === "flow" && (sample.output.format !== 0 || sample.output.value === 0)).length;
+  const fed = datagrams.map((datagram) => feed.take(datagram, 1_000));
+  const crossings = fed.flatMap((one) => one.crossings);
+  expect([said > 0, unsaid > 0]).toEqual([true, true]);
+  expect(crossings.filter(({ isInferred }) => !isInferred)).toHaveLength(said);
+  expect(crossings.filter(({ isInferred }) => isInferred)).toHaveLength(unsaid);
+  expect(new Set(crossings.map(({ link }) => link))).toEqual(new Set(["b1:3-b2:1"]));
+  // What is counted of packets is what it was without crossings.
+  const plain = new SflowFeed();
+  plain.update(network);
+  expect(fed.flatMap((one) => one.packets)).toEqual(datagrams.flatMap((datagram) => plain.packets(datagram, 1_000)));
+  expect(feed.counters).toEqual(plain.counters);
+});

@@ -1,7 +1,11 @@
-/** From sFlow datagrams to observed packets: only what came in by an edge port of live counts, so each packet counts once. */
-import { decodePacketHeader, type Datagram } from "sflow-collector";
-import type { Network } from "../network/model.js";
-import type { ObservedPacket } from "./observed-packet.js";
+/**
+ * From sFlow datagrams to observed packets: only what came in by an edge port of live counts, so each packet counts once. And, where outputs are
+ * asked for, to crossings of links: a packet that is sampled at every bridge crosses each of its links once.
+ */
+import { decodePacketHeader, type Datagram, type FlowSample } from "sflow-collector";
+import { portKey, type Network } from "../network/model.js";
+import type { Egress, EgressQuestion } from "./egress.js";
+import type { LinkCrossing, ObservedPacket } from "./observed-packet.js";
 
 export interface FeedCounters {
   packets: number;
@@ -19,9 +23,23 @@ interface Place {
   readonly isEdge: boolean;
 }
 
+/** What a datagram tells of. */
+export interface Fed {
+  readonly packets: readonly ObservedPacket[];
+  readonly crossings: readonly LinkCrossing[];
+}
+
 export class SflowFeed {
   readonly counters: FeedCounters = { packets: 0, inside: 0, unmapped: 0, unreadable: 0 };
   private places = new Map<number, Place>();
+  /** By "bridge:ofport": the link that is behind it. */
+  private links = new Map<string, string>();
+  private readonly egressOf: ((question: EgressQuestion) => Egress) | undefined;
+
+  /** `egressOf`: by which ports a sampled packet left; without it there are no crossings. */
+  constructor(egressOf?: (question: EgressQuestion) => Egress) {
+    this.egressOf = egressOf;
+  }
 
   /** The live network changed: which interface is which port. */
   update(network: Network): void {
@@ -32,11 +50,23 @@ export class SflowFeed {
           .map((port) => [port.ifindex, { bridge: bridge.name, ofport: port.ofport, isEdge: port.role === "edge" }] as const),
       ),
     );
+    this.links = new Map(
+      network.links.flatMap(({ a, b }) => {
+        const name = `${portKey(a)}-${portKey(b)}`;
+        return [[portKey(a), name] as const, [portKey(b), name] as const];
+      }),
+    );
   }
 
-  /** The packets of a datagram, taken to be of `nowMs`: sFlow samples carry no time. */
-  packets(datagram: Datagram, nowMs: number): ObservedPacket[] {
+  /** The packets of a datagram that came in by edge ports, taken to be of `nowMs`: sFlow samples carry no time. */
+  packets(datagram: Datagram, nowMs: number): readonly ObservedPacket[] {
+    return this.take(datagram, nowMs).packets;
+  }
+
+  /** The same, and what its samples crossed. */
+  take(datagram: Datagram, nowMs: number): Fed {
     const packets: ObservedPacket[] = [];
+    const crossings: LinkCrossing[] = [];
     for (const sample of datagram.samples) {
       if (sample.kind !== "flow") continue;
       const place = sample.input.format === 0 ? this.places.get(sample.input.value) : undefined;
@@ -44,20 +74,35 @@ export class SflowFeed {
         this.counters.unmapped++;
         continue;
       }
+      const crossed = this.crossed(sample, place);
       if (!place.isEdge) {
         this.counters.inside++;
-        continue;
+        if (crossed.links.length === 0) continue;
       }
       const raw = sample.records.find((record) => record.kind === "sampledHeader");
       const header = raw === undefined ? undefined : decodePacketHeader(raw.header);
       if (raw === undefined || header === undefined) {
-        this.counters.unreadable++;
+        if (place.isEdge) this.counters.unreadable++;
         continue;
       }
+      const common = { tMs: nowMs, weight: sample.samplingRate, frameLength: raw.frameLength - raw.stripped, header };
+      for (const link of crossed.links) crossings.push({ ...common, link, isInferred: crossed.isInferred });
+      if (!place.isEdge) continue;
       this.counters.packets++;
-      packets.push({ tMs: nowMs, weight: sample.samplingRate, frameLength: raw.frameLength - raw.stripped, ingress: { bridge: place.bridge, ofport: place.ofport }, header });
+      packets.push({ ...common, ingress: { bridge: place.bridge, ofport: place.ofport } });
     }
-    return packets;
+    return { packets, crossings };
+  }
+
+  /** The links by which a sampled packet left its bridge; none where that is not known. */
+  private crossed(sample: FlowSample, { bridge, ofport }: Place): { readonly links: readonly string[]; readonly isInferred: boolean } {
+    const egress = this.egressOf?.({ sample, bridge, inPort: ofport });
+    if (egress?.how === "sampled") {
+      const out = this.places.get(egress.ifIndex);
+      const link = out === undefined ? undefined : this.links.get(portKey(out));
+      return { links: link === undefined ? [] : [link], isInferred: false };
+    }
+    if (egress?.how !== "inferred") return { links: [], isInferred: false };
+    return { links: egress.ports.flatMap((port) => this.links.get(portKey({ bridge, ofport: port })) ?? []), isInferred: true };
   }
 }
-

@@ -1,10 +1,10 @@
 /**
- * Features of the traffic of hosts, bridges and host pairs over windows of 1, 5 and 30 s, from sampled packets. The same code for sFlow
- * as it comes and for captures: time is the packets'. Pure.
+ * Features of the traffic of hosts, bridges, host pairs and links over windows of 1, 5 and 30 s, from sampled packets. The same code for
+ * sFlow as it comes and for captures: time is the packets'. Of links only samples tell. Pure.
  */
 import { subjectKey, type Observation, type Subject } from "../base/observation.js";
 import { trafficFeatures } from "./features.js";
-import type { ObservedPacket } from "./observed-packet.js";
+import type { LinkCrossing, ObservedPacket } from "./observed-packet.js";
 import { longestWindowS, SecondDistinct, SecondSums, windowLengthsS } from "./seconds.js";
 
 export interface TrafficVector {
@@ -16,9 +16,11 @@ export interface TrafficVector {
   readonly samples: number;
   /** In the order of `trafficFeatures`. */
   readonly values: Float64Array;
+  /** Of a link: the share of its packets whose samples did not say that they went there. */
+  readonly inferredRatio?: number;
 }
 
-const field = { samples: 0, packets: 1, bytes: 2, tcp: 3, udp: 4, icmp: 5, syn: 6, finRst: 7, fragment: 8, small: 9, out: 10, outBytes: 11, whole: 12, outSamples: 13 } as const;
+const field = { samples: 0, packets: 1, bytes: 2, tcp: 3, udp: 4, icmp: 5, syn: 6, finRst: 7, fragment: 8, small: 9, out: 10, outBytes: 11, whole: 12, outSamples: 13, inferred: 14 } as const;
 const fields = Object.keys(field).length;
 
 /** Subjects told apart; packets of others are counted in `overflow` and in nothing else. */
@@ -64,14 +66,8 @@ export class TrafficWindows {
 
   /** Takes a packet; returns the vectors of the windows that ended before it. */
   add(packet: ObservedPacket): TrafficVector[] {
-    const second = Math.floor(packet.tMs / 1_000);
-    // A clock that stepped back far starts anew; packets a little late are only late.
-    if (this.current !== undefined && second < this.current - longestWindowS) this.reset();
-    const ended = this.advance(packet.tMs);
-    if (this.current !== undefined && second < this.current - latenessS) {
-      this.late++;
-      return ended;
-    }
+    const { second, ended, isLate } = this.timeOf(packet.tMs);
+    if (isLate) return ended;
     const { src, dst } = packet.header;
     if (packet.ingress !== undefined) this.into({ kind: "bridge", name: packet.ingress.bridge }, second, packet);
     if (src === undefined || dst === undefined) return ended;
@@ -80,6 +76,25 @@ export class TrafficWindows {
     this.into({ kind: "pair", name: `${src}>${dst}` }, second, packet);
     this.outOf({ kind: "pair", name: `${dst}>${src}` }, second, packet);
     return ended;
+  }
+
+  /** Takes a packet that crossed a link; likewise. */
+  cross(crossing: LinkCrossing): TrafficVector[] {
+    const { second, ended, isLate } = this.timeOf(crossing.tMs);
+    if (isLate) return ended;
+    const traffic = this.into({ kind: "link", name: crossing.link }, second, crossing);
+    if (crossing.isInferred) traffic?.sums.add(second, field.inferred, crossing.weight);
+    return ended;
+  }
+
+  private timeOf(tMs: number): { readonly second: number; readonly ended: TrafficVector[]; readonly isLate: boolean } {
+    const second = Math.floor(tMs / 1_000);
+    // A clock that stepped back far starts anew; packets a little late are only late.
+    if (this.current !== undefined && second < this.current - longestWindowS) this.reset();
+    const ended = this.advance(tMs);
+    const isLate = this.current !== undefined && second < this.current - latenessS;
+    if (isLate) this.late++;
+    return { second, ended, isLate };
   }
 
   /** Lets time pass to `nowMs`; returns the vectors of windows that ended. A second is held open for one second more, for packets out of order. */
@@ -120,9 +135,9 @@ export class TrafficWindows {
     return fresh;
   }
 
-  private into(subject: Subject, second: number, { header, weight, frameLength }: ObservedPacket): void {
+  private into(subject: Subject, second: number, { header, weight, frameLength }: Pick<ObservedPacket, "header" | "weight" | "frameLength">): Traffic | undefined {
     const traffic = this.traffic(subject);
-    if (traffic === undefined) return;
+    if (traffic === undefined) return undefined;
     const { sums } = traffic;
     const { protocol, tcpFlags } = header;
     sums.add(second, field.samples, 1);
@@ -140,6 +155,7 @@ export class TrafficWindows {
     if (header.src !== undefined) traffic.sources?.add(second, header.src);
     if (header.dst !== undefined) traffic.destinations?.add(second, header.dst);
     if (protocol === 6 || protocol === 17) traffic.services.add(second, header.dstPort);
+    return traffic;
   }
 
   private outOf(subject: Subject, second: number, { weight, frameLength }: ObservedPacket): void {
@@ -204,12 +220,13 @@ function vector({ subject, sums, sources, destinations, services }: Traffic, sec
       windowMs: length * 1_000,
       samples,
       values: Float64Array.from(trafficFeatures, ({ name }) => byName[name] ?? 0),
+      ...(subject.kind === "link" ? { inferredRatio: share("inferred") } : {}),
     },
   ];
 }
 
 /** The observation that a vector is. */
-export function trafficObservation({ subject, endMs, windowMs, samples, values }: TrafficVector): Observation {
+export function trafficObservation({ subject, endMs, windowMs, samples, values, inferredRatio }: TrafficVector): Observation {
   const named = trafficFeatures.map(({ name }, i): [string, number] => [name, values[i] ?? 0]);
-  return { tMs: endMs - windowMs, windowMs, side: "live", subject, values: { ...Object.fromEntries(named), samples } };
+  return { tMs: endMs - windowMs, windowMs, side: "live", subject, values: { ...Object.fromEntries(named), samples, ...(inferredRatio === undefined ? {} : { inferredRatio }) } };
 }

@@ -9,7 +9,7 @@ import { shadowBridge } from "../../src/shadow/names.js";
 let stage: Stage;
 beforeAll(async () => {
   stage = await Stage.build({ say: () => {}, samplingRate: 1, sflow: "budgetSamplesPerS: 3000" });
-  await stage.startProbe(150);
+  await stage.startProbe(240);
   stage.startDaemon();
   await stage.inStep(4);
   await stage.everyHostReachesEveryOther();
@@ -27,6 +27,18 @@ test("the probe's 1,000 packets/s are seen by sFlow and by the counters of both 
   await waitFor(async () => near(await rate("l2:2", "shadow", "outPacketsPerS")), "the shadow's counters show the probe", 30_000);
   await waitFor(async () => near(await rate(stage.live.host("h4").ip, "live", "packetsPerS")), "sFlow shows the probe", 30_000);
   await waitFor(async () => (await observed("--kind", "link")).some((one) => one.side === "live" && near((one.values["inPacketsPerS"] ?? 0) / 1)), "a link carries it", 30_000);
+}, 120_000);
+
+test("samples of mirrored packets name no port: the tables say which links they took, and how often that was so is told", async () => {
+  const links = async (): Promise<readonly Observation[]> => (await observed("--kind", "link", "--window", "5")).filter((one) => "inferredRatio" in one.values);
+  const carriesProbe = (one: Observation): boolean => (one.values["packetsPerS"] ?? 0) > 900;
+  // At its leaf, where it is copied, a packet's sample says "several"; the spine copies nothing and its samples say the port.
+  await waitFor(async () => (await links()).some((one) => carriesProbe(one) && (one.values["inferredRatio"] ?? 0) > 0.9), "the link behind the leaf has its traffic by inference", 30_000);
+  await waitFor(async () => (await links()).some((one) => carriesProbe(one) && (one.values["inferredRatio"] ?? 1) < 0.1), "the link behind the spine has it by the samples", 30_000);
+  const [egress] = await observed("--kind", "process", "--window", "1", "--subject", "egress");
+  const count = (name: string): number => egress?.values[`egress.${name}`] ?? 0;
+  expect([count("inferred") > 0, count("sampled") > 0, count("remembered") > 0, count("readings") > 0]).toEqual([true, true, true, true]);
+  expect(count("inferred")).toBeGreaterThan(count("undecided") + count("noTables") + count("behind") + count("overBudget"));
 }, 120_000);
 
 test("a shadow that drops what live delivers is told, and not taken for mirror loss", async () => {

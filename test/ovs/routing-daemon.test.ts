@@ -185,6 +185,9 @@ test("the operator's rows are told with old and new, ours as ours", async () => 
   // A row of ours that somebody else deletes: told as such, and the audit brings it back.
   const [guard = ""] = (await ovs.vsctl("--bare", "--columns=_uuid", "find", "mirror", "external_ids:\"ovs-shadow:role\"=guard")).split("\n");
   await ovs.vsctl("remove", "bridge", "br0", "mirrors", guard);
-  await waitFor(async () => (await edits("--others")).some(({ detail }) => detail["table"] === "Mirror" && detail["op"] === "deleted" && detail["touchesOurs"] === true), "the guard's deletion is told");
-  await waitFor(async () => (await edits()).some(({ detail }) => detail["table"] === "Mirror" && detail["op"] === "inserted" && detail["by"] === "ovs-shadow"), "our own insertion is told as ours");
+  const ofMirrors = async (...more: string[]): Promise<Event[]> => (await edits(...more)).filter(({ detail }) => detail["table"] === "Mirror");
+  await waitFor(async () => (await ofMirrors("--others")).some(({ detail }) => detail["op"] === "deleted" && detail["touchesOurs"] === true), "the guard's deletion is told").catch(async (error: unknown) => {
+    throw new Error(`${String(error)}: ${guard}: ${JSON.stringify(await ofMirrors())}`);
+  });
+  await waitFor(async () => (await ofMirrors()).some(({ detail }) => detail["op"] === "inserted" && detail["by"] === "ovs-shadow"), "our own insertion is told as ours");
 });

@@ -11,6 +11,8 @@ export interface EditSourceOptions {
   readonly nowMs: () => number;
   readonly owners: readonly Owner[];
   readonly wroteTarget: (nextCfg: number) => boolean;
+  /** Resolves when the database has answered what we have sent, and `wroteTarget` knows of it. */
+  readonly answered: () => Promise<void>;
 }
 
 const advanceMs = 200;
@@ -20,6 +22,8 @@ export class EditSource implements AsyncDisposable {
   readonly watch: EditWatch;
   private readonly client: OvsdbClient;
   private readonly clock: NodeJS.Timeout;
+  /** Changes are told in their order, each when it is known whether it is ours. */
+  private told: Promise<void> = Promise.resolve();
 
   /** Connects to the database; rejects when it can't. */
   static async start(options: EditSourceOptions): Promise<EditSource> {
@@ -28,18 +32,21 @@ export class EditSource implements AsyncDisposable {
     return new EditSource(client, replica, options);
   }
 
-  private constructor(client: OvsdbClient, replica: Replica, { sink, nowMs, owners, wroteTarget }: EditSourceOptions) {
+  private constructor(client: OvsdbClient, replica: Replica, { sink, nowMs, owners, wroteTarget, answered }: EditSourceOptions) {
     this.client = client;
     this.watch = new EditWatch({ sink, nowMs, owners, wroteTarget, tables: () => replica });
-    replica.on("changes", (changes) => this.watch.rows(changes));
+    replica.on("changes", (changes) => {
+      this.told = this.told.then(answered).then(() => this.watch.rows(changes));
+    });
     this.clock = setInterval(() => this.watch.advance(nowMs()), advanceMs);
     this.clock.unref();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.clock);
-    this.watch.flush();
     await this.client.close();
+    await this.told;
+    this.watch.flush();
   }
 }
 

@@ -50,24 +50,29 @@ export class Peaks {
 
   add(subject: string, tMs: number, value: number): void {
     if (!Number.isFinite(value) || tMs < 0) return;
-    let slots = this.subjects.get(subject);
-    if (slots === undefined) {
-      if (this.subjects.size >= maxSubjects) {
-        this.overflow++;
-        return;
-      }
-      slots = Array.from({ length: this.options.slots }, empty);
-      this.subjects.set(subject, slots);
-    }
-    const { periodMs } = this.options;
-    const season = Math.floor(tMs / periodMs);
-    const slot = slots[Math.min(slots.length - 1, Math.floor(((tMs % periodMs) / periodMs) * slots.length))];
+    const season = Math.floor(tMs / this.options.periodMs);
+    const slot = this.slotOf(subject, tMs);
     if (slot === undefined) return;
     if (slot.season !== season) {
       close(slot);
       slot.season = season;
       slot.highest = value;
     } else slot.highest = Math.max(slot.highest, value);
+  }
+
+  /** Length of a slot in ms: of a day, five minutes. */
+  get slotMs(): number {
+    return this.options.periodMs / this.options.slots;
+  }
+
+  /** The highest value of a whole slot of a season that is over, as a store has it. Each only once, and none that `add` had a part of. */
+  addPast(subject: string, tMs: number, highest: number): void {
+    if (!Number.isFinite(highest) || tMs < 0) return;
+    const slot = this.slotOf(subject, tMs);
+    if (slot === undefined) return;
+    slot.sum += highest;
+    slot.squares += highest ** 2;
+    slot.seasons++;
   }
 
   /** The peak of a subject; undefined for one that is not known. */
@@ -111,6 +116,20 @@ export class Peaks {
   restore({ options, subjects }: PeaksState): void {
     if (options.periodMs !== this.options.periodMs || options.slots !== this.options.slots) return;
     for (const [subject, slots] of subjects.slice(0, maxSubjects)) this.subjects.set(subject, slots.map((slot) => ({ ...slot })));
+  }
+
+  private slotOf(subject: string, tMs: number): Slot | undefined {
+    let slots = this.subjects.get(subject);
+    if (slots === undefined) {
+      if (this.subjects.size >= maxSubjects) {
+        this.overflow++;
+        return undefined;
+      }
+      slots = Array.from({ length: this.options.slots }, empty);
+      this.subjects.set(subject, slots);
+    }
+    const { periodMs } = this.options;
+    return slots[Math.min(slots.length - 1, Math.floor(((tMs % periodMs) / periodMs) * slots.length))];
   }
 
   all(): string[] {

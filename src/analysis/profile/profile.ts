@@ -2,12 +2,13 @@
  * The behavioural profile, learned as traffic goes by: who uses what, when, how much, and what needs what. It takes packets and the
  * observations of windows, and gives documents; it never sends anything.
  */
-import type { NetworkEvent, Observation } from "../../base/observation.js";
+import type { NetworkEvent, Observation, Subject } from "../../base/observation.js";
 import type { ObservedPacket } from "../../telemetry/observed-packet.js";
 import { Conversations, serviceName, type Conversation, type OpenedConnection } from "./conversations.js";
 import { defaultDependencyOptions, dependencies, type Dependency, type DependencyOptions } from "./dependencies.js";
 import { diffProfiles, profileSchema, type CriticalProfile, type ProfileDocument, type ServiceProfile } from "./document.js";
 import { HeavyHitters } from "./heavy-hitters.js";
+import { peakHistory, type PeakStore } from "./peak-history.js";
 import { daily, Peaks, type PeakOptions } from "./peaks.js";
 import { defaultGraphOptions, edgeName, ServiceGraph, type GraphOptions, type ServiceEdge } from "./service-graph.js";
 import type { ProfileSnapshot } from "./snapshot.js";
@@ -87,8 +88,12 @@ export class Profile {
   observation({ subject, windowMs, tMs, side, values }: Observation): void {
     const bitsPerS = values["bitsPerS"];
     if (side !== "live" || windowMs !== 5_000 || bitsPerS === undefined) return;
-    if (subject.kind === "host") this.peaks.add(subject.name, tMs, bitsPerS);
-    else if (subject.kind === "bridge") this.peaks.add(`bridge ${subject.name}`, tMs, bitsPerS);
+    if (subject.kind === "host" || subject.kind === "bridge") this.peaks.add(peakName(subject), tMs, bitsPerS);
+  }
+
+  /** Learns the peaks of what a store has of the days before `beforeMs`: for a profile that was not kept. Resolves with the slots learned; rejects when the store can't be asked. */
+  learnPeaks(store: PeakStore, beforeMs: number): Promise<number> {
+    return peakHistory(store, beforeMs, this.peaks.slotMs, (subject, tMs, highest) => this.peaks.addPast(peakName(subject), tMs, highest));
   }
 
   /** The profile as of `nowMs`. Its version grows when it says something else than the one before. */
@@ -163,6 +168,8 @@ export class Profile {
     this.options.happened({ tMs: conversation.lastMs, kind: "prediction", side: "live", subject: `${conversation.client} > ${service}`, detail: { what: "large transfer", service, probability, bytesSoFar: conversation.bytes } });
   }
 }
+
+const peakName = ({ kind, name }: Subject): string => (kind === "bridge" ? `bridge ${name}` : name);
 
 /** Hosts by how many services need theirs, through any number of others. */
 function critical(needs: readonly Dependency[]): CriticalProfile[] {

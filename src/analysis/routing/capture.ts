@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { PcapStream } from "sflow-collector";
+import { untilBroken } from "../../base/until-broken.js";
 import type { Frame } from "./interceptor.js";
 
 /**
@@ -21,8 +22,8 @@ export interface CaptureOptions {
   readonly device: string;
   readonly filter?: string;
   readonly frame: (frame: Frame) => void;
-  /** The capture ended by itself: the device is gone, or tcpdump was killed. */
-  readonly ended?: (why: string) => void;
+  /** The capture ended by itself: the device is gone, tcpdump was killed, or what it gave can't be read. */
+  readonly ended?: (why: string, isUnreadable: boolean) => void;
   /** Which frames: those that come in by the device (default), or both directions. */
   readonly direction?: "in" | "inout";
 }
@@ -32,6 +33,8 @@ export class RoutingCapture implements AsyncDisposable {
   truncated = 0;
   /** Frames the kernel dropped; known after `stop`. */
   dropped = 0;
+  /** Why what tcpdump gave can't be read; the capture has then ended. Undefined: it can. */
+  broken: string | undefined;
   readonly device: string;
   private readonly child: ChildProcess;
   private readonly exited: Promise<unknown>;
@@ -45,10 +48,11 @@ export class RoutingCapture implements AsyncDisposable {
     this.device = options.device;
     this.options = options;
     this.exited = once(child, "close");
-    child.stdout?.on("data", (chunk: Buffer) => this.received(chunk));
+    const take = untilBroken((chunk: Buffer) => this.received(chunk), (why) => this.breakOff(why));
+    child.stdout?.on("data", take);
     child.stderr?.on("data", (chunk: Buffer) => (this.errors = (this.errors + chunk.toString()).slice(-maxErrorText)));
     child.once("close", () => {
-      if (!this.isStopping) options.ended?.(this.errors.trim() || "tcpdump ended");
+      if (!this.isStopping) options.ended?.(this.broken ?? (this.errors.trim() || "tcpdump ended"), this.broken !== undefined);
     });
   }
 
@@ -90,10 +94,16 @@ export class RoutingCapture implements AsyncDisposable {
     });
   }
 
+  private breakOff(why: string): void {
+    this.broken = `the capture on ${this.device} can't be read: ${why}`;
+    this.child.kill("SIGINT");
+  }
+
   private received(chunk: Uint8Array): void {
     for (const { tMs, bytes, frameLength, linkType } of this.pcap.push(chunk)) {
       if (linkType !== ethernet || bytes.length < frameLength) this.truncated++;
       else this.options.frame({ tMs, bytes, at: this.device });
     }
+    this.pcap.check();
   }
 }

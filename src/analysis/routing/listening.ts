@@ -40,6 +40,8 @@ export class Listening implements AsyncDisposable {
   private readonly pending = new Set<Promise<void>>();
   /** Frames lost by the kernel or cut short, of captures that have ended. */
   lost = 0;
+  /** Captures that ended because what they gave could not be read. */
+  unreadable = 0;
 
   constructor(options: ListeningOptions) {
     this.options = options;
@@ -93,7 +95,10 @@ export class Listening implements AsyncDisposable {
           const port = locate(macText(frame.bytes, 6));
           interceptor.frame({ ...frame, at: port ?? device, isLocated: port !== undefined });
         },
-        ended: (why) => this.again(listened, why),
+        ended: (why, isUnreadable) => {
+          if (isUnreadable) this.unreadable++;
+          this.again(listened, why);
+        },
       });
       if (listened.isGone) {
         await capture.stop();

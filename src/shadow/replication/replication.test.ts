@@ -120,3 +120,22 @@ test("the cached flows of all datapaths are added up; another text is an error",
   expect(readCachedFlows("netdev@ovs-netdev:\n  flows         : (current 89) (avg 100) (max 273) (limit 200000)\nx:\n  flows : (current 11) (avg 1)")).toBe(100);
   expect(() => readCachedFlows("nothing")).toThrow(/has no flow count/);
 });
+
+test("routes select what goes to and comes from the prefixes announced, in the direction asked; what is missing is said", () => {
+  const by = (announced: object | undefined, parts: object = {}): Session => {
+    const plain = session({ origins: [{ bridge: "l1", port: 1, routes: { within: "10.0.0.0/8" } }], ...parts });
+    return announced === undefined ? plain : ({ ...plain, origins: plain.origins.map((origin) => ({ ...origin, announced })) } as Session);
+  };
+  const two = { prefixes: ["10.1.0.0/16", "2001:db8::/32"], leftOut: 0 };
+  expect(shown(by(two, { direction: "to" }))).toEqual({ "l1:1": ["ethType=800,ipv4Dst=a010000/ffff0000", `ethType=86dd,ipv6Dst=20010db8${"0".repeat(24)}/ffffffff${"0".repeat(24)}`] });
+  expect(shown(by(two))["l1:1"]).toHaveLength(4);
+  expect(shown(by({ prefixes: ["10.1.2.3/32"], leftOut: 0 }, { direction: "from" }))).toEqual({ "l1:1": ["ethType=800,ipv4Src=a010203"] });
+  expect(shown(by({ prefixes: [], leftOut: 0 }))).toEqual({});
+  const problems = (one: Session): readonly string[] => select(one, network(2), new Map()).problems;
+  expect(problems(by(two))).toEqual([]);
+  expect(problems(by({ ...two, leftOut: 7 }))).toEqual(["origins[0]: 7 announced prefixes are not followed: at most 2 are"]);
+  expect(problems(by(undefined))).toEqual(["origins[0]: routes are not listened to: needs analysis.routing.enabled"]);
+  for (const origin of [{ routes: {}, host: "10.0.0.1" }, { routes: {}, match: "tcp" }, { routes: { within: "10.0.0.0" } }, { routes: { source: "rip" } }, { routes: { peer: "10.0.0.1" } }]) {
+    expect(sessionSchema.safeParse({ name: "s", origins: [origin] }).success).toBe(false);
+  }
+});

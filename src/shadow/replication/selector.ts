@@ -80,6 +80,8 @@ export function select(session: Session, network: Network, vlans: ReadonlyMap<st
   };
   session.origins.forEach((origin, i) => {
     const places = placesOf(origin, network);
+    const missing = routesProblem(origin);
+    if (missing !== undefined) problems.push(`origins[${i}]: ${missing}`);
     if (typeof places === "string") problems.push(`origins[${i}]: ${places}`);
     else for (const { bridge, port, spec } of directed(session.direction, origin, places, network)) {
       const selection = narrowed(origin, vlans.get(portKey({ bridge: bridge.name, ofport: port.ofport })));
@@ -110,6 +112,13 @@ function placesOf(origin: Origin, network: Network): Place[] | string {
   return [{ bridge, port }];
 }
 
+/** Why not all of an origin's routes are followed. */
+function routesProblem({ routes, announced }: Origin): string | undefined {
+  if (routes === undefined) return undefined;
+  if (announced === undefined) return "routes are not listened to: needs analysis.routing.enabled";
+  return announced.leftOut === 0 ? undefined : `${announced.leftOut} announced prefixes are not followed: at most ${announced.prefixes.length} are`;
+}
+
 const macForm = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
 
 /** Where packets of the wanted direction come in, each with what their addresses must be. */
@@ -117,6 +126,11 @@ function directed(direction: Session["direction"], origin: Origin, places: reado
   const [isFrom, isTo] = [direction !== "to", direction !== "from"];
   if (origin.host !== undefined) {
     const spec = [...(isFrom ? address(origin.host, "source") : []), ...(isTo ? address(origin.host, "destination") : [])].map((one) => match(one));
+    return places.map((place) => ({ ...place, spec }));
+  }
+  if (origin.routes !== undefined) {
+    const prefixes = origin.announced?.prefixes ?? [];
+    const spec = prefixes.flatMap((prefix) => [...(isFrom ? [within(prefix, "src")] : []), ...(isTo ? [within(prefix, "dst")] : [])]);
     return places.map((place) => ({ ...place, spec }));
   }
   // A match or a VLAN says itself which way it looks; a whole network has both ways in what comes in.
@@ -127,6 +141,9 @@ function directed(direction: Session["direction"], origin: Origin, places: reado
   const to = [...network.hosts.values()].filter((host) => here.has(portKey(host.at))).map((host) => match({ ethDst: host.mac }));
   return [...from, ...allEdges(network).map((place) => ({ ...place, spec: to }))];
 }
+
+/** Packets from or to a prefix. */
+const within = (prefix: string, side: "src" | "dst"): Match => parseMatch(prefix.includes(":") ? `ipv6,ipv6_${side}=${prefix}` : `ip,nw_${side}=${prefix}`);
 
 /** Matches of packets from or to an address; ARP and neighbour discovery of the address included. */
 function address(host: string, side: "source" | "destination"): MatchSpec[] {

@@ -14,7 +14,10 @@ const fileSchema = z.strictObject({
   /** Sessions of the configuration that were removed at run time. */
   removed: z.array(z.string()),
 });
-type Edits = z.output<typeof fileSchema>;
+interface Edits {
+  readonly added: readonly Session[];
+  readonly removed: readonly string[];
+}
 
 export class SessionStore {
   private readonly file: string;

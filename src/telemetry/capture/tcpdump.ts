@@ -1,6 +1,7 @@
 /** The one way to capture: tcpdump on a device, `-w -`, headers only. Ends by signal to its own child. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { untilBroken } from "../../base/until-broken.js";
 
 /** Enough for Ethernet, two VLAN tags, IPv6 and all TCP options. */
 export const snapLength = 128;
@@ -73,20 +74,6 @@ export class Tcpdump {
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill("SIGINT");
     await this.exited;
   }
-}
-
-/** `take`, until it throws: then `broken` is told why, once, and what comes after is let go. */
-export function untilBroken<T>(take: (value: T) => void, broken: (why: string) => void): (value: T) => void {
-  let isBroken = false;
-  return (value) => {
-    if (isBroken) return;
-    try {
-      take(value);
-    } catch (error) {
-      isBroken = true;
-      broken(error instanceof Error ? error.message : String(error));
-    }
-  };
 }
 
 async function run(command: string, args: readonly string[]): Promise<void> {

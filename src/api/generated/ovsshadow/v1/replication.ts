@@ -34,7 +34,25 @@ export interface Origin {
     | string
     | undefined;
   /** As ovs-ofctl takes it. */
-  match?: string | undefined;
+  match?:
+    | string
+    | undefined;
+  /** What goes to, or comes from, prefixes that routers announce at the moment. */
+  routes?: Routes | undefined;
+}
+
+/** Each key that is not set does not narrow; with none set: every announced route. */
+export interface Routes {
+  /** Who announced it: a neighbour's address, or, for OSPF, a router id. */
+  from?:
+    | string
+    | undefined;
+  /** bgp, bmp, ospf or ospf3. */
+  source?:
+    | string
+    | undefined;
+  /** The prefix lies within this one. */
+  within?: string | undefined;
 }
 
 export interface Session {
@@ -121,7 +139,7 @@ export interface RemoveSessionResponse {
 }
 
 function createBaseOrigin(): Origin {
-  return { bridge: undefined, port: undefined, vlan: undefined, host: undefined, match: undefined };
+  return { bridge: undefined, port: undefined, vlan: undefined, host: undefined, match: undefined, routes: undefined };
 }
 
 export const Origin: MessageFns<Origin> = {
@@ -140,6 +158,9 @@ export const Origin: MessageFns<Origin> = {
     }
     if (message.match !== undefined) {
       writer.uint32(42).string(message.match);
+    }
+    if (message.routes !== undefined) {
+      Routes.encode(message.routes, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -197,6 +218,14 @@ export const Origin: MessageFns<Origin> = {
             message.match = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.routes = Routes.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -216,6 +245,7 @@ export const Origin: MessageFns<Origin> = {
       vlan: isSet(object.vlan) ? globalThis.Number(object.vlan) : undefined,
       host: isSet(object.host) ? globalThis.String(object.host) : undefined,
       match: isSet(object.match) ? globalThis.String(object.match) : undefined,
+      routes: isSet(object.routes) ? Routes.fromJSON(object.routes) : undefined,
     };
   },
 
@@ -236,6 +266,9 @@ export const Origin: MessageFns<Origin> = {
     if (message.match !== undefined) {
       obj.match = message.match;
     }
+    if (message.routes !== undefined) {
+      obj.routes = Routes.toJSON(message.routes);
+    }
     return obj;
   },
 
@@ -249,6 +282,110 @@ export const Origin: MessageFns<Origin> = {
     message.vlan = object.vlan ?? undefined;
     message.host = object.host ?? undefined;
     message.match = object.match ?? undefined;
+    message.routes = (object.routes !== undefined && object.routes !== null)
+      ? Routes.fromPartial(object.routes)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRoutes(): Routes {
+  return { from: undefined, source: undefined, within: undefined };
+}
+
+export const Routes: MessageFns<Routes> = {
+  encode(message: Routes, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.from !== undefined) {
+      writer.uint32(10).string(message.from);
+    }
+    if (message.source !== undefined) {
+      writer.uint32(18).string(message.source);
+    }
+    if (message.within !== undefined) {
+      writer.uint32(26).string(message.within);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Routes {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRoutes();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.within = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Routes {
+    return {
+      from: isSet(object.from) ? globalThis.String(object.from) : undefined,
+      source: isSet(object.source) ? globalThis.String(object.source) : undefined,
+      within: isSet(object.within) ? globalThis.String(object.within) : undefined,
+    };
+  },
+
+  toJSON(message: Routes): unknown {
+    const obj: any = {};
+    if (message.from !== undefined) {
+      obj.from = message.from;
+    }
+    if (message.source !== undefined) {
+      obj.source = message.source;
+    }
+    if (message.within !== undefined) {
+      obj.within = message.within;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Routes>, I>>(base?: I): Routes {
+    return Routes.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Routes>, I>>(object: I): Routes {
+    const message = createBaseRoutes();
+    message.from = object.from ?? undefined;
+    message.source = object.source ?? undefined;
+    message.within = object.within ?? undefined;
     return message;
   },
 };

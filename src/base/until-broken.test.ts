@@ -1,5 +1,5 @@
 import { PcapStream } from "sflow-collector";
-import { untilBroken } from "./tcpdump.js";
+import { untilBroken } from "./until-broken.js";
 
 test("a capture that can't be read on is told once, after what was read of it, and throws nothing", () => {
   const header = Buffer.alloc(24);
