@@ -7,16 +7,16 @@ import { randomBytes } from "node:crypto";
 import { OvsdbClient, type Replica } from "ovsdb-client";
 import type { Logger } from "pino";
 import { Audits } from "./audits.js";
+import { Composition, type Overlays } from "./composition.js";
 import { ConfigError } from "./config/load.js";
 import { databaseOptions } from "./config/database.js";
 import type { Config } from "./config/schema.js";
-import { sessionSchema, type Session } from "./config/session-schema.js";
-import { attachFlows, desiredForwarding } from "./forward/forwarding.js";
+import { configuredSessions, criticalOf, openKept, type Kept } from "./kept.js";
 import { managementSocket, type Dial } from "./network/bridge-session.js";
 import { BridgeIndex } from "./network/bridge-index.js";
 import { entries, monitoredTables } from "./network/database-view.js";
 import { Discovery } from "./network/discovery.js";
-import type { FlowChange, FlowEntry, GroupChange } from "./network/flow-entry.js";
+import type { FlowChange, GroupChange } from "./network/flow-entry.js";
 import type { Network, PortRef } from "./network/model.js";
 import { mark } from "./network/pipeline.js";
 import { unixctl, vswitchdSocket } from "./network/unixctl.js";
@@ -28,23 +28,16 @@ import { Replication } from "./replication.js";
 import { AutomaticPromotion } from "./shadow/automatic-promotion.js";
 import { Copying } from "./shadow/copying.js";
 import { Critical } from "./shadow/critical.js";
-import { criticalNames, readCritical } from "./shadow/critical-file.js";
 import { Explainer } from "./shadow/explainer.js";
 import type { CopyMode } from "./shadow/fidelity/account.js";
 import type { ConflictKind } from "./shadow/fidelity/conflicts.js";
-import { profileSession, readProfile } from "./shadow/profile-file.js";
-import { LevelStore } from "./shadow/levels/level-store.js";
 import { Levels } from "./shadow/levels/levels.js";
 import { Promotion, type PromotionStep } from "./shadow/promotion.js";
-import { SessionStore } from "./shadow/replication/session-store.js";
 import { foreignMirrors, liveMtus } from "./shadow/replication/rows.js";
 import { tooLong } from "./shadow/replication/tunnel.js";
 import { ResubmitWatch, resubmitCounter } from "./shadow/resubmit-watch.js";
 import { Shadow } from "./shadow/shadow.js";
 import type { TableFollower } from "./shadow/table-follower.js";
-
-/** Flows of changes in force on a bridge at this moment, each with its remaining time. */
-export type Overlays = (bridge: string) => readonly FlowEntry[];
 
 export interface ControllerEvents {
   network: [network: Network];
@@ -71,14 +64,6 @@ interface Far {
   readonly replica: Replica;
 }
 
-/** What lies in files, besides the configuration. */
-interface Kept {
-  readonly sessions: SessionStore;
-  readonly levels: LevelStore;
-  /** What the configuration and its file name as critical. */
-  readonly critical: readonly string[];
-}
-
 export class Controller extends EventEmitter<ControllerEvents> {
   readonly discovery: Discovery;
   readonly shadow: Shadow;
@@ -99,9 +84,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   private readonly replica: Replica;
   private readonly index: BridgeIndex;
   private readonly nowMs: () => number;
-  private overlays: Overlays = () => [];
-  private readonly bases = new WeakMap<Network, ReadonlyMap<string, SwitchState>>();
-  private readonly attachings = new WeakMap<Network, ReadonlyMap<string, SwitchState>>();
+  private readonly composition = new Composition(() => ({ discovery: this.discovery, shadow: this.shadow, promotion: this.promotion, forwards: this.config.forward.enabled, hasShadow: this.config.shadow.enabled }));
   private readonly audits: Audits;
   private readonly automatic: AutomaticPromotion;
   private readonly copying: Copying;
@@ -112,7 +95,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** Connects to the database and builds the parts; nothing is changed before `start`. */
   static async create(config: Config, log: Logger, nowMs: () => number = () => performance.now(), signal?: AbortSignal): Promise<Controller> {
-    const kept: Kept = { sessions: SessionStore.open(config.stateDir, configuredSessions(config)), levels: LevelStore.open(config.stateDir), critical: criticalOf(config) };
+    const kept = openKept(config);
     const client = await OvsdbClient.connect({ ...databaseOptions(config), backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
     const replica = await client.replica("Open_vSwitch", monitoredTables);
     const { remote } = config.shadow;
@@ -159,7 +142,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       isCritical: (bridge) => this.critical.has(bridge, this.discovery.current),
       index: this.index,
       dial,
-      compose: (network) => this.compose(network),
+      compose: (network) => this.composition.of(network),
       poke: () => this.live.poke(),
       log,
       nowMs,
@@ -252,7 +235,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** Who gives the overlays. Call `overlaysChanged` when they differ. */
   setOverlays(overlays: Overlays): void {
-    this.overlays = overlays;
+    this.composition.overlays = overlays;
   }
 
   /** Brings live, and the shadow with it, to the overlays of now; resolves when live has them. */
@@ -352,43 +335,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
     await this.far?.client.close();
   }
 
-  /** Forwarding and overlays for any network, live or the shadow's. */
-  private compose(network: Network): Map<string, SwitchState> {
-    const base = this.base(network);
-    return new Map(
-      [...base].map(([bridge, state]) => {
-        const overlays = this.overlays(bridge);
-        return [bridge, overlays.length === 0 ? state : { flows: [...state.flows, ...overlays], groups: state.groups }];
-      }),
-    );
-  }
-
-  /** Forwarding of a network, made once for each. */
-  private base(network: Network): ReadonlyMap<string, SwitchState> {
-    let base = this.bases.get(network);
-    if (base === undefined) this.bases.set(network, (base = this.config.forward.enabled ? desiredForwarding(network) : this.attaching(network)));
-    return base;
-  }
-
-  /** What lets us listen, made once for each network. */
-  private attaching(network: Network): ReadonlyMap<string, SwitchState> {
-    let flows = this.attachings.get(network);
-    if (flows === undefined) this.attachings.set(network, (flows = attachFlows(network)));
-    return flows;
-  }
-
   private desiredLive(bridge: string): SwitchState | undefined {
-    if (this.detaching) return undefined;
-    const network = this.discovery.current;
-    if (!network.bridges.has(bridge)) return undefined;
-    if (!this.discovery.settled) {
-      // What a controller before us left works; before we know the network we only add what lets us listen.
-      return this.discovery.inherited(bridge) ? undefined : this.attaching(network).get(bridge);
-    }
-    // What copies, and the rules about replica ports, are known once the shadow has been planned: till then they stay.
-    if (this.config.shadow.enabled && !this.shadow.replication.bridges.has(bridge) && this.discovery.inherited(bridge)) return undefined;
-    const state = this.base(network).get(bridge);
-    return state === undefined ? undefined : { flows: [...state.flows, ...this.overlays(bridge), ...this.promotion.flows(bridge), ...this.shadow.copyFlows(bridge)], groups: state.groups };
+    return this.detaching ? undefined : this.composition.live(bridge);
   }
 
   private networkChanged(network: Network): void {
@@ -432,14 +380,4 @@ export class Controller extends EventEmitter<ControllerEvents> {
   setReplicating(on: boolean): void {
     this.copying.ask(on);
   }
-}
-
-function criticalOf({ shadow: { critical, criticalFile } }: Config): readonly string[] {
-  return criticalFile === undefined ? critical : [...critical, ...criticalNames(readCritical(criticalFile))];
-}
-
-/** What the configuration says is copied: its sessions and the profile's, or without both everything. */
-function configuredSessions({ shadow: { sessions, profile } }: Config): readonly Session[] {
-  if (sessions === undefined && profile === undefined) return [sessionSchema.parse({ name: "all" })];
-  return [...(sessions ?? []), ...(profile === undefined ? [] : [profileSession(readProfile(profile))])];
 }

@@ -1,5 +1,6 @@
 /** Brings the addresses that live's NORMAL has learned to the shadow, every few seconds, on the bridges whose flows go by them. */
 import { packetOut, action, port as reserved } from "node-openflow";
+import { reaches } from "./config/level-schema.js";
 import type { Config } from "./config/schema.js";
 import type { Controller } from "./controller.js";
 import { unixctl, vswitchdSocket } from "./network/unixctl.js";
@@ -49,6 +50,7 @@ export class Learning {
     this.next = from + bridgesAtOnce;
     for (const bridge of bridges.slice(from, from + bridgesAtOnce)) {
       const connection = controller.shadow.connection(bridge);
+      if (!reaches(controller.shadow.demand(bridge).level, "flows")) continue; // without flows there is nothing to learn for
       if (connection === undefined || controller.shadow.follower(bridge)?.usesNormal() !== true) continue;
       yield {
         bridge,

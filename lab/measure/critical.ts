@@ -20,7 +20,6 @@ for (;;) {
   if ([...discovery.sessions().values()].every(({ connected }) => connected)) at["connected"] ??= since();
   if (discovery.current.links.length > 0) at["firstLink"] ??= since();
   if (discovery.current.links.length === bridges) at["links"] ??= since();
-  if (shadow.planned) at["planned"] ??= since();
   if (database.counters.transactions > transactions.length) {
     transactions.push({ endMs: since(), tookMs: Math.round(database.counters.lastMs), rows: database.counters.rows - rows, inStep: inStep.size });
     ({ rows } = database.counters);

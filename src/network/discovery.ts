@@ -7,43 +7,17 @@
  */
 import { EventEmitter } from "node:events";
 import { isKnown, type OpenFlowConnection, type PacketIn, type PortDesc } from "node-openflow";
-import type { Logger } from "pino";
-import { BridgeSession, type Dial } from "./bridge-session.js";
-import type { BridgeIndex } from "./bridge-index.js";
+import { BridgeSession } from "./bridge-session.js";
 import { openflowLocal, type BridgeRow } from "./database-view.js";
+import type { DiscoveryCounters, DiscoveryEvents, DiscoveryParts, LiveBridge, PortState } from "./discovery-parts.js";
 import { HeardLinks, splitKey } from "./heard-links.js";
 import { emptyHostTable, hostsFromFlows, learnHost, type HostTable } from "./hosts.js";
 import { modelOf, sameBridge, sameHosts, sameLinks } from "./live-model.js";
-import { decodeLldp, type LldpKey } from "./lldp.js";
+import { decodeLldp } from "./lldp.js";
 import { LldpSender, type LldpSenderParts } from "./lldp-sender.js";
 import { emptyNetwork, portKey, type Bridge, type Network, type PortRef } from "./model.js";
 import { cookiePrefix, cookiePrefixMask, readCookie, table } from "./pipeline.js";
 import { Settling } from "./settling.js";
-
-export interface DiscoveryParts {
-  readonly index: BridgeIndex;
-  readonly dial: (bridge: string) => Dial;
-  /** Which live bridges to take: "all", or names. */
-  readonly bridges: "all" | readonly string[];
-  readonly lldpKey: LldpKey;
-  readonly log: Logger;
-  readonly nowMs: () => number;
-}
-
-export interface DiscoveryEvents {
-  network: [network: Network];
-  /** A live bridge's OpenFlow session came up, or went away. */
-  up: [bridge: string, connection: OpenFlowConnection];
-  down: [bridge: string, reason: string];
-}
-
-export interface DiscoveryCounters {
-  packetIns: number;
-  /** Packet-ins beyond the rate we look at, dropped unread. */
-  packetInsShed: number;
-  lldpForged: number;
-  lldpSeen: number;
-}
 
 /** How long a new port may take to show that a bridge of ours is behind it. */
 const settlePortMs = 60;
@@ -51,30 +25,6 @@ const settlePortMs = 60;
 const lldpIntervalMs = 1_000;
 /** Packet-ins looked at per bridge and second. */
 const packetInsPerSecond = 500;
-
-interface PortState {
-  readonly ref: PortRef;
-  bornMs: number;
-  up: boolean;
-}
-
-interface LiveBridge {
-  readonly session: BridgeSession;
-  readonly datapathId: bigint;
-  ports: Map<number, PortState>;
-  packetInBudget: number;
-  recovered: boolean;
-  /** The row its ports were last taken from. */
-  row: BridgeRow | undefined;
-  /** Something about its ports changed since the model was last made, or will with time. */
-  dirty: boolean;
-  /** Our LLDP frames, by the port they leave. */
-  readonly frames: Map<number, Uint8Array>;
-  /** It had flows of ours when we came: a controller before us left them, and they work. */
-  inherited: boolean;
-  /** Our LLDP flow is on it: what it hears comes to us and is not flooded on by the operator's flows. */
-  listens: boolean;
-}
 
 export class Discovery extends EventEmitter<DiscoveryEvents> {
   readonly counters: DiscoveryCounters = { packetIns: 0, packetInsShed: 0, lldpForged: 0, lldpSeen: 0 };

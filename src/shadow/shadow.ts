@@ -12,7 +12,6 @@ import { Histogram } from "../base/histogram.js";
 import type { FlowEntry } from "../network/flow-entry.js";
 import type { Network } from "../network/model.js";
 import { Converger } from "../reconcile/converger.js";
-import type { DesiredSflow } from "../reconcile/database-state.js";
 import type { SwitchWriter, WriterCounters } from "../reconcile/switch-writer.js";
 import { adapterCounters, type PortCount } from "./adapter-counters.js";
 import type { DesiredShadow, Wiring } from "./desired-shadow.js";
@@ -22,9 +21,9 @@ import { GuardWatch } from "./guard-watch.js";
 import type { Held } from "./hold.js";
 import { adapterBridge, shadowBridge } from "./names.js";
 import type { ShadowEvents, ShadowParts } from "./parts.js";
-import { ShadowPlan } from "./plan.js";
+import { PlannedRows } from "./planned-rows.js";
 import { ownExit, patchExit, replicationFlows, tunnelExit } from "./replication/flows.js";
-import { edgeNumbers, everything, nothingPlanned, type Demand, type ReplicationPlan } from "./replication/plan.js";
+import { edgeNumbers, everything, type Demand, type ReplicationPlan } from "./replication/plan.js";
 import { ShadowSessions } from "./sessions.js";
 import { bridgeStatus, type ShadowBridgeStatus } from "./status.js";
 import type { TableFollower } from "./table-follower.js";
@@ -38,16 +37,12 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private readonly tableConverger: Converger;
   /** From a change of a live flow seen to the same on the shadow, in ms. */
   readonly flowLag = new Histogram();
-  private readonly planner: ShadowPlan;
+  private readonly planned: PlannedRows;
   private readonly sessions: ShadowSessions;
   private readonly source: FollowedSource;
-  private rows: DesiredShadow = { bridges: [], livePorts: new Map(), left: [] };
-  private plan: ReplicationPlan = nothingPlanned;
   /** Something changed since the rows were planned. */
   private isStale = false;
   private changedAtMs: number | undefined;
-  private isPlanned = false;
-  private sampling: ReadonlyMap<string, number> = new Map();
   private readonly trials: Trials;
   private readonly first: FirstInStep;
   private readonly teller: Teller;
@@ -64,7 +59,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     super();
     this.parts = parts;
     this.isReplicating = parts.replicate;
-    this.planner = new ShadowPlan(parts.tables);
+    this.planned = new PlannedRows(parts);
     this.source = new FollowedSource({ nowMs: parts.nowMs, holdMs: parts.holdMs, released: () => this.changed() });
     this.sessions = new ShadowSessions({
       dial: parts.dial,
@@ -135,11 +130,6 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return this.converger.settle();
   }
 
-  /** Whether it is known which edge ports have a replica. */
-  get planned(): boolean {
-    return this.isPlanned;
-  }
-
   /** The network the shadow stands for. */
   get network(): Network {
     return this.source.network;
@@ -151,12 +141,12 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** Edge ports without a copy, and why. */
   get left(): DesiredShadow["left"] {
-    return this.rows.left;
+    return this.planned.rows.left;
   }
 
   /** Edge ports of a live bridge that have a replica. */
   edges(bridge: string): number[] {
-    const plan = this.plan.bridges.get(bridge);
+    const plan = this.planned.rows.replication.bridges.get(bridge);
     return plan?.cabled === true ? edgeNumbers(plan) : [];
   }
 
@@ -177,7 +167,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** How what is to be copied is copied. */
   get replication(): ReplicationPlan {
-    return this.plan;
+    return this.planned.rows.replication;
   }
 
   get replicating(): boolean {
@@ -186,12 +176,12 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   wiring(bridge: string): Wiring {
     if (this.parts.remote !== undefined) return "commonTunnel";
-    return this.plan.bridges.get(bridge)?.wiring === "common" ? "commonPatch" : "each";
+    return this.planned.rows.replication.bridges.get(bridge)?.wiring === "common" ? "commonPatch" : "each";
   }
 
   /** Flows on a live bridge that copy what no Mirror row copies. */
   copyFlows(bridge: string): FlowEntry[] {
-    const plan = this.plan.bridges.get(bridge);
+    const plan = this.planned.rows.replication.bridges.get(bridge);
     if (plan === undefined || !this.replicating) return [];
     return replicationFlows(plan, { each: ownExit, commonPatch: patchExit, commonTunnel: tunnelExit }[this.wiring(bridge)]);
   }
@@ -230,7 +220,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** sFlow sampling rates by live bridge, from the next pass on; bridges without one keep the configured rate. */
   setSampling(rates: ReadonlyMap<string, number>): void {
-    this.sampling = rates;
+    this.planned.sampling = rates;
     this.changed();
   }
 
@@ -288,7 +278,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     // Their tables are known by the time their bridges are made.
     this.sessions.follow(this.criticalBridges());
     const { changes, mirrorsChanged } = await this.parts.database.flush(() => this.betweenTransactions());
-    const restored = this.guards.restored(changes, this.rows.livePorts);
+    const restored = this.guards.restored(changes, this.planned.rows.livePorts);
     if (restored.length > 0) this.parts.guardsRestored?.(restored);
     await this.syncSessions(this.source.live.bridges.keys());
     this.teller.tell(this.telling);
@@ -308,23 +298,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private takeRows(): void {
     this.isStale = false;
     this.source.follow(this.isPromoted);
-    const planned = this.planner.rows(this.source.network, this.source.live, (name) => this.parts.index.bridge(name), {
-      sessions: this.parts.sessions(),
-      replicate: this.isReplicating,
-      guarded: this.isGuarded,
-      tunnels: this.parts.remote?.tunnels,
-      demand: (bridge) => this.demand(bridge),
-    });
-    this.rows = planned;
-    this.plan = planned.replication;
-    if (!this.isPlanned) {
-      this.isPlanned = true;
-      this.emit("planned");
-    }
-    const sflow = new Map([...this.source.live.bridges.keys()].flatMap((name) => (this.parts.sflow === undefined ? [] : [[name, this.sflowOf(name, this.parts.sflow)] as const])));
-    const remote = this.parts.remote?.database;
-    remote?.setDesired({ bridges: this.rows.bridges, livePorts: new Map(), sflow: new Map() });
-    this.parts.database.setDesired({ bridges: remote === undefined ? this.rows.bridges : [], livePorts: this.rows.livePorts, sflow });
+    const isFirst = this.planned.take(
+      { network: this.source.network, live: this.source.live },
+      { sessions: this.parts.sessions(), replicate: this.isReplicating, guarded: this.isGuarded, demand: (bridge) => this.demand(bridge) },
+    );
+    if (isFirst) this.emit("planned");
   }
 
   /**
@@ -377,11 +355,6 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     });
   }
 
-  private sflowOf(bridge: string, configured: DesiredSflow): DesiredSflow {
-    const sampling = this.sampling.get(bridge);
-    return sampling === undefined ? configured : { ...configured, sampling };
-  }
-
   /** Takes over what changed in live's tables. Nothing else: the database may be busy for long. */
   private async tablePass(): Promise<void> {
     const { bridges, writers } = this.teller.tellChanged();
@@ -402,7 +375,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private async syncSessions(followed: Iterable<string>): Promise<void> {
     this.sessions.follow(followed);
     await this.sessions.unfollow((name) => this.source.network.bridges.has(name));
-    await this.sessions.keep(new Set(this.rows.bridges.map((bridge) => bridge.name)), (name) => this.isMade(name));
+    await this.sessions.keep(new Set(this.planned.rows.bridges.map((bridge) => bridge.name)), (name) => this.isMade(name));
   }
 
   /** Whether ovs-vswitchd has made a bridge of ours; of another host's nothing is known here. */

@@ -1,0 +1,41 @@
+/** The rows of the shadow as they should be now: planned, and told to the databases. */
+import type { Network } from "../network/model.js";
+import type { DesiredSflow } from "../reconcile/database-state.js";
+import type { ShadowParts } from "./parts.js";
+import { ShadowPlan, type PlannedShadow, type PlanOptions } from "./plan.js";
+import { nothingPlanned } from "./replication/plan.js";
+
+export class PlannedRows {
+  rows: PlannedShadow = { bridges: [], livePorts: new Map(), left: [], replication: nothingPlanned };
+  /** sFlow sampling rates by live bridge; bridges without one keep the configured rate. */
+  sampling: ReadonlyMap<string, number> = new Map();
+  private readonly parts: Pick<ShadowParts, "database" | "index" | "remote" | "sflow" | "tables">;
+  private readonly planner: ShadowPlan;
+  private isPlanned = false;
+
+  constructor(parts: Pick<ShadowParts, "database" | "index" | "remote" | "sflow" | "tables">) {
+    this.parts = parts;
+    this.planner = new ShadowPlan(parts.tables);
+  }
+
+  /** Plans the rows for what the shadow stands for. Returns whether that was the first time. */
+  take({ network, live }: { readonly network: Network; readonly live: Network }, options: Omit<PlanOptions, "tunnels">): boolean {
+    const { database, index, remote } = this.parts;
+    this.rows = this.planner.rows(network, live, (name) => index.bridge(name), { ...options, tunnels: remote?.tunnels });
+    const { bridges, livePorts } = this.rows;
+    remote?.database.setDesired({ bridges, livePorts: new Map(), sflow: new Map() });
+    database.setDesired({ bridges: remote === undefined ? bridges : [], livePorts, sflow: this.sflow(live) });
+    const isFirst = !this.isPlanned;
+    this.isPlanned = true;
+    return isFirst;
+  }
+
+  private sflow(live: Network): Map<string, DesiredSflow> {
+    const configured = this.parts.sflow;
+    if (configured === undefined) return new Map();
+    return new Map([...live.bridges.keys()].map((name) => {
+      const sampling = this.sampling.get(name);
+      return [name, sampling === undefined ? configured : { ...configured, sampling }];
+    }));
+  }
+}
