@@ -54,4 +54,6 @@ export interface LiveBridge {
   inherited: boolean;
   /** Our LLDP flow is on it: what it hears comes to us and is not flooded on by the operator's flows. */
   listens: boolean;
+  /** Whether it has answered the last round of LLDP. */
+  round: "none" | "open" | "answered";
 }

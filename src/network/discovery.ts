@@ -124,7 +124,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   private addBridge(name: string, datapathId: bigint): void {
     const session = new BridgeSession(name, this.parts.dial(name), (connection) => this.setUp(name, connection));
-    this.bridges.set(name, { session, datapathId, ports: new Map(), packetInBudget: packetInsPerSecond, recovered: false, row: undefined, dirty: true, frames: new Map(), inherited: false, listens: false });
+    this.bridges.set(name, { session, datapathId, ports: new Map(), packetInBudget: packetInsPerSecond, recovered: false, row: undefined, dirty: true, frames: new Map(), inherited: false, listens: false, round: "none" });
     session.on("up", (connection) => {
       this.emit("up", name, connection);
     });
@@ -265,12 +265,30 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   }
 
   private everySecond(): void {
-    for (const bridge of this.bridges.values()) bridge.packetInBudget = packetInsPerSecond;
+    for (const [name, bridge] of this.bridges) this.closeRound(name, bridge);
     const due = [...this.bridges.values()].flatMap((bridge) => [...bridge.ports.values()].filter((port) => port.up));
     const isFabric = ({ ref }: PortState): boolean => this.fabric.has(portKey(ref));
     const refs = (ports: readonly PortState[]): PortRef[] => ports.map(({ ref }) => ref);
     this.sender.everySecond(refs(due.filter(isFabric)), refs(due.filter((port) => !isFabric(port))));
+    for (const bridge of this.bridges.values()) this.openRound(bridge);
     this.rebuild();
+  }
+
+  /** Asks a switch to say when it has sent this second's LLDP. */
+  private openRound(bridge: LiveBridge): void {
+    const { connection } = bridge.session;
+    if (connection === undefined || bridge.round === "open") return;
+    bridge.round = "open";
+    const ends = (round: "answered" | "none") => (): void => {
+      bridge.round = round;
+    };
+    void connection.barrier().then(ends("answered"), ends("none"));
+  }
+
+  /** A round in which packet-ins were shed does not count: LLDP may have been among them. */
+  private closeRound(name: string, bridge: LiveBridge): void {
+    if (bridge.round === "answered" && bridge.packetInBudget > 0) this.heard.answered(name);
+    bridge.packetInBudget = packetInsPerSecond;
   }
 
   private isUp(ref: PortRef): boolean {

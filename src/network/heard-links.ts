@@ -1,8 +1,18 @@
 /** Links as LLDP shows them: who was heard where, and when last. */
 import { portKey, type Link, type PortRef } from "./model.js";
 
-/** A link not heard for three and a half intervals of a second is gone. */
+/** A link not heard for three and a half intervals of a second is gone... */
 const linkLifeMs = 3_500;
+/** ...when both switches have answered as many rounds of LLDP since: a busy switch, or we ourselves, may have been late with all of them. */
+const linkLifeRounds = 3;
+
+interface Heard {
+  readonly from: PortRef;
+  seenMs: number;
+  /** Rounds that the two switches had answered. */
+  roundsAt: number;
+  roundsFrom: number;
+}
 
 /** What is known of the ports that links end at. */
 export interface Ends {
@@ -18,16 +28,23 @@ export function splitKey(key: string): [bridge: string, ofport: number] {
 
 export class HeardLinks {
   /** By the receiving port's key. */
-  private readonly heard = new Map<string, { readonly from: PortRef; seenMs: number }>();
+  private readonly heard = new Map<string, Heard>();
+  /** Rounds of LLDP that each bridge has answered. */
+  private readonly rounds = new Map<string, number>();
+
+  /** A switch has done what it was asked to send in one round, and told what came in before. */
+  answered(bridge: string): void {
+    this.rounds.set(bridge, this.roundsOf(bridge) + 1);
+  }
 
   /** LLDP of `from` came in at `at`. Returns whether that is new. */
   hear(at: PortRef, from: PortRef, nowMs: number): boolean {
     const known = this.heard.get(portKey(at));
     if (known !== undefined && portKey(known.from) === portKey(from)) {
-      known.seenMs = nowMs;
+      Object.assign(known, this.seen(at, from, nowMs));
       return false;
     }
-    this.heard.set(portKey(at), { from, seenMs: nowMs });
+    this.heard.set(portKey(at), { from, ...this.seen(at, from, nowMs) });
     return true;
   }
 
@@ -38,17 +55,21 @@ export class HeardLinks {
 
   /** The clocks of a bridge's links start anew: nobody could have heard them before. */
   renew(bridge: string, nowMs: number): void {
-    for (const [at, heard] of this.heard) if (splitKey(at)[0] === bridge || heard.from.bridge === bridge) heard.seenMs = nowMs;
+    for (const [key, heard] of this.heard) {
+      const at = { bridge: splitKey(key)[0] };
+      if (at.bridge === bridge || heard.from.bridge === bridge) Object.assign(heard, this.seen(at, heard.from, nowMs));
+    }
   }
 
   /** Links heard lately; one whose port is down stays known, as down. */
   links({ isUp, isAudible }: Ends, nowMs: number): Link[] {
     const links = new Map<string, Link>();
-    for (const [atKey, { from, seenMs }] of this.heard) {
+    for (const [atKey, heard] of this.heard) {
+      const { from } = heard;
       const [bridge, ofport] = splitKey(atKey);
       const at = { bridge, ofport };
       const up = isUp(at) && isUp(from);
-      if (up && isAudible(at.bridge) && isAudible(from.bridge) && nowMs - seenMs > linkLifeMs) {
+      if (up && isAudible(at.bridge) && isAudible(from.bridge) && this.isStale(at, heard, nowMs)) {
         this.heard.delete(atKey);
         continue;
       }
@@ -56,6 +77,18 @@ export class HeardLinks {
       links.set(`${portKey(a)} ${portKey(b)}`, { a, b, up });
     }
     return [...links].sort(([x], [y]) => (x < y ? -1 : 1)).map(([, link]) => link);
+  }
+
+  private roundsOf(bridge: string): number {
+    return this.rounds.get(bridge) ?? 0;
+  }
+
+  private seen(at: Pick<PortRef, "bridge">, from: PortRef, nowMs: number): Omit<Heard, "from"> {
+    return { seenMs: nowMs, roundsAt: this.roundsOf(at.bridge), roundsFrom: this.roundsOf(from.bridge) };
+  }
+
+  private isStale(at: PortRef, { from, seenMs, roundsAt, roundsFrom }: Heard, nowMs: number): boolean {
+    return nowMs - seenMs > linkLifeMs && this.roundsOf(at.bridge) - roundsAt >= linkLifeRounds && this.roundsOf(from.bridge) - roundsFrom >= linkLifeRounds;
   }
 
   /** Ports at which a link ends. */
