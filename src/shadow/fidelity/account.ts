@@ -83,6 +83,8 @@ interface Shortfall {
 const maxWindow = 64;
 /** One reading proves nothing, however much time lies between. */
 const minWindow = 3;
+/** How long copies may belong to packets from before the account was opened, in settle times. */
+const doubtfulSettles = 3;
 
 export class PortAccounts {
   private readonly settleMs: number;
@@ -93,7 +95,9 @@ export class PortAccounts {
   /** Packets of the last reading that came in and that no flow had counted, where flows select. */
   private ahead = 0;
   /** Packets of the last excused reading whose copies may still be counted. */
-  private doubt: { readonly column: Excuse; packets: number } | undefined;
+  private doubt: { readonly column: Excuse | "before"; packets: number; readonly untilMs: number } | undefined;
+  /** The next interval is the first one: copies of packets from before it may be counted in it. */
+  private isOpening = true;
   private readonly totals = { received: 0, notAsked: 0, notChosen: 0, copied: 0, lost: 0, off: 0, shed: 0, surplus: 0, receiveDrops: 0, resets: 0, unknown: 0 };
 
   /** `settleMs`: how long packets must stay missing to be lost. */
@@ -107,6 +111,7 @@ export class PortAccounts {
     if (reading.received === undefined || reading.copied === undefined) {
       if (before !== undefined) this.beginAnew();
       this.last = undefined;
+      this.isOpening = true;
       return;
     }
     this.last = reading;
@@ -126,6 +131,9 @@ export class PortAccounts {
     // A reading at either end of which copying was not on explains what is missing between them; so does one in which the sessions changed.
     const mode = reading.mode === "on" ? before.mode : reading.mode;
     const lagOf = (packets: number): number => Math.min(packets, Math.ceil((packets * Math.max(reading.lagMs, before.lagMs)) / Math.max(1, reading.tMs - before.tMs)));
+    const asked = now === "nothing" || then === "nothing" ? 0 : typeof now === "object" && typeof then === "object" ? Math.max(0, Number(now.selected - then.selected)) : came;
+    if (this.isOpening) this.doubt = { column: "before", packets: lagOf(asked), untilMs: reading.tMs + doubtfulSettles * this.settleMs };
+    this.isOpening = false;
     if (now === "nothing" && then === "nothing") {
       // Copies that come all the same are more than was asked for.
       totals.notAsked += came;
@@ -143,7 +151,7 @@ export class PortAccounts {
       this.short += selected - copies;
     } else this.short += came - copies;
     this.ahead = ahead;
-    this.judge(reading.tMs, lagOf(typeof now === "object" && typeof then === "object" ? Math.max(0, Number(now.selected - then.selected)) : came));
+    this.judge(reading.tMs, lagOf(kindOf(now) === kindOf(then) && now !== "nothing" ? asked : came));
   }
 
   /** The account as it stands. */
@@ -160,17 +168,23 @@ export class PortAccounts {
     const excused = Math.max(0, totals[column] + missing + this.short - settled);
     this.short += totals[column] + missing - excused;
     totals[column] = excused;
-    this.doubt = { column, packets: inLag };
+    this.doubt = { column, packets: inLag, untilMs: Infinity };
     this.window = [];
   }
 
-  /** More copies than packets to be copied, soon after copying began again: they belong to packets that seemed not to be copied. */
-  private payBack(): void {
+  /**
+   * More copies than packets to be copied, soon after copying or the account began: they belong to packets that seemed not to be copied,
+   * or that came before.
+   */
+  private payBack(nowMs: number): void {
+    const { doubt, totals } = this;
+    if (doubt === undefined || nowMs > doubt.untilMs) return;
     const most = Math.max(...this.window.map(({ atMost }) => atMost));
-    const pay = this.doubt === undefined ? 0 : Math.min(-most, this.doubt.packets, this.totals[this.doubt.column]);
-    if (this.doubt === undefined || pay <= 0) return;
-    this.totals[this.doubt.column] -= pay;
-    this.doubt.packets -= pay;
+    const column = doubt.column === "before" ? "copied" : doubt.column;
+    const pay = Math.min(-most, doubt.packets, totals[column]);
+    if (pay <= 0) return;
+    totals[column] -= pay;
+    doubt.packets -= pay;
     this.short += pay;
     this.window = this.window.map(({ tMs, atLeast, atMost }) => ({ tMs, atLeast: atLeast + pay, atMost: atMost + pay }));
   }
@@ -180,7 +194,7 @@ export class PortAccounts {
     while (this.window.length > maxWindow || (this.window.length > minWindow && nowMs - (this.window[1]?.tMs ?? nowMs) >= this.settleMs)) this.window.shift();
     const [oldest] = this.window;
     if (oldest === undefined || this.window.length < minWindow || nowMs - oldest.tMs < this.settleMs) return;
-    this.payBack();
+    this.payBack(nowMs);
     const atLeast = Math.max(0, Math.min(...this.window.map((one) => one.atLeast)));
     const atMost = Math.max(0, Math.min(...this.window.map((one) => one.atMost)));
     // What is proven stays so when a slow reading proves less; once more is lost than was told, as many are as were missing all the time.
