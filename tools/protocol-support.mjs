@@ -17,7 +17,7 @@ function walk(value, version, who) {
 }
 for (const name of readdirSync(dir).filter((file) => file.endsWith(".hex"))) {
   for (const line of readFileSync(new URL(name, dir), "utf8").split("\n").filter((one) => /^[<>] /.test(one))) {
-    const who = name.startsWith("os-ken") ? "k" : line[0] === ">" ? "c" : "s";
+    const who = { "os-ken-2.5.hex": "k", "libopenvswitch-3.1.hex": "l", "openflowj-3.6.hex": "j" }[name] ?? (line[0] === ">" ? "c" : "s");
     const message = decodeMessage(Buffer.from(line.slice(2), "hex"));
     note(`message ${message.type} ${message.version}`, who);
     if (message.multipartType !== undefined) note(`multipart ${message.multipartType} ${message.version}`, who);
@@ -38,7 +38,7 @@ const messages = messageTypes.map(({ type, numbers, experimenter, expType }) => 
   const number = experimenter === undefined ? [...new Set(numbers.map(([, , n]) => n))].join(", ") : `${experimenter === 0x2320 ? "Nicira" : "ONF"} ${expType}`;
   return [type, number, ...versions.map(cell("message", type, has))];
 });
-const multiparts = multipartTypes.map(({ name, number, vendor, since }) => [name, vendor === 0 ? number : `${vendor === 0x2320 ? "Nicira" : "ONF"} ${number}`, ...versions.map(cell("multipart", name, (version) => version >= since))]);
+const multiparts = multipartTypes.map(({ name, number, vendor, since, until }) => [name, vendor === 0 ? number : `${vendor === 0x2320 ? "Nicira" : "ONF"} ${number}`, ...versions.map(cell("multipart", name, (version) => version >= since && version <= until))]);
 const actionNames = [...new Set([...seen.keys()].filter((key) => key.startsWith("action ")).map((key) => key.split(" ")[1]))].sort();
 const actions = actionNames.map((name) => [name, ...versions.map(cell("action", name, () => false))]);
 const fields = [...fieldRows.values()].filter(({ name }) => !/^(reg|xreg|xxreg|tunMetadata)[2-9]\d*$|^(reg|tunMetadata)1\d$/.test(name)).map(({ name, bytes, bits, maskable, prerequisite }) => [
@@ -50,9 +50,13 @@ writeFileSync(
   `# What node-openflow speaks
 
 Made by \`tools/protocol-support.mjs\` from the library's tables and the recorded bytes in \`openflow/vectors/\`. In a version's column
-stands who wrote the bytes that are behind it: **c** ovs-ofctl 3.1, **s** ovs-vswitchd 3.1, **k** os-ken 2.5; **·** means that the
-library has it and no other program's bytes were found. Each of these messages decodes without anything unknown in it and is written
-back byte for byte (\`openflow/messages/vectors.test.ts\`); what is in no table comes out as \`unknown\` with its bytes.
+stands who wrote the bytes that are behind it: **c** ovs-ofctl 3.1, **s** ovs-vswitchd 3.1, **l** libopenvswitch 3.1, the library under
+both, asked for what neither says by itself (\`tools/record-libopenvswitch.c\`), **k** os-ken 2.5, **j** openflowj 3.6; **·** means that
+node-openflow has it and no other program's bytes were found. Each of these messages decodes without anything unknown in it and is
+written back byte for byte (\`openflow/messages/vectors.test.ts\`, which also wants bytes for every message in every version, and for
+every multipart type both asked and answered); what is in no table comes out as \`unknown\` with its bytes. A column is empty where the
+version does not have the message, or Open vSwitch does not know Nicira's or ONF's in it: there it is an \`experimenter\` message with
+its bytes.
 
 ## Messages
 
@@ -61,6 +65,9 @@ ${table(["message", "number", ...titles], messages)}
 ## Multipart (statistics) types
 
 ${table(["type", "number", ...titles], multiparts)}
+
+Of \`bundleFeatures\` only the request: Open vSwitch does not have the type, os-ken reads the reply and cannot write it (it reads ours,
+\`openflow/messages/message.test.ts\`), and openflowj gives the capabilities four bytes where OpenFlow 1.5.1 has two.
 
 ## Actions and instructions seen
 
@@ -81,6 +88,10 @@ ${table(["field", "bytes", "mask", "needs", ...titles], fields)}
 - 1.4: a flow monitor without abbreviations (NO_ABBREV) is refused. Meters are refused in bundles, and a port-mod in an atomic one.
 - 1.5: register loads and moves of Nicira are refused with OFPBAC_BAD_EXP_TYPE: set-field with a mask and copy-field take their place.
   Meter features come without the words 1.5 added. Flow statistics (type 17), controller status and bundle features are not there.
+- Nicira's flow-mod, flow-removed, role and older asynchronous configuration are known in every version, though its programs write them
+  in 1.0 and 1.1 only; from 1.1 on the flow-mod has instructions where 1.0 has actions. Its second asynchronous
+  configuration (up to 1.3) is read by the switch and written by none of its programs.
+- 1.4 and 1.5: the request to cancel a flow monitor that its library writes has no match, and the library's own decoder refuses it.
 - An error at the time of a bundle-add leaves the bundle committable: \`bundle()\` discards it.
 - Set-field with a mask is taken from 1.5 on; before, NXAST_REG_LOAD2 does it, and that is what a masked set-field is written as.
 - Copy-TTL, PBB and IPv6 extension headers are refused in every version.

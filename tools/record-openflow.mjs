@@ -1,12 +1,14 @@
 // Records what ovs-ofctl and ovs-vswitchd say to each other, in every OpenFlow version, into openflow/vectors/:
 // `npm run build && node tools/record-openflow.mjs`. Each message is kept once, whatever its xid. `>` goes to the switch. What
-// ovs-ofctl never asks we ask ourselves; of that only the switch's answers are kept.
+// ovs-ofctl never asks we ask ourselves; of that only the switch's answers are kept. With ovs-ofctl's commands as arguments
+// (`node tools/record-openflow.mjs add-flow dump-desc`) only those run, and kinds of messages not yet recorded are added to the files.
 import { readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { Capsule } from "../dist/lab/capsule.js";
 import { Ovs } from "../dist/lab/ovs.js";
 import { action, connect, decodeMessage, encodeMessage, flowMod, groupMod, instruction, meterMod, packetOut } from "../openflow/dist/index.js";
 
+const only = process.argv.slice(2);
 const versions = ["10", "11", "12", "13", "14", "15"];
 
 const fields = [
@@ -54,7 +56,8 @@ const commandsOf = (of) => {
   for (const group of groups) list.push(["add-group", group]);
   list.push(["mod-group", "group_id=3,type=indirect,bucket=3"], ["insert-buckets", "group_id=1,command_bucket_id=last,bucket=bucket_id:9,output:4"], ["remove-buckets", "group_id=1,command_bucket_id=9"], ["dump-groups"], ["dump-groups", "1"], ["dump-group-stats"], ["dump-group-features"], ["del-groups", "group_id=4"]);
   list.push(["add-meter", "meter=1,kbps,burst,stats,bands=type=drop,rate=100,burst_size=50"], ["add-meter", "meter=2,pktps,stats,bands=type=drop,rate=10"], ["mod-meter", "meter=2,pktps,bands=type=drop,rate=20"], ["dump-meters"], ["meter-stats"], ["meter-features"], ["del-meters", "meter=2"]);
-  list.push(["show"], ["dump-tables"], ["dump-table-desc"], ["dump-table-features"], ["mod-table", "0", "evict"], ["mod-table", "0", "vacancy:20,80"], ["mod-table", "1", "continue"], ["dump-ports"], ["dump-ports", "p1"], ["dump-ports-desc"], ["dump-ports-desc", "p1"], ["mod-port", "p1", "no-flood"], ["mod-port", "p1", "down"], ["mod-port", "p1", "up"], ["get-frags"], ["set-frags", "reassemble"], ["set-frags", "normal"]);
+  if (of === "10") list.push(["-F", "OpenFlow10", "dump-flows"], ["-F", "OpenFlow10", "dump-aggregate"]);
+  list.push(["show"], ["dump-desc"], ["dump-tables"], ["dump-table-desc"], ["dump-table-features"], ["mod-table", "0", "evict"], ["mod-table", "0", "vacancy:20,80"], ["mod-table", "1", "continue"], ["dump-ports"], ["dump-ports", "p1"], ["dump-ports-desc"], ["dump-ports-desc", "p1"], ["mod-port", "p1", "no-flood"], ["mod-port", "p1", "down"], ["mod-port", "p1", "up"], ["get-frags"], ["set-frags", "reassemble"], ["set-frags", "normal"]);
   list.push(["dump-flows"], ["dump-flows", "table=3,ip"], ["dump-aggregate"], ["dump-aggregate", "table=3"], ["queue-stats"], ["queue-stats", "p1"], ["queue-get-config"], ["queue-get-config", "p1"], ["dump-ipfix-bridge"], ["dump-ipfix-flow"], ["ct-flush-zone", "5"], ["ct-flush", "zone=5"], ["ct-flush", "zone=5", "ct_nw_src=1.1.1.1,ct_nw_proto=6,ct_tp_src=1"]);
   list.push(["add-tlv-map", "{class=0xffff,type=1,len=8}->tun_metadata5"], ["dump-tlv-map"], ["del-tlv-map", "{class=0xffff,type=1,len=8}->tun_metadata5"], ["packet-out", "in_port=controller,packet=ffffffffffff0011223344550800,actions=output:2"], ["packet-out", "in_port=5,tun_id=7,packet=ffffffffffff0011223344550800,actions=resubmit(,3)"], ["probe"], ["ping", "3"]);
   if (Number(of) >= 13) list.push(["bundle", "-", "flow add table=9,priority=1,actions=2\ngroup add group_id=77,type=all,bucket=2\npacket-out in_port=controller,packet=ffffffffffff0011223344550800,actions=2\n"]);
@@ -180,6 +183,8 @@ const kindOf = (line) => {
 function withKindsOf(file, lines) {
   const kinds = new Set(lines.map(kindOf));
   const before = readFileSync(file, "utf8").split("\n").filter((line) => /^[<>] /.test(line));
+  const had = new Set(before.map(kindOf));
+  if (only.length > 0) return [...before, ...lines.filter((line) => !had.has(kindOf(line)))];
   return [...lines, ...before.filter((line) => !kinds.has(kindOf(line)))];
 }
 
@@ -209,8 +214,7 @@ for (const of of versions) {
   const server = await relay(capsule.path(`/run/relay${of}`), `${capsule.path("/run/openvswitch")}/br.mgmt`, note);
   let refused = 0;
   const watch = (...args) => capsule.spawn("ovs-ofctl", ["-O", `OpenFlow${of}`, "monitor", `unix:/run/relay${of}`, "65535", ...args], { stdio: "ignore" });
-  const monitors = [watch("invalid_ttl", "watch:"), watch("resume", "-P", "nxt_packet_in2")]; // it takes three arguments at most
-  monitors.push(watch("-P", "standard"));
+  const monitors = only.length > 0 ? [] : [["invalid_ttl", "watch:"], ["resume", "-P", "nxt_packet_in2"], ["-P", "standard"]].map((args) => watch(...args)); // it takes three arguments at most
   for (const [command, ...rest] of commandsOf(of)) {
     const options = [];
     let verb = command;
@@ -220,17 +224,20 @@ for (const of of versions) {
       if (verb === "-F") options.push(args.shift());
       verb = args.shift();
     }
+    if (only.length > 0 && !only.includes(verb)) continue;
     const input = verb === "bundle" ? args.pop() : undefined;
     const { code } = await capsule.run("ovs-ofctl", [...options, "-O", `OpenFlow${of}`, verb, `unix:/run/relay${of}`, ...args], { mayFail: true, timeoutMs: 5_000, ...(input === undefined ? {} : { input }) });
     if (code !== 0) refused++;
   }
-  const asked = await relay(capsule.path(`/run/asked${of}`), `${capsule.path("/run/openvswitch")}/br.mgmt`, (direction, message) => void (direction === "<" && note(direction, message)));
-  await answers(`unix:${capsule.path(`/run/asked${of}`)}`, Number(of[1]) + 1);
-  asked.close();
-  await paused(`${capsule.path("/run/openvswitch")}/br.mgmt`, Number(of[1]) + 1, note);
-  for (const to of ["controller(max_len=100,userdata=01.02)", "controller(pause)"]) await capsule.run("ovs-ofctl", ["-O", `OpenFlow${of}`, "packet-out", `unix:/run/relay${of}`, `in_port=1,packet=ffffffffffff00112233445508004500001400000000401100000a0000010a000002,actions=${to}`], { mayFail: true });
-  await ovs.vsctl("add-port", "br", "p9", "--", "set", "interface", "p9", "type=internal");
-  await ovs.vsctl("del-port", "br", "p9");
+  if (only.length === 0) {
+    const asked = await relay(capsule.path(`/run/asked${of}`), `${capsule.path("/run/openvswitch")}/br.mgmt`, (direction, message) => void (direction === "<" && note(direction, message)));
+    await answers(`unix:${capsule.path(`/run/asked${of}`)}`, Number(of[1]) + 1);
+    asked.close();
+    await paused(`${capsule.path("/run/openvswitch")}/br.mgmt`, Number(of[1]) + 1, note);
+    for (const to of ["controller(max_len=100,userdata=01.02)", "controller(pause)"]) await capsule.run("ovs-ofctl", ["-O", `OpenFlow${of}`, "packet-out", `unix:/run/relay${of}`, `in_port=1,packet=ffffffffffff00112233445508004500001400000000401100000a0000010a000002,actions=${to}`], { mayFail: true });
+    await ovs.vsctl("add-port", "br", "p9", "--", "set", "interface", "p9", "type=internal");
+    await ovs.vsctl("del-port", "br", "p9");
+  }
   await capsule.run("ovs-ofctl", ["-O", `OpenFlow${of}`, "del-flows", `unix:/run/relay${of}`], { mayFail: true });
   for (const monitor of monitors) monitor.kill();
   server.close();

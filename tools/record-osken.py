@@ -64,6 +64,7 @@ say(lambda: p.OFPTableMod(d, 1, 12, [p.OFPTableModPropEviction(type_=2, flags=1)
 say(lambda: p.OFPPortMod(d, 3, "00:01:02:03:04:05", 1, 1, [p.OFPPortModPropEthernet(advertise=7), p.OFPPortModPropOptical(configure=1, freq_lmda=2, fl_offset=3, grid_span=4, tx_pwr=5)]))
 say(lambda: p.OFPFlowMonitorRequest(d, 0, 1, 2, 3, 0x1f, 4, 0, p.OFPMatch(in_port=3)))
 say(lambda: p.OFPBundleCtrlMsg(d, 1, 0, 3))
+say(lambda: p.OFPFlowMod(d, match=p.OFPMatch(pbb_uca=1, eth_type=0x88e7)))
 
 d = Datapath(ofproto_v1_5, ofproto_v1_5_parser)
 p = d.ofproto_parser
@@ -71,6 +72,8 @@ say(lambda: p.OFPFlowStatsRequest(d, 0, 1, 2, 3, 4, 5, p.OFPMatch(in_port=3)))
 say(lambda: p.OFPFlowDescStatsRequest(d, 0, 1, 2, 3, 4, 5, p.OFPMatch(in_port=3)))
 say(lambda: p.OFPControllerStatusStatsRequest(d, 0))
 say(lambda: p.OFPBundleFeaturesStatsRequest(d, 0, 1, []))
+say(lambda: p.OFPBundleFeaturesStatsRequest(d, 0, 3, [p.OFPBundleFeaturesPropTime(
+    sched_accuracy=p.OFPTime(0, 1000), sched_max_future=p.OFPTime(60, 0), sched_max_past=p.OFPTime(5, 0), timestamp=p.OFPTime(1700000000, 5), type_=1)]))
 say(lambda: p.OFPGroupDescStatsRequest(d, 0, 9))
 say(lambda: p.OFPPortDescStatsRequest(d, 0, 3))
 say(lambda: p.OFPPacketOut(d, 0xffffffff, p.OFPMatch(in_port=3, metadata=5), [p.OFPActionOutput(2), p.OFPActionMeter(4), p.OFPActionCopyField(16, 0, 8, [p.OFPOxmId("eth_src"), p.OFPOxmId("eth_dst")])], b"frame"))

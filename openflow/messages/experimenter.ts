@@ -1,6 +1,7 @@
 /** Messages of experimenters that Open vSwitch speaks: Nicira's and ONF's. Sources: nicira-ext.h's facts in ovs-fields(7) and ovs-ofctl(8). */
 import { readFields, readNxm, writeField, writeNxm, type Match } from "../fields/match.js";
-import { readActions, writeAction } from "../actions/action.js";
+import { writeAction } from "../actions/action.js";
+import { readInstructions, writeInstruction } from "../actions/instruction.js";
 import { list, named, padding, port16, rest, struct, u16, u32, u64, u8, type Codec } from "../wire/struct.js";
 import { asyncPropertyList, asyncWords } from "./async.js";
 import type { FlowMod, FlowRemoved } from "./flow.js";
@@ -14,19 +15,22 @@ const commands = ["add", "modify", "modifyStrict", "delete", "deleteStrict"] as 
 
 type FlowModBody = Omit<FlowMod, "type">;
 const nxFlowModHead = struct({ cookie: u64, tableId: u8, command: named(u8, commands), idleTimeout: u16, hardTimeout: u16, priority: u16, bufferId: u32, outPort: port16, flags: u16, matchLen: u16, pad0: padding(6) });
+/** In 1.0 actions follow the match, later instructions. */
 const nxFlowMod: Codec<FlowModBody> = byHand("nxFlowMod", {
   read: (from) => {
     const { matchLen, ...head } = nxFlowModHead.read(from);
     const match = readNxm(from, matchLen);
-    const actions = readActions(from);
     // A cookie to match on is a field of an NXM match, which the table of fields does not have.
-    return { ...head, cookieMask: 0n, outGroup: 0xffffffff, importance: 0, match, instructions: actions.length === 0 ? [] : [{ type: "applyActions", actions }] };
+    return { ...head, cookieMask: 0n, outGroup: 0xffffffff, importance: 0, match, instructions: readInstructions(from) };
   },
   write: (out, mod) => {
     const start = out.length;
     nxFlowModHead.write(out, { ...mod, matchLen: 0 });
     writeNxm(out, start + nxFlowModHead.size - 8, mod.match);
-    for (const one of mod.instructions) if (one.type === "applyActions") for (const action of one.actions) writeAction(out, action);
+    for (const one of mod.instructions) {
+      if (out.version > 1) writeInstruction(out, one);
+      else if (one.type === "applyActions") for (const action of one.actions) writeAction(out, action);
+    }
   },
 });
 const nxRemovedHead = struct({ cookie: u64, priority: u16, reason: u8, tablePlusOne: u8, durationSec: u32, durationNsec: u32, idleTimeout: u16, matchLen: u16, packetCount: u64, byteCount: u64 });
@@ -126,11 +130,11 @@ const tupleProperty: Codec<{ readonly propType: number; readonly data: Uint8Arra
   write: (out, { propType, data }) => writeProperty(out, propType, () => rest.write(out, data)),
 });
 
-/** Nicira's, by subtype. */
+/** Nicira's, by subtype; `last` is the last wire version that has it, 6 when nothing is said. */
 const nicira = {
   nxRoleRequest: { number: 10, body: roleBody },
   nxRoleReply: { number: 11, body: roleBody },
-  nxSetFlowFormat: { number: 12, body: struct({ format: u32 }) },
+  nxSetFlowFormat: { number: 12, last: 1, body: struct({ format: u32 }) },
   nxFlowMod: { number: 13, body: nxFlowMod },
   nxFlowRemoved: { number: 14, body: nxFlowRemoved },
   nxFlowModTableId: { number: 15, body: struct({ set: u8, pad0: padding(7) }) },
@@ -139,22 +143,22 @@ const nicira = {
   nxFlowAge: { number: 18, body: struct({}) },
   nxSetAsyncConfig: { number: 19, body: asyncWords },
   nxSetControllerId: { number: 20, body: struct({ pad0: padding(6), controllerId: u16 }) },
-  nxFlowMonitorCancel: { number: 21, body: struct({ monitorId: u32 }) },
-  nxFlowMonitorPaused: { number: 22, body: struct({}) },
-  nxFlowMonitorResumed: { number: 23, body: struct({}) },
+  nxFlowMonitorCancel: { number: 21, last: 3, body: struct({ monitorId: u32 }) },
+  nxFlowMonitorPaused: { number: 22, last: 3, body: struct({}) },
+  nxFlowMonitorResumed: { number: 23, last: 3, body: struct({}) },
   nxTlvTableMod: { number: 24, body: struct({ command: named(u16, ["add", "delete", "clear"]), pad0: padding(6), maps: list(tlvMap) }) },
   nxTlvTableRequest: { number: 25, body: struct({}) },
   nxTlvTableReply: { number: 26, body: struct({ maxOptionSpace: u32, maxFields: u16, pad0: padding(10), maps: list(tlvMap) }) },
-  nxSetAsyncConfig2: { number: 27, body: asyncPropertyList },
+  nxSetAsyncConfig2: { number: 27, last: 4, body: asyncPropertyList },
   nxResume: { number: 28, body: packetIn2 },
   nxCtFlushZone: { number: 29, body: struct({ pad0: padding(6), zoneId: u16 }) },
   nxPacketIn2: { number: 30, body: packetIn2 },
-  nxGroupMod: { number: 31, body: groupMod15 },
+  nxGroupMod: { number: 31, last: 1, body: groupMod15 },
   nxCtFlush: { number: 32, body: struct({ ipProto: u8, pad0: padding(7), properties: list(tupleProperty) }) },
-  nxRequestForward: { number: 132, body: struct({ request: rest }) },
+  nxRequestForward: { number: 132, last: 3, body: struct({ request: rest }) },
 } as const;
 
-/** ONF's, which give 1.3 what later versions have of their own. */
+/** ONF's, which give 1.3, and only 1.3, what later versions have of their own. */
 const onfMessages = {
   onfFlowMonitorCancel: { number: onfMonitor.cancel, body: struct({ monitorId: u32 }) },
   onfFlowMonitorPaused: { number: onfMonitor.paused, body: struct({}) },
@@ -173,10 +177,17 @@ export interface ExperimenterRow {
   readonly type: KnownExperimenter["type"];
   readonly experimenter: number;
   readonly expType: number;
+  /** Wire versions, from and to. */
+  readonly first: number;
+  readonly last: number;
   readonly body: Codec<unknown>;
 }
-const rowsOf = (table: Readonly<Record<string, { readonly number: number; readonly body: unknown }>>, experimenter: number): ExperimenterRow[] =>
-  Object.entries(table).map(([type, { number, body }]) => ({ type: type as KnownExperimenter["type"], experimenter, expType: number, body: body as Codec<unknown> }));
-export const experimenterRows: readonly ExperimenterRow[] = [...rowsOf(nicira, niciraVendor), ...rowsOf(onfMessages, onf)];
+const rowsOf = (table: Readonly<Record<string, { readonly number: number; readonly last?: number; readonly body: unknown }>>, experimenter: number, first: number, last: number): ExperimenterRow[] =>
+  Object.entries(table).map(([type, row]) => ({ type: type as KnownExperimenter["type"], experimenter, expType: row.number, first, last: row.last ?? last, body: row.body as Codec<unknown> }));
+export const experimenterRows: readonly ExperimenterRow[] = [...rowsOf(nicira, niciraVendor, 1, 6), ...rowsOf(onfMessages, onf, 4, 4)];
 const byNumber = new Map(experimenterRows.map((row) => [`${row.experimenter}/${row.expType}`, row]));
-export const experimenterRow = (experimenter: number, expType: number): ExperimenterRow | undefined => byNumber.get(`${experimenter}/${expType}`);
+/** Undefined when there is none, or none in this wire version. */
+export function experimenterRow(experimenter: number, expType: number, version: number): ExperimenterRow | undefined {
+  const row = byNumber.get(`${experimenter}/${expType}`);
+  return row !== undefined && row.first <= version && version <= row.last ? row : undefined;
+}

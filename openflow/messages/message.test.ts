@@ -108,6 +108,14 @@ describe("every message", () => {
     expect(() => encodeMessage(5, 1, flowMod({ priority: 65_536 }))).toThrow(RangeError);
     expect(() => encodeMessage(5, 1, flowMod({ cookie: -1n }))).toThrow(RangeError);
     expect(() => encodeMessage(4, 1, { type: "bundleControl", bundleId: 1, bundleType: 0, flags: 0, properties: [] })).toThrow(RangeError);
+    expect(() => encodeMessage(5, 1, { type: "onfBundleControl", bundleId: 1, bundleType: 0, flags: 0 })).toThrow(/not in wire version 5/);
+    expect(() => encodeMessage(2, 1, { type: "multipartRequest", multipartType: "nxGroup", flags: 0, body: { groupId: 1 } })).toThrow(/not in wire version 2/);
+  });
+
+  it("takes an experimenter's message of another version for one that is not known", () => {
+    const bytes = encodeMessage(1, 1, { type: "nxSetFlowFormat", format: 2 });
+    bytes[0] = 5;
+    expect(decodeMessage(bytes)).toEqual({ version: 5, xid: 1, type: "experimenter", experimenter: 0x2320, expType: 12, data: Uint8Array.of(0, 0, 0, 2) });
   });
 
   it("says where it is wrong", () => {
@@ -171,27 +179,40 @@ describe("ovs-ofctl ofp-print reads", () => {
     expect(print(5, { type: "bundleAdd", bundleId: 3, flags: 3, message })).toContain("bundle_id=0x3 flags=atomic ordered\nOFPT_FLOW_MOD (OF1.4) (xid=0x5): DEL");
   });
 
-  it("what no recording has", () => {
+  it("what neither ovs-ofctl nor ovs-vswitchd says by itself", () => {
     expect(print(4, { type: "nxSetAsyncConfig2", masks: { packetInMaster: 1, portStatusMaster: 7 } })).toMatch(/NXT_SET_ASYNC_CONFIG2.*\n primary:\n\s+PACKET_IN: no_match\n\s+PORT_STATUS: add delete modify/);
     expect(print(1, { type: "nxFlowMonitorCancel", monitorId: 5 })).toBe("NXT_FLOW_MONITOR_CANCEL (xid=0x5): id=5");
     expect(print(4, { type: "onfFlowMonitorCancel", monitorId: 5 })).toBe("ONFT_FLOW_MONITOR_CANCEL (OF1.3) (xid=0x5): id=5");
+    const mod = { ...flowMod({ match: match({ reg1: 5 }), instructions: [instruction.apply(action.output(2)), instruction.gotoTable(4)] }), type: "nxFlowMod" } as const;
+    expect(print(4, mod)).toMatch(/NXT_FLOW_MOD \(OF1.3\).*reg1=0x5.* actions=output:2,goto_table:4/);
     const resume = { type: "nxResume", packet: new Uint8Array(14), reason: 1, metadata: match({ inPort: 3 }), userdata: Uint8Array.of(1, 2) } as const;
     expect(print(4, resume)).toMatch(/NXT_RESUME \(OF1.3\) \(xid=0x5\): total_len=14 in_port=3 \(via action\) data_len=14 \(unbuffered\)\n userdata=01.02/);
   });
 });
 
-/** os-ken's own decoder; the message is one that Open vSwitch does not have. */
-const osKen = `
-import sys
-from os_ken.ofproto import ofproto_v1_5, ofproto_v1_5_parser as parser
-buffer = bytes.fromhex(sys.argv[1])
-status = parser.OFPControllerStatus.parser(None, buffer[0], buffer[1], len(buffer), 5, buffer).status
-print(status.length, status.short_id, status.role, status.reason, status.channel_status, [p.uri.decode() for p in status.properties])
-`;
+/** os-ken's own decoder, for what Open vSwitch does not have. */
+const osKen = (reading: string, bytes: Uint8Array): string => {
+  const script = `import sys\nfrom os_ken.ofproto import ofproto_v1_5_parser as parser\nbuffer = bytes.fromhex(sys.argv[1])\n${reading}`;
+  return execFileSync("/usr/bin/python3", ["-c", script, Buffer.from(bytes).toString("hex")], { encoding: "utf8" }).trim();
+};
 const hasOsKen = spawnSync("/usr/bin/python3", ["-c", "import os_ken.ofproto.ofproto_v1_5_parser"]).status === 0;
-(hasOsKen ? it : it.skip)("os-ken reads a controller status", () => {
-  const uri = Uint8Array.from(Buffer.from("tcp:10.0.0.9"));
-  const bytes = encodeMessage(6, 5, { type: "controllerStatus", shortId: 513, role: 2, reason: 4, channelStatus: 1, properties: [{ type: "uri", uri }] });
-  const printed = execFileSync("/usr/bin/python3", ["-c", osKen, Buffer.from(bytes).toString("hex")], { encoding: "utf8" });
-  expect(printed.trim()).toBe("32 513 2 4 1 ['tcp:10.0.0.9']");
+(hasOsKen ? describe : describe.skip)("os-ken reads", () => {
+  it("a controller status", () => {
+    const uri = Uint8Array.from(Buffer.from("tcp:10.0.0.9"));
+    const bytes = encodeMessage(6, 5, { type: "controllerStatus", shortId: 513, role: 2, reason: 4, channelStatus: 1, properties: [{ type: "uri", uri }] });
+    const reading = `
+status = parser.OFPControllerStatus.parser(None, buffer[0], buffer[1], len(buffer), 5, buffer).status
+print(status.length, status.short_id, status.role, status.reason, status.channel_status, [p.uri.decode() for p in status.properties])`;
+    expect(osKen(reading, bytes)).toBe("32 513 2 4 1 ['tcp:10.0.0.9']");
+  });
+
+  it("bundle features, of which no other program's answer was found", () => {
+    const at = (seconds: bigint, nanoseconds: number): { seconds: bigint; nanoseconds: number } => ({ seconds, nanoseconds });
+    const time = { type: "time", schedAccuracy: at(0n, 1000), schedMaxFuture: at(60n, 0), schedMaxPast: at(5n, 0), timestamp: at(1_700_000_000n, 5) } as const;
+    const bytes = encodeMessage(6, 5, { type: "multipartReply", multipartType: "bundleFeatures", flags: 0, body: { capabilities: 513, properties: [time] } });
+    const reading = `
+features = parser.OFPBundleFeaturesStats.parser(buffer, 16)
+print(features.capabilities, features.length, [(p.sched_accuracy.nanoseconds, p.sched_max_future.seconds, p.sched_max_past.seconds, p.timestamp.seconds, p.timestamp.nanoseconds) for p in features.properties])`;
+    expect(osKen(reading, bytes)).toBe("513 80 [(1000, 60, 5, 1700000000, 5)]");
+  });
 });

@@ -222,7 +222,7 @@ const experimenterByType = new Map<string, (typeof experimenterRows)[number]>(ex
 /** The messages there are: names, and in which wire versions under which number. Experimenters' are under 4. */
 export const messageTypes: readonly { readonly type: string; readonly numbers: Numbers; readonly body: object; readonly experimenter?: number; readonly expType?: number }[] = [
   ...Object.entries(rows).map(([type, { numbers, body }]) => ({ type, numbers, body })),
-  ...experimenterRows.map(({ type, experimenter, expType, body }) => ({ type, numbers: at(experimenterNumber), body, experimenter, expType })),
+  ...experimenterRows.map(({ type, experimenter, expType, first, last, body }) => ({ type, numbers: at(experimenterNumber, first, last), body, experimenter, expType })),
 ];
 
 /** Writes a whole message behind what is there. RangeError when the version does not have it, or when it exceeds 65,535 bytes. */
@@ -248,7 +248,7 @@ export function writeMessage(out: Writer, xid: number, body: Body): void {
       rest.write(out, body.data);
     } else {
       const known = experimenterByType.get(body.type);
-      if (known === undefined) throw new RangeError(`${body.type} is not in wire version ${version}`);
+      if (known === undefined || version < known.first || version > known.last) throw new RangeError(`${body.type} is not in wire version ${version}`);
       out.u32(known.experimenter);
       out.u32(known.expType);
       known.body.write(out, body);
@@ -274,7 +274,7 @@ function readExperimenter(from: Reader): Body {
   if (from.remaining < 8) throw new WireError("an experimenter message needs 8 bytes", from.offset);
   const experimenter = from.u32();
   const expType = from.u32();
-  const row = experimenterRow(experimenter, expType);
+  const row = experimenterRow(experimenter, expType, from.version);
   if (row === undefined) return { type: "experimenter", experimenter, expType, data: from.rest() };
   return { type: row.type, ...(row.body.read(from) as object) } as Body;
 }

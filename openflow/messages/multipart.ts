@@ -91,16 +91,17 @@ const nxFlowStats: Codec<NxFlowStats> = byHand("nxFlowStats", {
 const ipfixStats = struct({
   totalFlows: u64, currentFlows: u64, packets: u64, ipv4Packets: u64, ipv6Packets: u64, errorPackets: u64, ipv4ErrorPackets: u64, ipv6ErrorPackets: u64, txPackets: u64, txErrors: u64, collectorSetId: u32, pad0: padding(4),
 });
+/** `until` is the last wire version in which Open vSwitch knows it: later ones have a type of their own for the same. */
 const experimenterTypes = {
-  nxFlow: { vendor: niciraVendor, number: 0, request: nxFlowRequest, reply: list(nxFlowStats) },
-  nxAggregate: { vendor: niciraVendor, number: 1, request: nxFlowRequest, reply: aggregateCodec },
-  nxFlowMonitor: { vendor: niciraVendor, number: niciraMonitor.multipart, request: list(monitorRequestCodec), reply: list(flowUpdateCodec) },
-  nxIpfixBridge: { vendor: niciraVendor, number: 3, request: nothing, reply: ipfixStats },
-  nxIpfixFlow: { vendor: niciraVendor, number: 4, request: nothing, reply: list(ipfixStats) },
-  nxGroup: { vendor: niciraVendor, number: 7, request: groupRequest, reply: list(groupStats13) },
-  nxGroupDesc: { vendor: niciraVendor, number: 8, request: groupRequest, reply: list(groupDesc15) },
-  nxGroupFeatures: { vendor: niciraVendor, number: 9, request: nothing, reply: groupFeatures },
-  onfFlowMonitor: { vendor: onf, number: onfMonitor.multipart, request: list(monitorRequestCodec), reply: list(flowUpdateCodec) },
+  nxFlow: { vendor: niciraVendor, number: 0, since: 1, until: 1, request: nxFlowRequest, reply: list(nxFlowStats) },
+  nxAggregate: { vendor: niciraVendor, number: 1, since: 1, until: 1, request: nxFlowRequest, reply: aggregateCodec },
+  nxFlowMonitor: { vendor: niciraVendor, number: niciraMonitor.multipart, since: 1, until: 3, request: list(monitorRequestCodec), reply: list(flowUpdateCodec) },
+  nxIpfixBridge: { vendor: niciraVendor, number: 3, since: 1, until: 6, request: nothing, reply: ipfixStats },
+  nxIpfixFlow: { vendor: niciraVendor, number: 4, since: 1, until: 6, request: nothing, reply: list(ipfixStats) },
+  nxGroup: { vendor: niciraVendor, number: 7, since: 1, until: 1, request: groupRequest, reply: list(groupStats13) },
+  nxGroupDesc: { vendor: niciraVendor, number: 8, since: 1, until: 1, request: groupRequest, reply: list(groupDesc15) },
+  nxGroupFeatures: { vendor: niciraVendor, number: 9, since: 1, until: 2, request: nothing, reply: groupFeatures },
+  onfFlowMonitor: { vendor: onf, number: onfMonitor.multipart, since: 4, until: 4, request: list(monitorRequestCodec), reply: list(flowUpdateCodec) },
 } as const;
 const experimenter = 0xffff;
 
@@ -129,21 +130,22 @@ interface Row {
   readonly name: MultipartType;
   readonly number: number;
   readonly vendor: number;
+  /** Wire versions, from and to. */
   readonly since: number;
+  readonly until: number;
   readonly request: Codec<unknown>;
   readonly reply: Codec<unknown>;
 }
 const rows: readonly Row[] = [
-  ...Object.entries(types).map(([name, row]) => ({ name: name as MultipartType, vendor: 0, ...row })),
-  ...Object.entries(experimenterTypes).map(([name, row]) => ({ name: name as MultipartType, since: 1, ...row })),
+  ...Object.entries(types).map(([name, row]) => ({ name: name as MultipartType, vendor: 0, until: 6, ...row })),
+  ...Object.entries(experimenterTypes).map(([name, row]) => ({ name: name as MultipartType, ...row })),
 ];
 const byName = new Map<string, Row>(rows.map((row) => [row.name, row]));
 const byNumber = new Map(rows.map((row) => [`${row.vendor}/${row.number}`, row]));
-/** Names, numbers and first wire versions of the types there are. */
+/** Names, numbers and wire versions of the types there are. */
 export const multipartTypes: readonly Row[] = rows;
 
-/** The form of Nicira's flow monitor and flow dump is that of 1.0 in every version. */
-const formOf = (row: Row, version: Version): Version => (row.name === "nxFlowMonitor" && version > 3 ? 1 : version);
+const isIn = (row: Row, version: Version): boolean => row.since <= version && version <= row.until;
 
 type AnyMultipart = { readonly multipartType: string; readonly flags: number; readonly body: unknown };
 
@@ -158,7 +160,7 @@ function readMultipart(from: Reader, side: "request" | "reply"): AnyMultipart {
     if (from.version === 1 && vendor === niciraVendor) from.skip(4);
     row = byNumber.get(`${vendor}/${expType}`);
   }
-  if (row === undefined || row.since > from.version || formOf(row, from.version) !== from.version) {
+  if (row === undefined || !isIn(row, from.version)) {
     const unknown: UnknownMultipart & Flags = { multipartType: "unknown", typeNumber: number, ...(number === experimenter ? { experimenter: vendor, expType } : {}), flags, body: from.rest() };
     return unknown;
   }
@@ -169,7 +171,7 @@ function writeMultipart(out: Writer, value: AnyMultipart, side: "request" | "rep
   const row = byName.get(value.multipartType);
   const unknown = value as unknown as UnknownMultipart;
   if (row === undefined && unknown.multipartType !== "unknown") throw new RangeError(`there is no multipart type "${value.multipartType}"`);
-  if (row !== undefined && row.since > out.version) throw new RangeError(`${row.name} is not in wire version ${out.version}`);
+  if (row !== undefined && !isIn(row, out.version)) throw new RangeError(`${row.name} is not in wire version ${out.version}`);
   const vendor = row === undefined ? unknown.experimenter : row.vendor === 0 ? undefined : row.vendor;
   out.u16(vendor === undefined ? (row?.number ?? unknown.typeNumber) : experimenter);
   out.u16(value.flags);

@@ -72,6 +72,14 @@ describe.each(versions)("wire version %d", (version) => {
     if (version > 1) expect(refused).toMatchObject({ code: "switch-rejected", facts: { index: 0 }, message: expect.stringContaining("OFPBAC_BAD_OUT_GROUP") as string });
   });
 
+  test("Nicira's flow-mod is taken: actions in 1.0, instructions in later versions", async () => {
+    const instructions = [instruction.apply(action.output(2)), ...(version === 1 ? [] : [instruction.gotoTable(4)])];
+    connection.send({ ...flowMod({ tableId: 0, priority: 78, match: match({ reg1: 5 }), instructions }), type: "nxFlowMod" });
+    await connection.barrier();
+    expect((await ofctl(version, "--no-names", "dump-flows", "br")).stdout).toMatch(new RegExp(`priority=78,reg1=0x5 actions=output:2${version === 1 ? "" : ",goto_table:4"}$`, "m"));
+    await connection.apply([flowMod({ command: "delete", tableId: version === 1 ? 0 : 0xff })]);
+  });
+
   test("what others change is followed", async () => {
     const watcher = await dial(version);
     const seen: FlowUpdate[] = [];

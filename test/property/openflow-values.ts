@@ -150,9 +150,8 @@ class Values {
   multipart(side: "request" | "reply"): Any {
     return fc.oneof(...this.eachMultipart(side).map(([, value]) => value));
   }
-  /** Nicira's flow monitor is known in the form of 1.0 only. */
   eachMultipart(side: "request" | "reply"): readonly (readonly [string, Any])[] {
-    const known = multipartTypes.filter(({ name, since }) => since <= this.version && !(name === "nxFlowMonitor" && this.version > 3));
+    const known = multipartTypes.filter(({ since, until }) => since <= this.version && this.version <= until);
     const type = side === "request" ? "multipartRequest" : "multipartReply";
     const unknown = fc.oneof(
       fc.record({ type: fc.constant(type), multipartType: fc.constant("unknown"), typeNumber: fc.integer({ min: 100, max: 0xfffe }), flags: u16, body: data }),
@@ -278,7 +277,7 @@ class Values {
       case "nxFlowMod":
         return fc.record({
           ...niciraFlow, hardTimeout: u16, command: fc.constantFrom("add", "modify", "modifyStrict", "delete", "deleteStrict"), bufferId: u32, outPort: port16, flags: u16,
-          cookieMask: fc.constant(0n), outGroup: fc.constant(0xffffffff), match: this.fields(0), instructions: this.applied(),
+          cookieMask: fc.constant(0n), outGroup: fc.constant(0xffffffff), match: this.fields(0), instructions: this.instructions(),
         });
       case "nxFlowRemoved":
         return fc.record({ cookie: u64, priority: u16, idleTimeout: u16, tableId: u8, reason: u8, durationSec: u32, durationNsec: u32, packetCount: u64, byteCount: u64, hardTimeout: fc.constant(0), match: this.fields(0) });
