@@ -2,11 +2,10 @@
  * The critical devices and links of a network: learned from what depends on what and from its shape, written as a YAML file that can be
  * edited, and read again as what comes first (`shadow.criticalFile`).
  */
-import { readFileSync } from "node:fs";
-import { parse, stringify, YAMLParseError } from "yaml";
+import { stringify } from "yaml";
 import { z } from "zod";
 import type { Network } from "../network/model.js";
-import { SessionError } from "./replication/selector.js";
+import { readYaml } from "./yaml-file.js";
 
 const linkPattern = /^(.+):\d+-(.+):\d+$/;
 const why = z.string().max(500).default("");
@@ -67,19 +66,7 @@ export function learnCritical(network: Shape, dependents: ReadonlyMap<string, nu
 export const printCritical = (parts: CriticalParts): string => stringify(parts);
 
 /** Reads a file. Throws SessionError with file and place. */
-export function readCritical(file: string): CriticalParts {
-  let value: unknown;
-  try {
-    value = parse(readFileSync(file, "utf8"));
-  } catch (error) {
-    const at = error instanceof YAMLParseError ? `:${error.linePos?.[0].line ?? 0}:${error.linePos?.[0].col ?? 0}` : "";
-    throw new SessionError(`${file}${at}`, (error as Error).message);
-  }
-  const parsed = fileSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new SessionError(file, `${issue?.path.join(".") ?? ""}: ${issue?.message ?? "not a list of critical devices and links"}`);
-}
+export const readCritical = (file: string): CriticalParts => readYaml(file, fileSchema, "a list of critical devices and links");
 
 /** What comes first by a file: its devices, and the bridges at both ends of its links. */
 export function criticalNames({ devices, links }: CriticalParts): string[] {

@@ -1,10 +1,9 @@
 /** The profile of a chosen part: which edge ports are copied, as a YAML file that can be edited and used again (`shadow.profile`). */
-import { readFileSync } from "node:fs";
-import { parse, stringify, YAMLParseError } from "yaml";
+import { stringify } from "yaml";
 import { z } from "zod";
 import type { Session } from "../config/session-schema.js";
-import { SessionError } from "./replication/selector.js";
 import type { Representation, Taken } from "./subset.js";
+import { readYaml } from "./yaml-file.js";
 
 const deviceSchema = z.strictObject({
   /** "bridge:ofport" */
@@ -28,19 +27,7 @@ export function printProfile(seed: number, share: number, taken: readonly Taken[
 }
 
 /** Reads a profile. Throws SessionError with file and place. */
-export function readProfile(file: string): SubsetProfile {
-  let value: unknown;
-  try {
-    value = parse(readFileSync(file, "utf8"));
-  } catch (error) {
-    const at = error instanceof YAMLParseError ? `:${error.linePos?.[0].line ?? 0}:${error.linePos?.[0].col ?? 0}` : "";
-    throw new SessionError(`${file}${at}`, (error as Error).message);
-  }
-  const parsed = profileSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new SessionError(file, `${issue?.path.join(".") ?? ""}: ${issue?.message ?? "not a profile"}`);
-}
+export const readProfile = (file: string): SubsetProfile => readYaml(file, profileSchema, "a profile");
 
 /** The session that copies what the profile names: what comes in there. */
 export function profileSession(profile: SubsetProfile): Session {

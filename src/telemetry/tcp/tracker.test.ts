@@ -50,6 +50,26 @@ test("IPv4, IPv6 and two VLAN tags: addresses, ports, window scaling, the halves
   expect(summarize(tracker.table, slot).client).toMatchObject({ vlan: 100, innerVlan: 7 });
 });
 
+test("a capture of the opener's edge that is behind: the connection is whole all the same", () => {
+  const answer: readonly [number, FrameFields] = [1, { from: 1, seq: 9, ack: 100, flags: syn | ack, options: [4, 2, 3, 3, 7] }];
+  const own: readonly (readonly [number, FrameFields])[] = [
+    [0, { from: 0, seq: 99, flags: syn, options: [4, 2, 3, 3, 7] }],
+    [2, { from: 0, seq: 100, ack: 10, flags: ack }],
+    [3, { from: 0, seq: 100, ack: 10, flags: ack, payload: 50 }],
+  ];
+  const acked: readonly [number, FrameFields] = [4, { from: 1, seq: 10, ack: 150, flags: ack }];
+  for (const steps of [[answer, ...own, acked], [answer, acked, ...own]]) {
+    const tracker = new TcpTracker({ capacity: 2, seed: 1 });
+    const slot = follow(tracker, ...steps);
+    expect(tracker.counters.connections).toBe(1);
+    expect(summarize(tracker.table, slot)).toMatchObject({ whole: true, handshake: "done", state: "open", firstMs: 0, client: { handshakeMs: 1, appBytes: 50, retransmissions: 0, unseen: 0, inFlight: 0, hasSack: true } });
+  }
+  // Another connection from the same port: its SYN was not what the answer was for.
+  const tracker = new TcpTracker({ capacity: 2, seed: 1 });
+  follow(tracker, answer, [5, { from: 0, seq: 5_000, flags: syn }]);
+  expect(tracker.counters.connections).toBe(2);
+});
+
 test("a scale that only one side offers does not count, and one not seen is not guessed", () => {
   const tracker = new TcpTracker({ capacity: 2, seed: 1 });
   const slot = follow(tracker, [0, { from: 0, seq: 99, flags: syn, options: [3, 3, 7] }], [1, { from: 1, seq: 9, ack: 100, flags: syn | ack }], [2, { from: 0, seq: 100, ack: 10, flags: ack }]);

@@ -10,6 +10,9 @@ import { bit, counterNames, handshake, measure, small, state, time, word } from 
 import { addAck, addData } from "./stream.js";
 import { flag, Segment } from "./segment.js";
 
+/** Bytes acknowledged before the SYN was heard: as many as an edge may be behind. */
+const maxLate = 1 << 30;
+
 export interface TrackerCounters {
   /** Frames given. */
   frames: number;
@@ -102,7 +105,16 @@ export class TcpTracker {
     const { table } = this;
     const at = (slot * 2 + side) * word.size;
     const isRepeated = ((table.words[at + word.bits] ?? 0) & bit.syn) !== 0 && table.words[at + word.next] === (seq + 1) >>> 0;
-    return !isRepeated && table.smalls[slot * small.size + small.state] !== state.open;
+    return !isRepeated && !this.isLate(slot, side, seq) && table.smalls[slot * small.size + small.state] !== state.open;
+  }
+
+  /** Whether this SYN was answered already: the capture of the opener's edge is behind the other's. */
+  private isLate(slot: number, side: number, seq: number): boolean {
+    const { table } = this;
+    const smalls = slot * small.size;
+    const acked = table.words[(slot * 2 + 1 - side) * word.size + word.lastAck] ?? 0;
+    const ahead = (acked - seq) | 0;
+    return table.smalls[smalls + small.handshake] === handshake.unacknowledged && table.smalls[smalls + small.whole] === 0 && side === table.smalls[smalls + small.opener] && ahead > 0 && ahead < maxLate;
   }
 
   private opened(slot: number, side: number, { flags }: Segment): void {
@@ -130,6 +142,7 @@ export class TcpTracker {
     const answers = (segment.flags & flag.ack) !== 0;
     const times = slot * time.size;
     if (!answers && side === table.smalls[slot * small.size + small.opener]) {
+      if (this.isLate(slot, side, segment.seq)) this.openedLate(slot, side, segment, tMs);
       // Karn: of a SYN sent twice it's not known which one was answered.
       table.times[times + time.syn] = (bits & bit.syn) === 0 ? tMs : NaN;
     }
@@ -145,6 +158,17 @@ export class TcpTracker {
       words[at + word.mss] = Math.max(0, segment.mss);
       words[at + word.bits] = bits;
     }
+  }
+
+  /** The SYN of a connection whose answer came first: all of it is known now, from here on. */
+  private openedLate(slot: number, side: number, { seq }: Segment, tMs: number): void {
+    const { table } = this;
+    table.smalls[slot * small.size + small.whole] = 1;
+    table.words[(slot * 2 + side) * word.size + word.next] = seq;
+    const times = slot * time.size;
+    const answered = table.times[times + time.synAck] ?? 0;
+    if (answered >= tMs) table.measures[(slot * 2 + side) * measure.size + measure.handshakeHalf] = answered - tMs;
+    table.times[times + time.first] = Math.min(tMs, table.times[times + time.first] ?? tMs);
   }
 
   /** The opener acknowledges the SYN-ACK: the connection is open. */
