@@ -11,10 +11,11 @@ import { observation } from "./observation.bench.js";
 import { openflow } from "./openflow.bench.js";
 import { ovsdb } from "./ovsdb.bench.js";
 import { sflowBench } from "./sflow.bench.js";
+import { scaleBench } from "./scale.bench.js";
 import { shadowBench } from "./shadow.bench.js";
 import { storeBench } from "./store.bench.js";
 
-const benches: readonly Bench[] = [flowTable, openflow, ovsdb, sflowBench, captureBench, observation, shadowBench, storeBench, copyCost];
+const benches: readonly Bench[] = [flowTable, openflow, ovsdb, sflowBench, captureBench, observation, shadowBench, scaleBench, storeBench, copyCost];
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "string" } } });

@@ -1,9 +1,9 @@
 /**
- * The shadow in step: what planning costs by the size of the network, how far behind a burst leaves it, and a network of 100
- * bridges on one ovs-vswitchd, held against what Open vSwitch itself needs for the same rows.
+ * The shadow in step: what planning costs by the size of the network, how far behind a burst leaves it, and how far
+ * behind an update of the database it is. Large networks on a real switch are in scale.bench.ts.
  */
 import { performance } from "node:perf_hooks";
-import { Attached, liveBridge } from "../lab/attached.js";
+import { Attached } from "../lab/attached.js";
 import { waitFor } from "../lab/wait.js";
 import { sessionSchema } from "../src/config/session-schema.js";
 import { BridgeIndex } from "../src/network/bridge-index.js";
@@ -175,46 +175,10 @@ async function updates(report: Report): Promise<void> {
   report({ what: "port added or deleted: shadow ready after the update, p99", who: "ours", value: p99, unit: "ms", bar: atMost(p99, 100, "ms") });
 }
 
-/** A live network on one ovs-vswitchd: time to in step, pauses, memory and idle load of the controller. */
-async function large(report: Report, bridges: number, edges: number): Promise<void> {
-  const size = `${bridges} bridges, ${bridges * edges} edge ports`;
-  const begin = performance.now();
-  await using lab = await Attached.start({ bridges, edges }, { sflow: { pollingS: 60 }, forward: { enabled: false }, shadow: { critical: [liveBridge(bridges - 1), liveBridge(bridges - 2)] } });
-  const start = lab.startedMs;
-  report({ what: `${size}: made by ovs-vsctl`, who: "ovs-vswitchd", value: (start - begin) / 1_000, unit: "s" });
-  let criticalMs: number | undefined;
-  const critical = new Set([liveBridge(bridges - 1), liveBridge(bridges - 2)]);
-  await waitFor(
-    () => {
-      const { shadow } = lab.controller;
-      const status = shadow.status();
-      if (criticalMs === undefined && status.filter(({ live, state }) => critical.has(live) && state === "in step").length === critical.size && [...critical].every((name) => shadow.edges(name).length === edges)) criticalMs = performance.now() - start;
-      return status.length === bridges && status.every(({ state }) => state === "in step");
-    },
-    "every shadow is in step",
-    300_000,
-  );
-  const wholeMs = performance.now() - start;
-  const { transactions, rows, longestMs } = lab.controller.database.counters;
-  report({ what: `${size}: in step`, who: "ours", value: wholeMs / 1_000, unit: "s", ...(bridges === 100 ? { bar: atMost(wholeMs / 1_000, 60, "s") } : {}) });
-  report({ what: `${size}: critical bridges in step after`, who: "ours", value: (criticalMs ?? wholeMs) / 1_000, unit: "s" });
-  report({ what: `${size}: critical bridges in step`, who: "ours", value: (100 * (criticalMs ?? wholeMs)) / wholeMs, unit: "% of the whole", bar: atMost((100 * (criticalMs ?? wholeMs)) / wholeMs, 20, "%") });
-  report({ what: `${size}: ${transactions} transactions, ${rows} rows, the longest`, who: "ours", value: longestMs, unit: "ms" });
-  report({ what: `${size}: resident memory, the bench included`, who: "ours", value: process.memoryUsage.rss() / 1e6, unit: "MB", bar: atMost(process.memoryUsage.rss() / 1e6, 400, "MB") });
-  const cpu = process.cpuUsage();
-  const idleStart = performance.now();
-  await new Promise((resolve) => setTimeout(resolve, 10_000));
-  const used = process.cpuUsage(cpu);
-  const idle = (used.user + used.system) / 10 / (performance.now() - idleStart);
-  report({ what: `${size}: idle load of a core`, who: "ours", value: idle, unit: "%", bar: atMost(idle, 3, "%") });
-}
-
 export const shadowBench: Bench = {
   name: "shadow",
-  about: "planning from memory; bursts, updates and large networks on a private Open vSwitch, live, shadow and controller on the same cores",
+  about: "planning from memory; bursts and updates on a private Open vSwitch, live, shadow and controller on the same cores",
   async run(report) {
-    await large(report, 20, 20);
-    await large(report, 100, 20);
     await burst(report);
     await updates(report);
     planning(report, 100, 50);

@@ -14,6 +14,12 @@ export interface LiveShape {
   readonly ring?: boolean;
 }
 
+/** What to do on the way: when the live network is made, and with a controller that is about to start. */
+interface Steps {
+  readonly beforeAttach?: (ovs: Ovs) => Promise<unknown>;
+  readonly attaching?: (controller: Controller) => void;
+}
+
 /** Name of the nth live bridge, from 0. */
 export const liveBridge = (n: number): string => `br${n}`;
 const perCommand = 400;
@@ -54,22 +60,23 @@ export class Attached implements AsyncDisposable {
     this.startedMs = startedMs;
   }
 
-  static async start(shape: LiveShape, config: Record<string, unknown> = {}, { beforeAttach }: { readonly beforeAttach?: (ovs: Ovs) => Promise<unknown> } = {}): Promise<Attached> {
+  static async start(shape: LiveShape, config: Record<string, unknown> = {}, { beforeAttach, attaching }: Steps = {}): Promise<Attached> {
     const ovs = await Ovs.start(await Capsule.start());
     try {
       await buildLive(ovs, shape);
       await beforeAttach?.(ovs);
       const whole = configSchema.parse({ ovsdb: ovs.remote, openflow: { runDir: ovs.runDir }, policy: { promotion: { automatic: false } }, ...config });
       const startedMs = performance.now();
-      return new Attached(ovs, whole, await Attached.attach(whole), startedMs);
+      return new Attached(ovs, whole, await Attached.attach(whole, attaching), startedMs);
     } catch (error) {
       await ovs[Symbol.asyncDispose]();
       throw error;
     }
   }
 
-  private static async attach(config: Config): Promise<Controller> {
+  private static async attach(config: Config, attaching?: Steps["attaching"]): Promise<Controller> {
     const controller = await Controller.create(config, pino({ level: process.env["LAB_LOG"] ?? "silent" }));
+    attaching?.(controller);
     controller.start();
     return controller;
   }

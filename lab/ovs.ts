@@ -1,7 +1,7 @@
 /** A private Open vSwitch in a capsule: its own database, switch daemon and run directory. */
 import { once } from "node:events";
 import type { ChildProcess } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { Capsule } from "./capsule.js";
 import { waitFor } from "./wait.js";
 
@@ -16,9 +16,11 @@ export class Ovs implements AsyncDisposable {
     this.capsule = capsule;
   }
 
-  static async start(capsule: Capsule): Promise<Ovs> {
+  /** With an empty database, or with the contents of one, as `backup` gave them. */
+  static async start(capsule: Capsule, contents?: string): Promise<Ovs> {
     const ovs = new Ovs(capsule);
-    await capsule.run("ovsdb-tool", ["create", "/run/openvswitch/conf.db", schema]);
+    if (contents === undefined) await capsule.run("ovsdb-tool", ["create", "/run/openvswitch/conf.db", schema]);
+    else writeFileSync(capsule.path("/run/openvswitch/conf.db"), contents);
     await ovs.startDatabase();
     await ovs.vsctl("--no-wait", "init");
     await ovs.startVswitchd();
@@ -42,6 +44,11 @@ export class Ovs implements AsyncDisposable {
   }
   async appctl(...args: string[]): Promise<string> {
     return (await this.capsule.run("ovs-appctl", ["-t", "ovs-vswitchd", ...args])).stdout;
+  }
+
+  /** The database's contents, for a second Open vSwitch that begins with them (row uuids included). */
+  async backup(): Promise<string> {
+    return (await this.capsule.run("ovsdb-client", ["backup", "unix:/run/openvswitch/db.sock"])).stdout;
   }
 
   async startDatabase(): Promise<void> {

@@ -1,5 +1,5 @@
 /** What a bridge should have of ours: forwarding, the changes in force, the rules about replica ports, and what copies. */
-import { attachFlows, desiredForwarding } from "./forward/forwarding.js";
+import { AttachFlows, desiredForwarding } from "./forward/forwarding.js";
 import type { FlowEntry } from "./network/flow-entry.js";
 import type { Discovery } from "./network/discovery.js";
 import type { Network } from "./network/model.js";
@@ -19,11 +19,21 @@ export interface CompositionParts {
   readonly hasShadow: boolean;
 }
 
+/** What a live bridge's state is put together of, besides overlays. */
+interface LiveBridgeParts {
+  readonly base: SwitchState;
+  readonly promotion: readonly FlowEntry[];
+  readonly copies: readonly FlowEntry[];
+}
+
 export class Composition {
   overlays: Overlays = () => [];
   private readonly parts: () => CompositionParts;
   private readonly bases = new WeakMap<Network, ReadonlyMap<string, SwitchState>>();
   private readonly attachings = new WeakMap<Network, ReadonlyMap<string, SwitchState>>();
+  private readonly listening = new AttachFlows();
+  /** What each live bridge should have, as last put together of the same parts. */
+  private readonly composed = new Map<string, { readonly parts: LiveBridgeParts; readonly state: SwitchState }>();
 
   /** `parts` are asked for when they are needed: they need this one themselves. */
   constructor(parts: () => CompositionParts) {
@@ -51,8 +61,17 @@ export class Composition {
     }
     // What copies, and the rules about replica ports, are known once the shadow has been planned: till then they stay.
     if (hasShadow && !shadow.replication.bridges.has(bridge) && discovery.inherited(bridge)) return undefined;
-    const state = this.base(network).get(bridge);
-    return state === undefined ? undefined : { flows: [...state.flows, ...this.overlays(bridge), ...promotion.flows(bridge), ...shadow.copyFlows(bridge)], groups: state.groups };
+    const base = this.base(network).get(bridge);
+    if (base === undefined) return undefined;
+    const parts: LiveBridgeParts = { base, promotion: promotion.flows(bridge), copies: shadow.copyFlows(bridge) };
+    const overlays = this.overlays(bridge);
+    const known = this.composed.get(bridge);
+    // Overlays have their remaining seconds in them, and are others each time.
+    if (known !== undefined && overlays.length === 0 && known.parts.base === base && known.parts.promotion === parts.promotion && known.parts.copies === parts.copies) return known.state;
+    const state = { flows: [...base.flows, ...overlays, ...parts.promotion, ...parts.copies], groups: base.groups };
+    if (overlays.length === 0) this.composed.set(bridge, { parts, state });
+    else this.composed.delete(bridge);
+    return state;
   }
 
   /** Forwarding of a network, made once for each. */
@@ -65,7 +84,7 @@ export class Composition {
   /** What lets us listen, made once for each network. */
   private attaching(network: Network): ReadonlyMap<string, SwitchState> {
     let flows = this.attachings.get(network);
-    if (flows === undefined) this.attachings.set(network, (flows = attachFlows(network)));
+    if (flows === undefined) this.attachings.set(network, (flows = this.listening.of(network)));
     return flows;
   }
 }

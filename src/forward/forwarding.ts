@@ -47,8 +47,11 @@ interface Place {
 const flow = ({ tableId, at, kind, serial }: Place, spec: Parameters<typeof match>[0], actions: readonly Action[]): FlowEntry =>
   permanent({ tableId, priority: at, match: match(spec), cookie: cookie(kind, serial), instructions: actions.length === 0 ? [] : [instruction.apply(...actions)] });
 
-/** The entry in table 0 and the ways between our tables, the same on every bridge. */
-function skeleton(): FlowEntry[] {
+/** The entry in table 0 and the ways between our tables, the same on every bridge, made once. */
+const skeleton = (): readonly FlowEntry[] => (commonFlows ??= makeSkeleton());
+let commonFlows: readonly FlowEntry[] | undefined;
+
+function makeSkeleton(): FlowEntry[] {
   return [
     flow({ tableId: table.operator, at: priority.entry, kind: "entry" }, { [passedRegister.field]: [0n, passedRegister.mask] }, [
       action.load(passedRegister.field, 1n, passedRegister.bit, 1),
@@ -181,7 +184,30 @@ export function desiredForwarding(network: Network, options: ForwardingOptions =
 /** What a bridge gets before discovery is complete: it listens, and all forwarding stays the operator's. */
 export function attachFlows(network: Network, options: ForwardingOptions = defaults): Map<string, BridgeForwarding> {
   const byBridge = hostsByBridge(network);
-  return new Map(
-    [...network.bridges].map(([name, bridge]) => [name, { flows: [...skeleton(), ...learning(bridge, byBridge.get(name) ?? [], options)], groups: [] }]),
-  );
+  return new Map([...network.bridges].map(([name, bridge]) => [name, attached(bridge, byBridge.get(name) ?? [], options)]));
+}
+
+const attached = (bridge: Bridge, hosts: readonly Host[], options: ForwardingOptions): BridgeForwarding => ({ flows: [...skeleton(), ...learning(bridge, hosts, options)], groups: [] });
+
+/**
+ * `attachFlows` of one network after the other: a bridge with the edge ports and hosts of before has the very same flows, which nobody
+ * compares again. (Ports of ours come and go on it without being any of its edges.)
+ */
+export class AttachFlows {
+  private readonly known = new Map<string, { readonly edges: string; readonly hosts: readonly Host[]; readonly flows: BridgeForwarding }>();
+
+  of(network: Network): Map<string, BridgeForwarding> {
+    const byBridge = hostsByBridge(network);
+    for (const name of this.known.keys()) if (!network.bridges.has(name)) this.known.delete(name);
+    return new Map([...network.bridges].map(([name, bridge]) => [name, this.one(bridge, byBridge.get(name) ?? [])]));
+  }
+
+  private one(bridge: Bridge, hosts: readonly Host[]): BridgeForwarding {
+    const edges = [...bridge.ports.values()].flatMap(({ role, ofport }) => (role === "edge" ? [ofport] : [])).join();
+    const before = this.known.get(bridge.name);
+    if (before !== undefined && before.edges === edges && before.hosts.length === hosts.length && before.hosts.every((host, at) => host === hosts[at])) return before.flows;
+    const flows = attached(bridge, hosts, defaults);
+    this.known.set(bridge.name, { edges, hosts, flows });
+    return flows;
+  }
 }

@@ -9,8 +9,8 @@ export interface LldpSenderParts {
   readonly at: (port: PortRef) => { readonly connection: OpenFlowConnection; readonly datapathId: bigint; readonly frames: Map<number, Uint8Array> } | undefined;
 }
 
-/** Ports without a link that get LLDP in one second; more take turns. */
-const edgeProbesPerSecond = 400;
+/** Ports without a link that get LLDP in one second; more take turns. A cable plugged in is probed at once: this is for one re-plugged unseen behind a device. */
+const edgeProbesPerSecond = 100;
 
 export class LldpSender {
   private readonly parts: LldpSenderParts;

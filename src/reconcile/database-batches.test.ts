@@ -27,17 +27,39 @@ test("what only deletes comes last", () => {
   expect(batches([gone, ...all("a")], 1_000).flat().at(-1)).toBe(gone);
 });
 
-test("the size follows what transactions take", () => {
-  const size = new BatchSize({ targetMs: 100, first: 100, least: 10, most: 400 });
-  size.measured(100, 50);
-  expect(size.current).toBe(150);
-  for (let n = 0; n < 10; n++) size.measured(size.current, 50);
+/** Transactions of the size asked for, on a switch where each takes `bareMs` and `rowMs` for each row, `times` as long at random moments. */
+function run(size: BatchSize, count: number, bareMs: number, rowMs: number, times: (n: number) => number = () => 1): number {
+  for (let n = 0; n < count; n++) {
+    const rows = size.current;
+    size.measured(rows, (bareMs + rowMs * rows) * times(n));
+  }
+  return size.current;
+}
+
+test("the size follows what a transaction takes without rows and for each row", () => {
+  // On a small switch 150 ms in any case.
+  expect(run(new BatchSize(), 30, 10, 0.4)).toBeCloseTo(140 / 0.4, -2);
+  // A quarter more than a bare one, on a large one; with the limits.
+  const large = run(new BatchSize(), 30, 1_000, 0.4);
+  expect(large).toBeGreaterThan(500);
+  expect(large).toBeLessThan(750);
+  expect(run(new BatchSize(), 40, 4_000, 0.1)).toBe(2_000);
+  expect(run(new BatchSize(), 40, 100, 5)).toBe(200);
+  // Rows that cost twice as much as is usual make it smaller, those that cost half make it larger.
+  expect(run(new BatchSize(), 40, 1_000, 0.8)).toBeLessThan(large);
+  expect(run(new BatchSize(), 40, 1_000, 0.2)).toBeGreaterThan(large);
+});
+
+test("a machine that is busy with something else does not make the transactions small", () => {
+  const quiet = run(new BatchSize(), 40, 800, 0.4);
+  // Three times as slow throughout, and now and then held up for long.
+  const busy = run(new BatchSize(), 40, 800, 0.4, (n) => (n % 7 === 3 ? 12 : 3));
+  expect(busy).toBeGreaterThan(quiet / 2);
+  expect(busy).toBeLessThan(quiet * 3);
+});
+
+test("a transaction much smaller than allowed does not make the next ones larger", () => {
+  const size = new BatchSize({ first: 400 });
+  for (let n = 0; n < 6; n++) size.measured(2, 2_000);
   expect(size.current).toBe(400);
-  size.measured(400, 10_000);
-  expect(size.current).toBe(200);
-  // Half the rows take as long: it is not the rows, and fewer of them would only make more transactions.
-  size.measured(200, 9_800);
-  expect(size.current).toBe(200);
-  size.measured(200, 7_000);
-  expect(size.current).toBe(100);
 });

@@ -57,48 +57,73 @@ export function batches(changes: readonly DatabaseChange[], most: number, rank: 
   return result;
 }
 
+/** One transaction, and what ovs-vswitchd took for it. */
+interface Taken {
+  readonly rows: number;
+  readonly tookMs: number;
+}
+
 /**
- * The size of the next transaction, in rows. ovs-vswitchd runs its whole configuration for each, which takes a time of its own
- * that grows with the switch; the rows come on top. So a transaction may take half as long again as the quickest of the last
- * ones, up to a second: shorter ones would not make the pauses much shorter, and there would be many more of them. When less in it did
- * not make it quicker, it was not the rows.
+ * The size of the next transaction, in rows. ovs-vswitchd runs its whole configuration for each, which takes a time of its own that
+ * grows with the switch, whatever is in it: the pause that one bare `ovs-vsctl add-port` makes. The rows come on top. Both are estimated
+ * from the last transactions (a line through them, which begins at what a row usually takes), and a transaction gets as many rows
+ * as lengthen the pause by a quarter: fewer would not make the pauses much shorter, and there would be many more of them. A machine
+ * that is busy with something else makes both longer, and the size is the same.
  */
 export class BatchSize {
   private rows: number;
-  private readonly recentMs: number[] = [];
-  private last: { readonly rows: number; readonly tookMs: number } | undefined;
+  private readonly taken: Taken[] = [];
+  private count = 0;
   private readonly targetMs: number;
   private readonly least: number;
   private readonly most: number;
 
   /** `targetMs`: what a transaction may take in any case. */
-  constructor({ targetMs = 150, first = 200, least = 50, most = 2_000 } = {}) {
+  constructor({ targetMs = 150, first = 200, least = 200, most = 2_000 } = {}) {
     this.targetMs = targetMs;
     this.rows = first;
     this.least = least;
     this.most = most;
   }
 
+  /** Every third one is smaller: without a difference in size nobody could tell what the rows cost. */
   get current(): number {
-    return this.rows;
+    return this.count % 3 === 2 ? Math.max(this.least, Math.round(smaller * this.rows)) : this.rows;
   }
 
-  /** A transaction of `rows` rows took this long. */
+  /** A transaction of `rows` rows kept ovs-vswitchd busy this long. */
   measured(rows: number, tookMs: number): void {
-    this.recentMs.push(tookMs);
-    if (this.recentMs.length > keptTimes) this.recentMs.shift();
-    const quickest = Math.min(...this.recentMs);
-    const target = Math.max(this.targetMs, Math.min(1.5 * quickest, Math.max(longestMs, quickest)));
-    const { last } = this;
-    this.last = { rows, tookMs };
-    const isOfRows = last === undefined || rows > 0.8 * last.rows || tookMs < 0.8 * last.tookMs;
-    if (tookMs > target && !isOfRows) return;
-    if (tookMs > target) this.rows = Math.max(this.least, Math.floor(this.rows * Math.max(0.5, target / tookMs)));
+    this.count++;
+    this.taken.push({ rows, tookMs });
+    if (this.taken.length > keptTimes) this.taken.shift();
+    const { bareMs, rowMs } = costs(this.taken);
+    const wanted = Math.max(lengthening * bareMs, this.targetMs - bareMs) / rowMs;
     // One much smaller than allowed says nothing about larger ones.
-    else if (rows >= this.rows / 2) this.rows = Math.min(this.most, Math.ceil(this.rows * 1.5));
+    const mayGrow = rows >= this.rows / 2;
+    this.rows = Math.round(Math.min(this.most, Math.max(this.least, Math.min(wanted, mayGrow ? 2 * this.rows : this.rows))));
   }
 }
 
-const keptTimes = 6;
-/** The longest pause of ovs-vswitchd to aim at. */
-const longestMs = 1_000;
+/** What a transaction takes without rows, and for each row, in ms: least squares, held to the usual by as much as a few transactions say. */
+function costs(taken: readonly Taken[]): { readonly bareMs: number; readonly rowMs: number } {
+  const meanRows = taken.reduce((sum, { rows }) => sum + rows, 0) / taken.length;
+  const middle = [...taken].map(({ tookMs }) => tookMs).sort((x, y) => x - y)[taken.length >> 1] ?? 0;
+  // One that the machine held up is no measure.
+  const held = taken.map(({ rows, tookMs }) => ({ rows, tookMs: Math.min(tookMs, 3 * middle) }));
+  const meanMs = held.reduce((sum, { tookMs }) => sum + tookMs, 0) / held.length;
+  const together = held.reduce((sum, { rows, tookMs }) => sum + (rows - meanRows) * (tookMs - meanMs), 0);
+  const spread = held.reduce((sum, { rows }) => sum + (rows - meanRows) ** 2, 0);
+  const usual = usualTimes * (usualSpread * meanRows) ** 2;
+  const rowMs = Math.max(leastRowMs, (together + usual * usualRowMs) / (spread + usual));
+  return { bareMs: Math.max(0, meanMs - rowMs * meanRows), rowMs };
+}
+
+const keptTimes = 24;
+const smaller = 0.6;
+/** How much longer than a bare one a transaction may be. */
+const lengthening = 0.25;
+/** What a row takes on a common machine (docs/scale.md); that counts as much as this many transactions whose sizes lie this far apart. */
+const usualRowMs = 0.4;
+const usualTimes = 12;
+const usualSpread = 0.3;
+const leastRowMs = 0.05;

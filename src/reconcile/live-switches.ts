@@ -24,9 +24,16 @@ export interface LiveParts {
   readonly differed?: (bridge: string, differences: number) => void;
 }
 
+interface LiveSwitch {
+  readonly connection: OpenFlowConnection;
+  readonly writer: SwitchWriter;
+  /** What the writer was last told, so that it is not told the same again. */
+  told: SwitchState | undefined;
+}
+
 export class LiveSwitches {
   private readonly parts: LiveParts;
-  private readonly switches = new Map<string, { readonly connection: OpenFlowConnection; readonly writer: SwitchWriter }>();
+  private readonly switches = new Map<string, LiveSwitch>();
   private readonly converger: Converger;
 
   constructor(parts: LiveParts) {
@@ -42,7 +49,7 @@ export class LiveSwitches {
     const writer = new SwitchWriter(onlyOurs);
     writer.sending = (flows, groups) => this.parts.sending?.(bridge, flows, groups);
     writer.attach(connection);
-    this.switches.set(bridge, { connection, writer });
+    this.switches.set(bridge, { connection, writer, told: undefined });
     this.changed();
   }
 
@@ -116,11 +123,14 @@ export class LiveSwitches {
 
   private async pass(): Promise<void> {
     const results = await Promise.allSettled(
-      [...this.switches].map(async ([bridge, { writer }]) => {
+      [...this.switches].map(async ([bridge, one]) => {
         const state = this.parts.desired(bridge);
         if (state === undefined) return;
-        writer.setDesired(state);
-        await writer.flush();
+        if (state !== one.told) {
+          one.told = state;
+          one.writer.setDesired(state);
+        }
+        await one.writer.flush();
       }),
     );
     const failure = results.find((result) => result.status === "rejected");

@@ -94,6 +94,7 @@ export class SwitchWriter {
   /** The switch refused something since the last audit: the next one tries it again. */
   private hasRefused = false;
   private running: Promise<void> | undefined;
+  private edition = 0;
   /** When a followed change was last taken, and when the tables were last read. */
   private changedMs = -Infinity;
   private readMs = -Infinity;
@@ -118,6 +119,11 @@ export class SwitchWriter {
   /** What is known to be installed of ours (or of all, where all is ours). */
   installed(): SwitchState {
     return { flows: [...this.flows.values()], groups: [...this.groups.values()], meters: [...this.meters.values()] };
+  }
+
+  /** Another number whenever what is known to be installed is something else. */
+  get version(): number {
+    return this.edition;
   }
 
   /** How many flows are known to be installed. */
@@ -168,6 +174,7 @@ export class SwitchWriter {
   forget(flow: { readonly tableId: number; readonly priority: number; readonly match: FlowEntry["match"] }): boolean {
     const key = flowKey(flow);
     if (!this.flows.delete(key)) return false;
+    this.edition++;
     if (!this.changed.has(key)) this.changed.set(key, undefined);
     const wanted = this.desired.get(key);
     return wanted !== undefined && wanted.hardTimeout === 0 && wanted.idleTimeout === 0;
@@ -211,7 +218,8 @@ export class SwitchWriter {
     for (const key of this.flows.keys()) if (!before.has(key)) differing++;
     differing += diffGroups(groupsBefore, this.groups.values()).length + diffMeters(metersBefore, this.meters.values()).length;
     this.counters.repaired += differing;
-    if (differing > 0 || this.hasRefused) {
+    // A place that was taken may be free again.
+    if (differing > 0 || this.hasRefused || this.counters.blocked > 0) {
       this.hasRefused = false;
       this.whole = true;
       await this.flush();
@@ -223,6 +231,7 @@ export class SwitchWriter {
     const { ownership } = this;
     const owns = ownership.meter;
     const [flows, groups, meters] = await Promise.all([connection.flowStats(), connection.groupDescs(), owns === undefined ? [] : connection.meterConfigs()]);
+    this.edition++;
     this.flows = new Map();
     this.foreign = new Set();
     for (const flow of flows) {
@@ -314,6 +323,7 @@ export class SwitchWriter {
     if (after.length > 0) go(after, []);
     const failure = (await Promise.allSettled(slices)).find((result) => result.status === "rejected");
     if (failure !== undefined) throw failure.reason;
+    this.edition++;
     for (const { op, group } of groups) {
       if (op === "delete") this.groups.delete(group.groupId);
       else this.groups.set(group.groupId, group);
@@ -327,6 +337,7 @@ export class SwitchWriter {
   /** Sends one slice and resolves when the switch has done it. `flows`: the changes of which `mods` are made, where they are about flows. */
   private async sendSlice(connection: OpenFlowConnection, mods: readonly ModBody[], flows: readonly FlowChange[], seen: Map<string, number | undefined>): Promise<void> {
     const errors = await connection.apply(mods, (bytes) => (this.counters.bytes += bytes));
+    this.edition++;
     const lags: (number | undefined)[] = [];
     for (const { op, flow } of flows) {
       const key = flowKey(flow);
@@ -343,6 +354,7 @@ export class SwitchWriter {
   private refused(errors: readonly OpenFlowError[], flows: readonly FlowChange[]): void {
     this.counters.refused += errors.length;
     this.hasRefused = true;
+    this.edition++;
     this.errors.push(...errors.slice(-maxRememberedErrors));
     this.errors.splice(0, this.errors.length - maxRememberedErrors);
     for (const { facts: { index } } of errors) {

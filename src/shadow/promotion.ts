@@ -6,7 +6,7 @@
  * so no frame arrives twice; every bridge can receive before the first one sends, so none is lost. Demote: backwards.
  */
 import type { FlowEntry } from "../network/flow-entry.js";
-import { promotionFlows } from "./desired-shadow.js";
+import { promotionFlows, type Wiring } from "./desired-shadow.js";
 import type { Shadow } from "./shadow.js";
 
 export type PromotionState = "off" | "promoting" | "on" | "demoting";
@@ -34,6 +34,8 @@ export class Promotion {
   private stage: "isolate" | "return" | "both" = "isolate";
   private current: PromotionState = "off";
   private serial: Promise<unknown> = Promise.resolve();
+  /** The rules of each bridge as last made: the same ones, so that nobody compares them again. */
+  private readonly known = new Map<string, { readonly edges: readonly number[]; readonly wiring: Wiring; readonly stage: string; readonly flows: readonly FlowEntry[] }>();
 
   constructor(parts: PromotionParts) {
     this.parts = parts;
@@ -48,8 +50,15 @@ export class Promotion {
    * shadow: a Mirror row alone does that for frames from a device and for NORMAL, but a frame that comes through a patch port
    * goes straight to the flow tables (seen on OVS 3.1).
    */
-  flows(bridge: string): FlowEntry[] {
-    return promotionFlows(this.parts.shadow.edges(bridge), this.stage, this.parts.shadow.wiring(bridge));
+  flows(bridge: string): readonly FlowEntry[] {
+    const { shadow } = this.parts;
+    const edges = shadow.edges(bridge);
+    const wiring = shadow.wiring(bridge);
+    const known = this.known.get(bridge);
+    if (known !== undefined && known.edges === edges && known.wiring === wiring && known.stage === this.stage) return known.flows;
+    const flows = promotionFlows(edges, this.stage, wiring);
+    this.known.set(bridge, { edges, wiring, stage: this.stage, flows });
+    return flows;
   }
 
   /** The shadow takes over. Resolves with the steps and their times when it carries the traffic; promoting twice is one promotion. */

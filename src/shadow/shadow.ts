@@ -23,12 +23,15 @@ import { adapterBridge, shadowBridge } from "./names.js";
 import type { ShadowEvents, ShadowParts } from "./parts.js";
 import { PlannedRows } from "./planned-rows.js";
 import { ownExit, patchExit, replicationFlows, tunnelExit } from "./replication/flows.js";
-import { edgeNumbers, everything, type Demand, type ReplicationPlan } from "./replication/plan.js";
+import { edgeNumbers, everything, type BridgePlan, type Demand, type ReplicationPlan } from "./replication/plan.js";
 import { ShadowSessions } from "./sessions.js";
-import { bridgeStatus, type ShadowBridgeStatus } from "./status.js";
+import { bridgeStatus, Comparison, type ShadowBridgeStatus } from "./status.js";
 import type { TableFollower } from "./table-follower.js";
 import { Teller, type Telling } from "./teller.js";
 import { Trials } from "./trials.js";
+
+const noEdges: readonly number[] = [];
+const noFlows: readonly FlowEntry[] = [];
 
 export class Shadow extends EventEmitter<ShadowEvents> {
   private readonly parts: ShadowParts;
@@ -50,6 +53,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private isComplete = false;
   private isPromoted = false;
   private readonly guards = new GuardWatch();
+  private readonly copying = new WeakMap<BridgePlan, readonly FlowEntry[]>();
+  private readonly comparison = new Comparison();
   private isGuarded = true;
   private isReplicating: boolean;
   private active = false;
@@ -145,9 +150,9 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   }
 
   /** Edge ports of a live bridge that have a replica. */
-  edges(bridge: string): number[] {
+  edges(bridge: string): readonly number[] {
     const plan = this.planned.rows.replication.bridges.get(bridge);
-    return plan?.cabled === true ? edgeNumbers(plan) : [];
+    return plan?.cabled === true ? edgeNumbers(plan) : noEdges;
   }
 
   /** Whether a bridge is at a level below the highest one. */
@@ -180,10 +185,13 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   }
 
   /** Flows on a live bridge that copy what no Mirror row copies. */
-  copyFlows(bridge: string): FlowEntry[] {
+  copyFlows(bridge: string): readonly FlowEntry[] {
     const plan = this.planned.rows.replication.bridges.get(bridge);
-    if (plan === undefined || !this.replicating) return [];
-    return replicationFlows(plan, { each: ownExit, commonPatch: patchExit, commonTunnel: tunnelExit }[this.wiring(bridge)]);
+    if (plan === undefined || !this.replicating) return noFlows;
+    // Of one plan the same flows, so that nobody compares them again; its wiring follows from the plan and from the start.
+    let flows = this.copying.get(plan);
+    if (flows === undefined) this.copying.set(plan, (flows = replicationFlows(plan, { each: ownExit, commonPatch: patchExit, commonTunnel: tunnelExit }[this.wiring(bridge)])));
+    return flows;
   }
 
   /** Live tables as followed: for the guest's view of foreign flows. */
@@ -352,6 +360,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       held: this.source.held,
       lastError: this.lastError,
       nowMs: this.parts.nowMs(),
+      differences: this.comparison,
     });
   }
 

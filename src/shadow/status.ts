@@ -37,9 +37,24 @@ export interface StatusInput {
   /** Why the last pass failed, when it did. */
   readonly lastError: string | undefined;
   readonly nowMs: number;
+  readonly differences: Comparison;
 }
 
-export function bridgeStatus({ live, level, shadow, adapter, follower, held, lastError, nowMs }: StatusInput): ShadowBridgeStatus {
+/** What a shadow's tables differ in from live's, compared again only when one of the two changed. */
+export class Comparison {
+  private readonly known = new WeakMap<OwnBridge, { readonly follower: TableFollower; readonly live: number; readonly own: number; readonly differences: readonly string[] }>();
+
+  of(own: OwnBridge, follower: TableFollower): readonly string[] {
+    const before = this.known.get(own);
+    if (before !== undefined && before.follower === follower && before.live === follower.version && before.own === own.writer.version) return before.differences;
+    const { version } = own.writer;
+    const differences = tableDifferences({ flows: follower.currentFlows(), groups: follower.currentGroups(), meters: follower.currentMeters() }, own.writer.installed());
+    this.known.set(own, { follower, live: follower.version, own: version, differences });
+    return differences;
+  }
+}
+
+export function bridgeStatus({ live, level, shadow, adapter, follower, held, lastError, nowMs, differences: comparison }: StatusInput): ShadowBridgeStatus {
   const auditedMs = follower?.auditedMs;
   const flows = shadow?.writer.size ?? 0;
   const common = {
@@ -60,9 +75,7 @@ export function bridgeStatus({ live, level, shadow, adapter, follower, held, las
     const differences = flows === 0 ? [] : [`${flows} flows are still there`];
     return { ...common, state: isHeldHere ? "held" : flows === 0 ? "in step" : "converging", why: isHeldHere ? heldWhy(held) : "", differences };
   }
-  const differences = follower?.synced === true
-    ? tableDifferences({ flows: follower.currentFlows(), groups: follower.currentGroups(), meters: follower.currentMeters() }, shadow.writer.installed())
-    : [];
+  const differences = follower?.synced === true ? comparison.of(shadow, follower) : [];
   if (isHeldHere || (held.length > 0 && differences.length > 0)) {
     return { ...common, state: "held", why: heldWhy(held), differences };
   }

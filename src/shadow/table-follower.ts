@@ -71,6 +71,7 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   private groups: readonly GroupEntry[] = [];
   private meters: readonly MeterEntry[] = [];
   private isSynced = false;
+  private edition = 0;
   private changed = new Map<string, { readonly flow: FlowEntry | undefined; readonly seenMs: number }>();
   private allChanged = true;
   private listsChanged = true;
@@ -94,6 +95,11 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   /** Whether the tables are those of the switch now; else they are the last known. */
   get synced(): boolean {
     return this.isSynced;
+  }
+
+  /** Another number whenever the tables are others. */
+  get version(): number {
+    return this.edition;
   }
 
   /** Whether the tables were ever those of the switch. Before, nothing is known, and nothing may be concluded. */
@@ -188,6 +194,7 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
     const [groups, meters] = await Promise.all([connection.groupDescs(), connection.meterConfigs()]);
     const found = this.known ? this.differing(fresh) : [];
     this.flows = fresh;
+    this.edition++;
     this.takeLists(groups, meters);
     this.allChanged = true;
     this.knownEqualMs = this.nowMs();
@@ -220,6 +227,7 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
     this.groups = groups;
     this.meters = meters;
     if (isSame) return;
+    this.edition++;
     this.listsChanged = true;
     if (this.isSynced) this.emit("changed");
   }
@@ -237,6 +245,7 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   }
 
   private note(key: string, flow: FlowEntry | undefined, seenMs: number): void {
+    this.edition++;
     if (flow === undefined) this.flows.delete(key);
     else this.flows.set(key, flow);
     // The oldest time of several changes to one flow counts: the lag is that of the longest waiting.

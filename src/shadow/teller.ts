@@ -15,7 +15,7 @@ export interface TellerParts {
   readonly trials: Trials;
   readonly compose: Compose;
   readonly demand: (bridge: string) => Demand;
-  readonly edges: (bridge: string) => number[];
+  readonly edges: (bridge: string) => readonly number[];
   readonly wiring: (bridge: string) => Wiring;
   readonly showSink: boolean;
 }
