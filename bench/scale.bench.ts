@@ -23,6 +23,8 @@ interface Built {
   readonly tables: readonly RecordedTables[];
   readonly inStepMs: number;
   readonly longestGapMs: number;
+  /** Processor time of ovs-vswitchd until then, in s. */
+  readonly vswitchdS: number;
 }
 
 const bareTimes = 5;
@@ -68,6 +70,8 @@ async function ours(report: Report, size: string, bridges: number, edges: number
   await using probe: ProbedPair = pair;
   const { controller, startedMs } = lab;
   let criticalMs: number | undefined;
+  const cpuBefore = process.cpuUsage();
+  const vswitchdBefore = await lab.ovs.cpuS();
   await waitFor(
     () => {
       const inStep = new Set(controller.shadow.status().flatMap(({ live, state }) => (state === "in step" ? [live] : [])));
@@ -79,7 +83,11 @@ async function ours(report: Report, size: string, bridges: number, edges: number
   );
   const inStepMs = performance.now() - startedMs;
   const { longestGapMs, lost } = await probe.read();
+  const ownCpu = process.cpuUsage(cpuBefore);
+  const vswitchdS = (await lab.ovs.cpuS()) - vswitchdBefore;
   report({ what: `${size}: in step`, who: "ours", value: inStepMs / 1_000, unit: "s" });
+  report({ what: `${size}: processor time of ovs-vswitchd until in step`, who: "ours", value: vswitchdS, unit: "s" });
+  report({ what: `${size}: processor time of the controller until in step, the bench included`, who: "ours", value: (ownCpu.user + ownCpu.system) / 1e6, unit: "s" });
   const share = (100 * (criticalMs ?? inStepMs)) / inStepMs;
   report({ what: `${size}: critical bridges in step`, who: "ours", value: share, unit: "% of the whole", bar: atMost(share, 20, "%") });
   const { transactions, rows: written, longestMs } = controller.database.counters;
@@ -96,7 +104,7 @@ async function ours(report: Report, size: string, bridges: number, edges: number
   report({ what: `${size}: idle load of a core, over ${idleS} s`, who: "ours", value: idle, unit: "%", bar: atMost(idle, 3, "%") });
   const own = live.flatMap((name) => [shadowBridge(name), adapterBridge(name)]);
   const tables = [...(await recordTables(lab.ovs, live, ({ cookie }) => isOurs(cookie))), ...(await recordTables(lab.ovs, own, () => true))];
-  return { contents, rows: [...rows], tables, inStepMs, longestGapMs };
+  return { contents, rows: [...rows], tables, inStepMs, longestGapMs, vswitchdS };
 }
 
 /** The same network in another capsule, and the same rows and tables on it, without a controller. */
@@ -106,10 +114,13 @@ async function bare(report: Report, size: string, built: Built): Promise<void> {
   await configured(ovs);
   await joinHosts(ovs, probed);
   await using pair = await ProbedPair.start(ovs);
+  const vswitchdBefore = await ovs.cpuS();
   const { transactionsMs, wholeMs } = await replayRows(ovs, built.rows);
   const replayedGapMs = (await pair.read()).longestGapMs;
   const tablesMs = await replayTables(ovs, built.tables);
   const replayedMs = wholeMs + tablesMs;
+  const vswitchdS = (await ovs.cpuS()) - vswitchdBefore;
+  report({ what: `${size}: processor time of ovs-vswitchd for both`, who: "OVS itself", value: vswitchdS, unit: "s" });
   report({ what: `${size}: the same ${transactionsMs.length} transactions`, who: "OVS itself", value: wholeMs / 1_000, unit: "s" });
   report({ what: `${size}: the same ${built.tables.reduce((sum, { mods }) => sum + mods.length, 0)} flows and groups on ${built.tables.length} bridges`, who: "OVS itself", value: tablesMs / 1_000, unit: "s" });
   const ratio = built.inStepMs / replayedMs;

@@ -62,6 +62,14 @@ export class Ovs implements AsyncDisposable {
     await waitFor(async () => (await this.capsule.run("ovs-appctl", ["-t", "ovs-vswitchd", "version"], { mayFail: true })).code === 0, "ovs-vswitchd answers");
   }
 
+  /** Processor time that ovs-vswitchd has used since it was started, in s, to 10 ms. */
+  async cpuS(): Promise<number> {
+    const { stdout } = await this.capsule.run("sh", ["-c", "cat /proc/$(cat /run/openvswitch/ovs-vswitchd.pid)/stat"]);
+    // The name in brackets may hold anything; utime and stime are the 14th and 15th field (proc(5)), in hundredths.
+    const fields = stdout.slice(stdout.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
   /** Ends the switch daemon by signal; rows in the database stay. */
   async stopVswitchd(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     await this.end(this.vswitchd, "ovs-vswitchd", signal);
