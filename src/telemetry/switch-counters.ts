@@ -9,16 +9,6 @@ export interface SwitchReading {
   readonly groups: readonly { readonly groupId: number; readonly packetCount: bigint; readonly byteCount: bigint }[];
 }
 
-/** Units: flows in "flows", everything else per second. */
-export const switchMetrics: Readonly<Record<string, { readonly unit: string; readonly definition: string }>> = {
-  flows: { unit: "flows", definition: "flows in all tables" },
-  lookupsPerS: { unit: "packets/s", definition: "packets looked up in the first table" },
-  matchesPerS: { unit: "packets/s", definition: "of those, found" },
-  packetsPerS: { unit: "packets/s", definition: "packets that a meter or group was given" },
-  bitsPerS: { unit: "bit/s", definition: "the same in bits" },
-  droppedPerS: { unit: "packets/s", definition: "packets that a meter's bands dropped" },
-};
-
 const maxSwitches = 4_096;
 
 export class SwitchCounters {

@@ -63,7 +63,7 @@ export class EditWatch {
   /** Changes of ours are about to be sent to a live bridge. */
   sending(bridge: string, flows: readonly FlowChange[], groups: readonly GroupChange[]): void {
     const nowMs = this.options.nowMs();
-    for (const { op, flow } of flows) if (op !== "blocked") this.echo.expect(`${bridge} ${flowKey(flow)}`, op === "delete" ? "removed" : seen(flow), nowMs);
+    for (const { op, flow } of flows) this.echo.expect(`${bridge} ${flowKey(flow)}`, op === "delete" ? "removed" : seen(flow), nowMs);
     for (const { op, group } of groups) this.echo.expect(`${bridge} group ${group.groupId}`, op, nowMs);
   }
 
