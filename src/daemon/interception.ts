@@ -81,7 +81,7 @@ export class Interception implements AsyncDisposable {
       station = await BmpStation.listen({ host: routing.bmp.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(routing.bmp.slice(colon + 1)), interceptor, nowMs });
     }
     const source = edits.enabled
-      ? await EditSource.start({ remote: config.ovsdb, sink: events, nowMs, owners: edits.owners.map(readOwner), wroteTarget: (nextCfg) => controller.database.wrote(nextCfg), answered: () => controller.database.answered() })
+      ? await EditSource.start({ remote: config.ovsdb, sink: events, nowMs, owners: edits.owners.map(readOwner), written: (after, upTo) => controller.database.written.between(after, upTo), answered: () => controller.database.answered() })
       : undefined;
     return new Interception(config.analysis, controller, log, { events, interceptor, following, station, source });
   }
