@@ -8,7 +8,7 @@ import { shadowBridge } from "../../src/shadow/names.js";
 
 let stage: Stage;
 beforeAll(async () => {
-  stage = await Stage.build({ say: () => {}, samplingRate: 1, sflow: "budgetSamplesPerS: 3000" });
+  stage = await Stage.build({ say: () => {}, samplingRate: 1, sflow: "budgetSamplesPerS: 1600, maxCpu: 1" });
   await stage.startProbe(240);
   stage.startDaemon();
   await stage.inStep(4);
