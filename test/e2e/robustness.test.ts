@@ -23,6 +23,18 @@ async function attached(options: Partial<StageOptions> = {}, prepare: (stage: St
   }
 }
 
+/** The longest gap since the receiver was last asked, once packets arrive again; in ms. */
+async function gap(receiver: Stage["probe"]): Promise<number> {
+  const first = await receiver.ask();
+  let longest = first.longestGapMs;
+  await waitFor(async () => {
+    const { longestGapMs, received } = await receiver.ask();
+    longest = Math.max(longest, longestGapMs);
+    return received > first.received + 500;
+  }, "the probe arrives again", 30_000);
+  return longest;
+}
+
 test("kill -9 and restart: nothing is lost, and what works is not touched", async () => {
   await using stage = await attached();
   const { live } = stage;
@@ -99,17 +111,6 @@ test("ovs-vswitchd restarted with flow-restore-wait: our flows are back while it
     await restored();
     expect(await waiting(network)).toBe('"true"');
     await network.ovs.vsctl("--no-wait", "remove", "open_vswitch", ".", "other_config", "flow-restore-wait");
-  };
-  /** The longest gap from the restart on, once packets arrive again. */
-  const gap = async (probe: typeof stage.probe): Promise<number> => {
-    const first = await probe.ask();
-    let longest = first.longestGapMs;
-    await waitFor(async () => {
-      const { longestGapMs, received } = await probe.ask();
-      longest = Math.max(longest, longestGapMs);
-      return received > first.received + 500;
-    }, "the probe arrives again", 30_000);
-    return longest;
   };
   const ours = async (bridge: string): Promise<string[]> =>
     (await live.ovs.capsule.run("ovs-ofctl", ["-O", "OpenFlow13", "dump-flows", bridge, "cookie=0x5348000000000000/0xffff000000000000"], { mayFail: true })).stdout.split("\n").filter((line) => line.includes("table=242") || line.includes("table=0")).map((line) => line.replace(/(duration|n_packets|n_bytes)=[^ ,]*, ?/g, "").trim()).sort();
@@ -257,16 +258,6 @@ test("the database dies and comes back: the status says so, forwarding is back n
     elapse(outageMs).then(() => twin.ovs.startDatabase()),
   ]);
   await stage.inStep(4);
-  const gap = async (probe: typeof stage.probe): Promise<number> => {
-    const first = await probe.ask();
-    let longest = first.longestGapMs;
-    await waitFor(async () => {
-      const { longestGapMs, received } = await probe.ask();
-      longest = Math.max(longest, longestGapMs);
-      return received > first.received + 50;
-    }, "the probe arrives again", 30_000);
-    return longest;
-  };
   const [withUs, without] = await Promise.all([gap(stage.probe), gap(absent.receiver)]);
   // ovs-vswitchd tries again after 1 s, then 2 s, then 4 s: the outages may end on either side of a try.
   expect(withUs).toBeLessThanOrEqual(without + 1_000);
