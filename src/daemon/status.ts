@@ -27,7 +27,7 @@ function quantile(values: readonly number[], share: number): number {
 
 function storeStatus({ backend, counters, waiting, failure }: StoreHealth): StoreStatus {
   const dropped = Object.entries(counters.dropped).flatMap(([reason, count]) => (count === 0 ? [] : [{ reason, count }]));
-  return { backend, observed: counters.observed, acknowledged: counters.acknowledged, waiting, dropped, failure: failure ?? "" };
+  return { backend, observed: counters.observed + counters.events, acknowledged: counters.acknowledged, waiting, dropped, failure: failure ?? "" };
 }
 
 /** What an operator should know is wrong, in words. */

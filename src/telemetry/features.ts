@@ -133,9 +133,11 @@ export const tcpFeatures = rows(
   tcpMetrics.map(({ name, unit, definition, together }): Row => [name, unit, definition, together === "sum" ? "rate" : "shape"]),
 );
 
-/** The fate of every packet that came in by an edge port (`src/shadow/fidelity`): by conservation of counters; the last five from samples of both networks. */
+/** The fate of every packet that came in by an edge port (`src/shadow/fidelity`): by conservation of counters, in about a second; the last five from samples of both networks. */
 export const fidelityFeatures = rows({ source: "both networks", subjects: ["port"], windowsS: [1] }, [
-  ["fidelity.selected", "packets", "came in by the port", "rate"],
+  ["fidelity.received", "packets", "came in by the port", "rate"],
+  ["fidelity.notAsked", "packets", "of these, came while nothing was asked of the port", "rate"],
+  ["fidelity.selected", "packets", "of these, were to be copied", "rate"],
   ["fidelity.copied", "packets", "of these, entered the shadow", "rate"],
   ["fidelity.lost", "packets", "of these, should have been copied and were not", "rate"],
   ["fidelity.off", "packets", "of these, came while copying was off", "rate"],

@@ -102,5 +102,7 @@ test("the status tells the lag, what was written, how old the proof of equality 
   }
   expect([Number(databaseWrites?.transactions) > 0, Number(databaseWrites?.bytes) > 0, Number(store?.observed) > 0]).toEqual([true, true, true]);
   expect(gaps).toEqual([]);
+  // All that is observed has a form that can be kept.
+  expect(store?.dropped).toEqual([]);
   await stage.live.ovs.ofctl("del-flows", "l1", "table=9");
 }, 60_000);
