@@ -12,7 +12,7 @@ export class OwnBridge {
   told: unknown;
 
   constructor(name: string, dial: Dial, lag: Histogram, nowMs: () => number, changed: () => void) {
-    this.writer = new SwitchWriter(ownsAll, lag, nowMs);
+    this.writer = new SwitchWriter(ownsAll, { lag, nowMs });
     this.session = new BridgeSession(name, dial, async () => {});
     this.session.on("up", (connection) => {
       this.writer.attach(connection);
