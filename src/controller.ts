@@ -19,6 +19,7 @@ import { Discovery } from "./network/discovery.js";
 import type { FlowChange, GroupChange } from "./network/flow-entry.js";
 import type { Network, PortRef } from "./network/model.js";
 import { mark } from "./network/pipeline.js";
+import { portConfigSocket } from "./network/port-config.js";
 import { unixctl, vswitchdSocket } from "./network/unixctl.js";
 import { DatabaseWriter, type DatabaseWriterCounters } from "./reconcile/database-writer.js";
 import { LiveSwitches } from "./reconcile/live-switches.js";
@@ -136,12 +137,13 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.far = far;
     this.farDatabase = far === undefined ? undefined : new DatabaseWriter(far.client, far.replica);
     this.shadow = new Shadow({
-      remote: this.farDatabase === undefined || remote === undefined ? undefined : { database: this.farDatabase, dial: (bridge) => managementSocket(remote.runDir, bridge), tunnels: remote },
+      remote: this.farDatabase === undefined || remote === undefined ? undefined : { database: this.farDatabase, dial: (bridge) => managementSocket(remote.runDir, bridge), dialPorts: (bridge) => portConfigSocket(remote.runDir, bridge), tunnels: remote },
       database: this.database,
       tables: replica,
       isCritical: (bridge) => this.critical.has(bridge, this.discovery.current),
       index: this.index,
       dial,
+      dialPorts: (bridge) => portConfigSocket(config.openflow.runDir, bridge),
       compose: (network) => this.composition.of(network),
       poke: () => this.live.poke(),
       log,

@@ -18,6 +18,8 @@ export const monitoredTables = {
   Interface: ["name", "type", "options", "ofport", "ofport_request", "ifindex", "link_state", "admin_state", "external_ids", "error", "mtu"],
   Mirror: ["name", "select_src_port", "select_dst_port", "select_all", "output_port", "external_ids"],
   sFlow: ["targets", "sampling", "polling", "header", "agent", "external_ids"],
+  QoS: ["type", "queues", "other_config"],
+  Queue: ["dscp", "other_config"],
 } as const satisfies Record<string, readonly string[]>;
 
 export interface PortRow {
