@@ -14,16 +14,17 @@ export class OwnBridge {
   /** What the writer was last told whole, so that equal parts are not told again. */
   told: unknown;
 
-  constructor(name: string, { dialOwn, dialOwnPorts, lag, nowMs, changed }: SessionParts) {
+  constructor(name: string, { dialOwn, dialOwnPorts, lag, nowMs, restored, changed }: SessionParts) {
     this.writer = new SwitchWriter(ownsAll, lag, nowMs);
     this.ports = new PortConfigWriter(dialOwnPorts(name), nowMs);
     this.session = new BridgeSession(name, dialOwn(name), async () => {});
-    this.session.on("up", (connection) => {
+    this.session.on("up", (connection) => void restored().then(() => {
+      if (this.session.connection !== connection) return;
       this.writer.attach(connection);
       this.ports.doubt();
       // At once: the pass that is running may be at the database for long.
-      void this.writer.flush().then(changed, changed);
-    });
+      return this.writer.flush().then(changed, changed);
+    }));
     this.session.on("down", () => this.writer.attach(undefined));
   }
 
@@ -41,6 +42,8 @@ export interface SessionParts {
   readonly dialPorts: (bridge: string) => Dial;
   readonly dialOwnPorts: (bridge: string) => Dial;
   readonly nowMs: () => number;
+  /** Resolves when a switch that came up may be written to (`FlowRestore`). */
+  readonly restored: () => Promise<void>;
   /** From a change of a live flow seen to the same on the shadow, in ms. */
   readonly lag: Histogram;
   /** A session of ours came up, so that there may be something to do. */

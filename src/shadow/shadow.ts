@@ -69,6 +69,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       dial: parts.dial,
       dialOwn: parts.remote?.dial ?? parts.dial,
       dialPorts: parts.dialPorts,
+      restored: parts.remote === undefined ? parts.restored : () => Promise.resolve(),
       dialOwnPorts: parts.remote?.dialPorts ?? parts.dialPorts,
       nowMs: parts.nowMs,
       lag: this.flowLag,
