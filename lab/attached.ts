@@ -1,7 +1,7 @@
 /** A controller in this process on a private Open vSwitch, without hosts: for what is about rows and tables and not about traffic. */
 import { pino } from "pino";
 import { configSchema, type Config } from "../src/config/schema.js";
-import { Controller } from "../src/controller.js";
+import { Controller } from "../src/daemon/controller.js";
 import { Capsule } from "./capsule.js";
 import { Ovs } from "./ovs.js";
 import { waitFor } from "./wait.js";

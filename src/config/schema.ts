@@ -212,9 +212,6 @@ const plainSchema = z.strictObject({
       memoryMb: z.number().int().min(64).default(512),
       /** Rows that may wait to be written. */
       maxWaiting: z.number().int().min(1_000).default(200_000),
-      /** The last seconds of each subject in memory, and how much memory in all. */
-      hotS: z.number().int().min(10).default(300),
-      hotMb: z.number().int().min(1).default(64),
     })
     .prefault({}),
   stateDir: z.string().min(1).default("/var/lib/ovs-shadow"),

@@ -4,7 +4,7 @@
  * Ours are rows with our mark in external_ids; in foreign rows only the references to ours change (a bridge's ports and
  * mirrors, an empty sflow column).
  */
-import { entries, readBridges, rootUuid, text, uuids, type BridgeRow, type PortRow, type Tables } from "../network/database-view.js";
+import { entries, rootUuid, text, uuids, type BridgeRow, type PortRow, type Tables } from "../network/database-view.js";
 import type { Row } from "ovsdb-client";
 import { mark, type RowRole } from "../network/pipeline.js";
 
@@ -172,13 +172,8 @@ export interface DesiredOfBridge {
   readonly sflow?: DesiredSflow | undefined;
 }
 
-/** Changes that turn the database into `desired`, as far as it is ours. Equal states give none. */
-export function diffDatabase(tables: Tables, desired: DesiredDatabase): DatabaseChange[] {
-  return new DatabaseDiff(tables).changes(readBridges(tables), desired);
-}
-
 /**
- * The difference, bridge by bridge, again and again: a bridge whose row and whose desired state are the values they were when
+ * Changes that turn the database into what is desired, as far as it is ours, bridge by bridge, again and again; equal states give none: a bridge whose row and whose desired state are the values they were when
  * it last had no difference is not looked at.
  */
 export class DatabaseDiff {

@@ -1,9 +1,9 @@
 /** Audits in turn: what the switches hold against what we believe they hold, and what others did to what is ours. */
 import type { Logger } from "pino";
-import type { Discovery } from "./network/discovery.js";
-import type { LiveSwitches } from "./reconcile/live-switches.js";
-import { foreignClaims, type ConflictKind } from "./shadow/fidelity/conflicts.js";
-import type { Shadow } from "./shadow/shadow.js";
+import type { Discovery } from "../network/discovery.js";
+import type { LiveSwitches } from "../reconcile/live-switches.js";
+import { foreignClaims, type ConflictKind } from "../shadow/fidelity/conflicts.js";
+import type { Shadow } from "../shadow/shadow.js";
 
 export interface AuditParts {
   readonly discovery: Pick<Discovery, "current">;
