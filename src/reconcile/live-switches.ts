@@ -78,6 +78,11 @@ export class LiveSwitches {
     });
   }
 
+  /** Whether a bridge is known to hold what it should of ours: only then what else is there is known to be somebody else's. */
+  isSettled(bridge: string): boolean {
+    return this.switches.get(bridge)?.writer.settled === true;
+  }
+
   /** Ids of the groups that we made on a bridge. */
   groups(bridge: string): ReadonlySet<number> {
     return new Set(this.switches.get(bridge)?.writer.installed().groups.map((group) => group.groupId));
