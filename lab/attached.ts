@@ -59,7 +59,7 @@ export class Attached implements AsyncDisposable {
     try {
       await buildLive(ovs, shape);
       await beforeAttach?.(ovs);
-      const whole = configSchema.parse({ ovsdb: ovs.remote, openflow: { runDir: ovs.runDir }, policy: { promotion: { automatic: false } }, ...config });
+      const whole = configSchema.parse({ ovsdb: ovs.remote, openflow: { runDir: ovs.runDir }, stateDir: ovs.capsule.path("/run/lab/state"), policy: { promotion: { automatic: false } }, ...config });
       const startedMs = performance.now();
       return new Attached(ovs, whole, await Attached.attach(whole), startedMs);
     } catch (error) {

@@ -91,6 +91,13 @@ const plainSchema = z.strictObject({
       profile: z.string().min(1).optional(),
     })
     .prefault({}),
+  /** The links that the live network is meant to have. */
+  topology: z
+    .strictObject({
+      /** File with all of them; without it they are those first seen. */
+      file: z.string().min(1).optional(),
+    })
+    .prefault({}),
   sflow: z
     .strictObject({
       host: z.string().default("127.0.0.1"),

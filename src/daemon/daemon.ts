@@ -3,6 +3,7 @@ import { OpenFlowServer } from "node-openflow";
 import type { Logger } from "pino";
 import { SflowReceiver } from "sflow-collector";
 import type { FidelitySurface } from "../api/fidelity-service.js";
+import { DriftWatch } from "../analysis/drift/drift-watch.js";
 import { startApi, type Api, type ControlSurface } from "../api/server.js";
 import { ChangeManager } from "../change/change-manager.js";
 import { History } from "../change/history.js";
@@ -39,6 +40,7 @@ interface DaemonParts {
   readonly model: AttackModel | undefined;
   readonly openflow: OpenFlowServer | undefined;
   readonly interception: Interception;
+  readonly drift: DriftWatch;
 }
 
 export class Daemon {
@@ -57,6 +59,7 @@ export class Daemon {
   private readonly openflow: OpenFlowServer | undefined;
   private readonly interception: Interception;
   private api: Api | undefined;
+  private readonly drift: DriftWatch;
   private ending: Promise<void> | undefined;
 
   static async start(config: Config, log: Logger): Promise<Daemon> {
@@ -69,14 +72,15 @@ export class Daemon {
     if (recovered.length > 0) log.warn({ recovered }, "the store was damaged and has been mended");
     const sflow = await SflowReceiver.listen(config.sflow);
     const openflow = config.openflow.listen === undefined ? undefined : await OpenFlowServer.listen({ remote: config.openflow.listen });
+    const drift = new DriftWatch({ file: config.topology.file, stateDir: config.stateDir, sink: store, warn: (why) => log.warn(why), nowMs: Date.now });
     const controller = await Controller.create(config, log);
     const interception = await Interception.start(config, controller, log, store);
-    const daemon = new Daemon({ config, log, controller, history, store, sflow, model, openflow, interception });
+    const daemon = new Daemon({ config, log, controller, history, store, sflow, model, openflow, interception, drift });
     await daemon.run();
     return daemon;
   }
 
-  private constructor({ config, log, controller, history, store, sflow, model, openflow, interception }: DaemonParts) {
+  private constructor({ config, log, controller, history, store, sflow, model, openflow, interception, drift }: DaemonParts) {
     this.config = config;
     this.log = log;
     this.controller = controller;
@@ -118,6 +122,10 @@ export class Daemon {
     });
     this.copies = new Copies({ controller, config, sink: this.observer, log, nowMs: () => performance.now(), epochMs: Date.now });
     this.learning = new Learning(controller, config);
+    this.drift = drift;
+    controller.on("network", (network) => {
+      if (controller.discovery.settled) this.drift.update(network);
+    });
     this.defence?.on("prediction", ({ subject }) => this.observer.suspect(subject));
     controller.setOverlays((bridge) => this.changes.overlays(bridge));
   }
@@ -148,6 +156,7 @@ export class Daemon {
       replication: controller.replication,
       telemetry: this.observer,
       explain: controller.explainer,
+      drift: this.drift,
       levels: new LevelControl({ levels: controller.levels, shadow: controller.shadow, flushLive: () => controller.live.settle(), nowMs: Date.now }),
       log,
     });

@@ -20,6 +20,8 @@ export interface DesiredPort {
   readonly tag?: number;
   /** The other settings of the live port that change what NORMAL does there. */
   readonly settings?: Settings;
+  /** The QoS of the live port in words. No row of its own: it would keep the operator from deleting all QoS rows at once. */
+  readonly qos?: string;
   /** A Mirror row that reserves this port: nothing that arrives on it is forwarded. With `source`, it also copies. */
   readonly guard?: { readonly name: string; readonly source?: string };
 }
@@ -81,7 +83,8 @@ function portDiffers(tables: Tables, row: PortRow, port: DesiredPort): boolean {
     !sameMap(entries(device, "options"), port.options) ||
     device?.["ofport_request"] !== port.ofport ||
     (port.settings === undefined ? row.tag !== port.tag : settingsDiffer(tables.table("Port").get(row.uuid), port.settings)) ||
-    entries(tables.table("Port").get(row.uuid), "external_ids").get(mark.live) !== port.live
+    entries(tables.table("Port").get(row.uuid), "external_ids").get(mark.live) !== port.live ||
+    entries(tables.table("Port").get(row.uuid), "external_ids").get(mark.qos) !== port.qos
   );
 }
 

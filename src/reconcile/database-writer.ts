@@ -303,5 +303,7 @@ function interfaceRow(port: DesiredPort): Record<string, string | number | Reado
 }
 
 function portRow(port: DesiredPort): Record<string, Row[string]> {
-  return { tag: port.tag ?? [], ...Object.fromEntries(port.settings ?? []), external_ids: marks(port.role, port.live) };
+  const ids = marks(port.role, port.live);
+  if (port.qos !== undefined) ids.set(mark.qos, port.qos);
+  return { tag: port.tag ?? [], ...Object.fromEntries(port.settings ?? []), external_ids: ids };
 }
