@@ -12,7 +12,7 @@ type Operations = readonly Operation[];
 /** Keeps the transactions of a writer from now on. Rows get the uuids that they got, so that later transactions find them. */
 export function recordRows(writer: DatabaseWriter): Operations[] {
   const recorded: Operations[] = [];
-  writer.written = (operations, results) => {
+  writer.committed = (operations, results) => {
     recorded.push(operations.map((operation, at) => (operation.op === "insert" ? { ...operation, uuid: results[at]?.uuid?.[1] } : operation)));
   };
   return recorded;

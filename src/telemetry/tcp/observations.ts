@@ -55,7 +55,7 @@ export interface TcpSecond {
 }
 
 /** `connections`: summaries of the second, see `summarize`; `tMs`: its start. */
-export function tcpSecond(connections: readonly ConnectionSummary[], tMs: number, windowMs = 1_000): TcpSecond {
+export function tcpSecond(connections: readonly ConnectionSummary[], tMs: number): TcpSecond {
   const subjects = new Map<string, { kind: SubjectKind; name: string; values: Together }>();
   let leftOut = 0;
   const add = (kind: SubjectKind, name: string, values: TcpValues): void => {
@@ -76,7 +76,7 @@ export function tcpSecond(connections: readonly ConnectionSummary[], tMs: number
     add("pair", `${client.address}>${server.address}`, { ...whole, ...ofClient });
     add("pair", `${server.address}>${client.address}`, ofServer);
   }
-  const common = { tMs, windowMs, side: "live" as const };
+  const common = { tMs, windowMs: 1_000, side: "live" as const };
   const observations: Observation[] = [...subjects.values()].map(({ kind, name, values }) => ({ ...common, subject: { kind, name }, values: values.values() }));
   const busiest = [...connections].sort((x, y) => bytesOf(y) - bytesOf(x));
   for (const connection of busiest.slice(0, maxConnectionsTold)) {
