@@ -19,21 +19,29 @@ export interface AuditParts {
 }
 
 const intervalMs = 2_000;
-/** How much of each interval goes into audits. */
-const budgetMs = 40;
+/** How much of each interval goes into audits, in any case: a small network is looked over in each. */
+const budgetMs = 20;
+/** A round over a large network takes at most so many intervals, however long the switches take to answer: 60 s. */
+const longestRound = 30;
 
 export class Audits {
   private readonly parts: AuditParts;
   private timer: NodeJS.Timeout | undefined;
   /** What is left of this round. */
   private left: (() => Promise<number>)[] = [];
+  /** How many audits the round has. */
+  private round = 0;
+  private turning: Promise<void> | undefined;
 
   constructor(parts: AuditParts) {
     this.parts = parts;
   }
 
   start(): void {
-    this.timer = setInterval(() => void this.turn(), intervalMs);
+    // A switch that is slow to answer makes turns fall out, not pile up.
+    this.timer = setInterval(() => {
+      this.turning ??= this.turn().finally(() => (this.turning = undefined));
+    }, intervalMs);
   }
 
   stop(): void {
@@ -48,11 +56,12 @@ export class Audits {
       if (this.left.length === 0) {
         this.lookForClaims();
         this.left = [...live.audited(), ...shadow.audited()];
+        this.round = this.left.length;
       }
       const startMs = nowMs();
       let found = 0;
-      // A share of the time and no more: on a large network a round takes several turns.
-      while (nowMs() - startMs < budgetMs) {
+      const least = Math.ceil(this.round / longestRound);
+      for (let done = 0; done < least || nowMs() - startMs < budgetMs; done++) {
         const next = this.left.pop();
         if (next === undefined) break;
         found += await next();

@@ -65,10 +65,11 @@ interface Taken {
 
 /**
  * The size of the next transaction, in rows. ovs-vswitchd runs its whole configuration for each, which takes a time of its own that
- * grows with the switch, whatever is in it: the pause that one bare `ovs-vsctl add-port` makes. The rows come on top. Both are estimated
- * from the last transactions (a line through them, which begins at what a row usually takes), and a transaction gets as many rows
- * as lengthen the pause by a quarter: fewer would not make the pauses much shorter, and there would be many more of them. A machine
- * that is busy with something else makes both longer, and the size is the same.
+ * grows with the switch, whatever is in it. The rows come on top. Both are estimated from the last transactions (a line through them,
+ * held to what a row usually takes), and a transaction gets as many rows as take as long again: a bare `ovs-vsctl add-port` of a
+ * device makes ovs-vswitchd run its configuration twice, and pauses forwarding for longer than such a transaction (docs/scale.md). Fewer
+ * rows would make more pauses of nearly the same length. A machine that is busy with something else makes both longer, and the size is
+ * much the same.
  */
 export class BatchSize {
   private rows: number;
@@ -113,8 +114,7 @@ function costs(taken: readonly Taken[]): { readonly bareMs: number; readonly row
   const meanMs = held.reduce((sum, { tookMs }) => sum + tookMs, 0) / held.length;
   const together = held.reduce((sum, { rows, tookMs }) => sum + (rows - meanRows) * (tookMs - meanMs), 0);
   const spread = held.reduce((sum, { rows }) => sum + (rows - meanRows) ** 2, 0);
-  const usual = usualTimes * (usualSpread * meanRows) ** 2;
-  const rowMs = Math.max(leastRowMs, (together + usual * usualRowMs) / (spread + usual));
+  const rowMs = Math.max(leastRowMs, (together + usualWeight * usualRowMs) / (spread + usualWeight));
   // The quicker ones say more about ovs-vswitchd than those that the machine was slow with.
   const bare = held.map(({ rows, tookMs }) => tookMs - rowMs * rows).sort((x, y) => x - y);
   return { bareMs: Math.max(0, bare[bare.length >> 2] ?? 0), rowMs };
@@ -122,10 +122,9 @@ function costs(taken: readonly Taken[]): { readonly bareMs: number; readonly row
 
 const keptTimes = 24;
 const smaller = 0.6;
-/** How much longer than a bare one a transaction may be. */
-const lengthening = 0.25;
-/** What a row takes on a common machine (docs/scale.md); that counts as much as this many transactions whose sizes lie this far apart. */
+/** How much longer than one without rows a transaction may be, as a share of it. */
+const lengthening = 1;
+/** What a row takes on a common machine (docs/scale.md); that counts as much as 12 transactions whose sizes lie 120 rows off their mean. */
 const usualRowMs = 0.6;
-const usualTimes = 12;
-const usualSpread = 0.6;
+const usualWeight = 12 * 120 ** 2;
 const leastRowMs = 0.05;
