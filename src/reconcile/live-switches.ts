@@ -41,7 +41,7 @@ export class LiveSwitches {
   }
 
   attach(bridge: string, connection: OpenFlowConnection): void {
-    const writer = new SwitchWriter(onlyOurs);
+    const writer = new SwitchWriter(onlyOurs, { atOnce: true });
     writer.sending = (flows, groups) => this.parts.sending?.(bridge, flows, groups);
     writer.attach(connection);
     this.switches.set(bridge, { connection, writer, ready: this.parts.restored?.() ?? Promise.resolve() });

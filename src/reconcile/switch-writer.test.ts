@@ -1,6 +1,6 @@
 /** The writer of one switch beside a switch in memory: what is sent, what is left alone, what is mended. */
 import fc from "fast-check";
-import { action, instruction, match, type ModBody, type OpenFlowConnection, type OpenFlowError } from "node-openflow";
+import { action, instruction, match, OpenFlowError, type ModBody, type OpenFlowConnection } from "node-openflow";
 import { flowKey, permanent, type FlowEntry } from "../network/flow-entry.js";
 import { SwitchWriter } from "./switch-writer.js";
 
@@ -8,6 +8,7 @@ import { SwitchWriter } from "./switch-writer.js";
 class MemorySwitch {
   readonly flows = new Map<string, FlowEntry>();
   mods = 0;
+  bundles = 0;
   /** Flows for these ports are refused. */
   readonly refuses = new Set<number>();
 
@@ -16,6 +17,12 @@ class MemorySwitch {
     groupDescs: () => Promise.resolve([]),
     meterConfigs: () => Promise.resolve([]),
     apply: (mods: readonly ModBody[]) => Promise.resolve(mods.flatMap((mod, index) => this.take(mod, index))),
+    bundle: (mods: readonly ModBody[]) => {
+      this.bundles++;
+      if (mods.some((mod) => mod.type === "flowMod" && mod.command === "add" && this.refuses.has(mod.priority))) return Promise.reject(new OpenFlowError("switch-rejected", "none applied", {}));
+      mods.forEach((mod, index) => this.take(mod, index));
+      return Promise.resolve();
+    },
   } as unknown as OpenFlowConnection;
 
   put(...flows: readonly FlowEntry[]): this {
@@ -46,8 +53,8 @@ const flows = fc.uniqueArray(
   { selector: flowKey },
 );
 const isOurs = ({ cookie }: { readonly cookie: bigint }): boolean => cookie === 1n;
-const writerOf = (device: MemorySwitch): SwitchWriter => {
-  const writer = new SwitchWriter({ flow: isOurs, group: () => false });
+const writerOf = (device: MemorySwitch, atOnce = false): SwitchWriter => {
+  const writer = new SwitchWriter({ flow: isOurs, group: () => false }, { atOnce });
   writer.attach(device.connection);
   return writer;
 };
@@ -121,6 +128,21 @@ test("what the switch refuses keeps nothing else from its place, is counted, and
   device.refuses.clear();
   await writer.audit();
   expect(device.flows.size).toBe(601);
+});
+
+test("all at once: one bundle a pass; where the switch refuses one of it the others are there all the same", async () => {
+  const device = new MemorySwitch();
+  const writer = writerOf(device, true);
+  writer.setDesired({ flows: [flow(1, 2), flow(2, 3)], groups: [] });
+  await writer.flush();
+  expect([device.bundles, device.mods, device.flows.size]).toEqual([1, 2, 2]);
+  writer.setDesired({ flows: [flow(1, 2), flow(2, 4)], groups: [] });
+  await writer.flush();
+  expect([device.bundles, device.mods]).toEqual([1, 3]); // one change needs no bundle
+  device.refuses.add(7);
+  writer.setDesired({ flows: [flow(1, 2), flow(2, 4), flow(3, 1), flow(4, 1, { priority: 7 })], groups: [] });
+  await writer.flush();
+  expect([device.bundles, device.flows.size, writer.size, writer.counters.refused]).toEqual([2, 3, 3, 1]);
 });
 
 test("a connection that fails leaves the state to be sent, and the next one gets it", async () => {

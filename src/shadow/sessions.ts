@@ -15,7 +15,7 @@ export class OwnBridge {
   told: unknown;
 
   constructor(name: string, { dialOwn, dialOwnPorts, lag, nowMs, restored, changed }: SessionParts) {
-    this.writer = new SwitchWriter(ownsAll, lag, nowMs);
+    this.writer = new SwitchWriter(ownsAll, { lag, nowMs });
     this.ports = new PortConfigWriter(dialOwnPorts(name), nowMs);
     this.session = new BridgeSession(name, dialOwn(name), async () => {});
     this.session.on("up", (connection) => void restored().then(() => {

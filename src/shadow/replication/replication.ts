@@ -9,6 +9,7 @@ import { CachedFlows } from "./cached-flows.js";
 import { GapCounter } from "./gaps.js";
 import type { Asked } from "../fidelity/account.js";
 import { askedOf, selectsParts, sessionPorts, type BridgeCounts, type SessionPortCount } from "./session-status.js";
+import { copiesByFlows } from "./plan.js";
 import type { SessionStore } from "./session-store.js";
 import type { Shadow } from "../shadow.js";
 
@@ -166,7 +167,8 @@ export class Replication {
   /** A flow went away on a live bridge. If it is one that copies and should be there, that is a gap. */
   flowRemoved(bridge: string, flow: FlowEntry, desired: () => readonly FlowEntry[] | undefined): void {
     const kind = readCookie(flow.cookie)?.kind;
-    if ((kind !== "replicate" && kind !== "entry") || this.parts.shadow.copyFlows(bridge).length === 0) return;
+    const plan = this.parts.shadow.replication.bridges.get(bridge);
+    if ((kind !== "replicate" && kind !== "entry") || plan === undefined || !copiesByFlows(plan)) return;
     if (desired()?.some((one) => flowKey(one) === flowKey(flow)) !== true) return; // we took it away
     void this.gaps.lost(bridge);
   }
