@@ -69,8 +69,8 @@ const maxRememberedErrors = 16;
  * and between two of them other work of this process goes on; the switch always has the next one waiting.
  */
 const sliceLength = 256;
-/** Changes of flows that are made all at once where that is asked for; more would hold up the switch. */
-const maxAtOnce = 1_024;
+/** Changes of flows that are made all at once where that is asked for: a bundle of 1,000 stops forwarding for 32 ms (docs/shared-fate.md). */
+const maxAtOnce = 256;
 /** Slices that the switch may have before it; the bound of what is in flight. */
 const slicesAhead = 8;
 /** A switch that is being changed is audited when it was left alone for this long, or was not audited for `auditLatestMs`. */
