@@ -21,8 +21,8 @@ export interface AuditParts {
 const intervalMs = 2_000;
 /** How much of each interval goes into audits, in any case: a small network is looked over in each. */
 const budgetMs = 20;
-/** A round over a large network takes at most so many intervals, however long the switches take to answer: 60 s. */
-const longestRound = 30;
+/** A round over a large network takes at most so many intervals, however long the switches take to answer: 120 s. */
+const longestRound = 60;
 
 export class Audits {
   private readonly parts: AuditParts;
