@@ -94,8 +94,8 @@ function sideSummary(table: ConnectionTable, slot: number, side: number, since: 
   const ifAny = (samples: number, value: number): number | undefined => (samples > 0 ? value : undefined);
   const number = (value: number): number | undefined => (Number.isNaN(value) ? undefined : value);
   const pathMs = ifAny(w("samples"), m("ackHalf")) ?? ifAny(w("stampSamples"), m("stampHalf")) ?? number(m("handshakeHalf"));
-  // The way back is taken at its least: what the answer makes a side send may also have waited for data.
-  const returnMs = ifAny(peer("stampSamples"), Math.min(m("stampLeast", 1 - side), m("stampLeastBefore", 1 - side))) ?? number(m("handshakeHalf", 1 - side));
+  // Of the way back only what was prompt counts: what the answer makes a side send may also have waited for data.
+  const returnMs = ifAny(peer("stampSamples"), Math.max(m("stampPrompt", 1 - side), Math.min(m("stampLeast", 1 - side), m("stampLeastBefore", 1 - side)))) ?? number(m("handshakeHalf", 1 - side));
   const spurious = Math.min(counts.retransmissions, Math.max(counts.dsacks, counts.earlyAnswers));
   // The window of a SYN is never scaled, and scaling takes both (RFC 7323, 2.2); without the SYNs the scale is not known.
   const isScaled = w("scale") > 0 && peer("scale") > 0;
