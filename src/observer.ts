@@ -2,7 +2,7 @@
  * The observing side put together: samples and counters of both networks become observations, anomalies and a profile, and sampling
  * follows what is to be seen. It changes nothing but the sampling rates.
  */
-import type { Datagram } from "sflow-collector";
+import type { Datagram, TunnelHeaders } from "sflow-collector";
 import type { Logger } from "pino";
 import type { ProfileDocument } from "./analysis/profile/document.js";
 import type { PeakStore } from "./analysis/profile/peak-history.js";
@@ -29,6 +29,8 @@ export interface ObserverParts {
   readonly stateDir: string;
   /** Capture TCP connections, so many at once; undefined: don't. */
   readonly tcpConnections: number | undefined;
+  /** What features are of, of a tunnelled packet. */
+  readonly tunnels: TunnelHeaders;
   readonly log: Logger;
   /** A host of a live bridge is under suspicion. */
   readonly suspected: (bridge: string, why: string) => void;
@@ -80,7 +82,7 @@ export class Observer implements ObservationSink {
       clockMs: () => performance.now(),
       leavesOut: (port) => port > maxReplicatedPort && port < firstReserved,
     });
-    this.feed = new SflowFeed((question) => this.egress.egress(question));
+    this.feed = new SflowFeed({ egressOf: (question) => this.egress.egress(question), tunnels: parts.tunnels });
     this.learned = new Profile({ happened: (event) => this.happened(event) });
     this.observatory = new Observatory({
       sink: this,

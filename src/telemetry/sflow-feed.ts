@@ -2,7 +2,7 @@
  * From sFlow datagrams to observed packets: only what came in by an edge port of live counts, so each packet counts once. And, where outputs are
  * asked for, to crossings of links: a packet that is sampled at every bridge crosses each of its links once.
  */
-import { decodePacketHeader, type Datagram, type FlowSample } from "sflow-collector";
+import { HeaderReader, type Datagram, type FlowSample, type TunnelHeaders } from "sflow-collector";
 import { portKey, type Network } from "../network/model.js";
 import type { Egress, EgressQuestion } from "./egress.js";
 import type { LinkCrossing, ObservedPacket } from "./observed-packet.js";
@@ -29,16 +29,24 @@ export interface Fed {
   readonly crossings: readonly LinkCrossing[];
 }
 
+export interface FeedOptions {
+  /** By which ports a sampled packet left; without it there are no crossings. */
+  readonly egressOf?: ((question: EgressQuestion) => Egress) | undefined;
+  /** What counts of a tunnelled packet. Default "outer". */
+  readonly tunnels?: TunnelHeaders | undefined;
+}
+
 export class SflowFeed {
   readonly counters: FeedCounters = { packets: 0, inside: 0, unmapped: 0, unreadable: 0 };
   private places = new Map<number, Place>();
   /** By "bridge:ofport": the link that is behind it. */
   private links = new Map<string, string>();
-  private readonly egressOf: ((question: EgressQuestion) => Egress) | undefined;
+  private readonly egressOf: FeedOptions["egressOf"];
+  private readonly reader: HeaderReader;
 
-  /** `egressOf`: by which ports a sampled packet left; without it there are no crossings. */
-  constructor(egressOf?: (question: EgressQuestion) => Egress) {
+  constructor({ egressOf, tunnels }: FeedOptions = {}) {
     this.egressOf = egressOf;
+    this.reader = new HeaderReader(tunnels ?? "outer");
   }
 
   /** The live network changed: which interface is which port. */
@@ -80,7 +88,7 @@ export class SflowFeed {
         if (crossed.links.length === 0) continue;
       }
       const raw = sample.records.find((record) => record.kind === "sampledHeader");
-      const header = raw === undefined ? undefined : decodePacketHeader(raw.header);
+      const header = raw === undefined ? undefined : this.reader.frame(raw.header);
       if (raw === undefined || header === undefined) {
         if (place.isEdge) this.counters.unreadable++;
         continue;
