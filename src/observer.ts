@@ -12,13 +12,14 @@ import type { NetworkEvent, Observation, ObservationSink } from "./base/observat
 import type { Config } from "./config/schema.js";
 import type { Controller } from "./controller.js";
 import type { BridgeState } from "./network/flow-table.js";
-import type { Network } from "./network/model.js";
+import { portKey, type Network } from "./network/model.js";
 import { maxReplicatedPort } from "./network/pipeline.js";
 import { Anomalies } from "./telemetry/anomalies.js";
 import { EgressInference } from "./telemetry/egress-inference.js";
 import { Observatory } from "./telemetry/observatory.js";
 import type { ObservedPacket } from "./telemetry/observed-packet.js";
 import { planSampling, type BridgeTraffic } from "./telemetry/sampling-plan.js";
+import { Queueing, type PairDelay } from "./telemetry/queueing.js";
 import { SflowFeed } from "./telemetry/sflow-feed.js";
 import { TcpMonitor } from "./telemetry/tcp/monitor.js";
 
@@ -61,6 +62,7 @@ export class Observer implements ObservationSink {
   readonly observatory: Observatory;
   readonly tcp: TcpMonitor | undefined;
   readonly anomalies = new Anomalies();
+  private readonly queueing = new Queueing();
   private readonly parts: ObserverParts;
   /** Why the profile can't be kept; undefined while it can. */
   private keepFailure: string | undefined;
@@ -95,6 +97,7 @@ export class Observer implements ObservationSink {
     this.tcp?.on("second", (observations, opened) => {
       this.learned.opened(nowMs(), opened);
       for (const observation of observations) this.observe(observation);
+      this.queued(observations);
     });
     this.tcp?.on("failure", (device, why) => log.warn({ device, why }, "a capture ended; trying again"));
     controller.on("converged", () => this.tcp?.setDevices(controller.shadow.taps));
@@ -127,6 +130,7 @@ export class Observer implements ObservationSink {
     const { packets, crossings } = this.feed.take(datagram, this.parts.nowMs());
     this.observatory.packets(packets);
     this.observatory.crossings(crossings);
+    for (const { header, from, tMs } of crossings) if (this.tcp !== undefined && header.src !== undefined && header.dst !== undefined) this.queueing.crossed(header.src, header.dst, from, tMs);
     for (const packet of packets) this.learned.packet(packet);
     return packets;
   }
@@ -155,6 +159,21 @@ export class Observer implements ObservationSink {
   happened(event: NetworkEvent): void {
     this.parts.log.info({ event }, "observed");
     this.parts.sink.happened(event);
+  }
+
+  /** What a second of TCP says of the queues on the ways of its pairs. */
+  private queued(observations: readonly Observation[]): void {
+    const nowMs = this.parts.nowMs();
+    const delays = observations.flatMap(({ subject, values }): PairDelay[] => {
+      const { tcpPathMs: pathMs, tcpPathLeastMs: leastMs, tcpBytes: bytes = 0 } = values;
+      const [src, dst] = subject.name.split(">");
+      return subject.kind !== "pair" || src === undefined || dst === undefined || pathMs === undefined || leastMs === undefined ? [] : [{ src, dst, pathMs, leastMs, bytes }];
+    });
+    if (delays.length === 0) return;
+    const ports = new Map([...this.parts.controller.discovery.current.hosts.values()].flatMap(({ addresses, at }) => addresses.map((address) => [address, portKey(at)] as const)));
+    for (const { port, atLeastMs, atMostMs } of this.queueing.second(delays, (address) => ports.get(address), nowMs)) {
+      this.observatory.tell({ tMs: nowMs - secondMs, windowMs: secondMs, side: "live", subject: { kind: "port", name: port }, values: { queueAtLeastMs: atLeastMs, queueAtMostMs: atMostMs } });
+    }
   }
 
   private learnPeaks(): void {

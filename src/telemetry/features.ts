@@ -121,6 +121,12 @@ export const tcpFeatures = rows(
   tcpMetrics.map(({ name, unit, definition, together }): Row => [name, unit, definition, together === "sum" ? "rate" : "shape"]),
 );
 
+/** How long packets wait at a port that sends into a link or to a host, from the delays of the pairs of hosts whose ways lead over it (`queueing.ts`). */
+export const queueingFeatures = rows({ source: "packets", subjects: ["port"], windowsS: [1] }, [
+  ["queueAtLeastMs", "ms", "waited there at least: what no other port on the way of a pair accounts for", "shape"],
+  ["queueAtMostMs", "ms", "waited there at most: the least wait of the pairs whose way leads over it", "shape"],
+]);
+
 /** The fate of every packet that came in by an edge port (`src/shadow/fidelity`): by conservation of counters; the last five from samples of both networks. */
 export const fidelityFeatures = rows({ source: "both networks", subjects: ["port"], windowsS: [1] }, [
   ["fidelity.selected", "packets", "came in by the port", "rate"],
@@ -138,7 +144,7 @@ export const fidelityFeatures = rows({ source: "both networks", subjects: ["port
   ["fidelity.delayP99Us", "µs", "the same, 99th percentile", "shape"],
 ]);
 
-export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...crossingFeatures, ...egressCounters, ...counterFeatures, ...deviationFeatures, ...tcpFeatures, ...fidelityFeatures];
+export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...crossingFeatures, ...egressCounters, ...counterFeatures, ...deviationFeatures, ...tcpFeatures, ...queueingFeatures, ...fidelityFeatures];
 
 /** The attack model's features in the order of its vector. */
 export const featureNames: readonly string[] = attackFeatures.map((feature) => feature.name);

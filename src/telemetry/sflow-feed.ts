@@ -23,6 +23,11 @@ interface Place {
   readonly isEdge: boolean;
 }
 
+interface Crossed {
+  readonly link: string;
+  readonly from: string;
+}
+
 /** What a datagram tells of. */
 export interface Fed {
   readonly packets: readonly ObservedPacket[];
@@ -94,7 +99,7 @@ export class SflowFeed {
         continue;
       }
       const common = { tMs: nowMs, weight: sample.samplingRate, frameLength: raw.frameLength - raw.stripped, header };
-      for (const link of crossed.links) crossings.push({ ...common, link, isInferred: crossed.isInferred });
+      for (const { link, from } of crossed.links) crossings.push({ ...common, link, from, isInferred: crossed.isInferred });
       if (!place.isEdge) continue;
       this.counters.packets++;
       packets.push({ ...common, ingress: { bridge: place.bridge, ofport: place.ofport } });
@@ -103,14 +108,18 @@ export class SflowFeed {
   }
 
   /** The links by which a sampled packet left its bridge; none where that is not known. */
-  private crossed(sample: FlowSample, { bridge, ofport }: Place): { readonly links: readonly string[]; readonly isInferred: boolean } {
+  private crossed(sample: FlowSample, { bridge, ofport }: Place): { readonly links: readonly Crossed[]; readonly isInferred: boolean } {
     const egress = this.egressOf?.({ sample, bridge, inPort: ofport });
     if (egress?.how === "sampled") {
       const out = this.places.get(egress.ifIndex);
-      const link = out === undefined ? undefined : this.links.get(portKey(out));
-      return { links: link === undefined ? [] : [link], isInferred: false };
+      return { links: out === undefined ? [] : this.by(portKey(out)), isInferred: false };
     }
     if (egress?.how !== "inferred") return { links: [], isInferred: false };
-    return { links: egress.ports.flatMap((port) => this.links.get(portKey({ bridge, ofport: port })) ?? []), isInferred: true };
+    return { links: egress.ports.flatMap((port) => this.by(portKey({ bridge, ofport: port }))), isInferred: true };
+  }
+
+  private by(from: string): Crossed[] {
+    const link = this.links.get(from);
+    return link === undefined ? [] : [{ link, from }];
   }
 }

@@ -22,12 +22,13 @@ const sideReads: readonly (readonly [MetricName, Read<SideSecond>])[] = [
   ["tcpSackHoles", (side) => side.sackHoles],
   ["tcpInFlight", (side) => side.inFlight],
   ["tcpRttMs", (side) => (side.rttSamples === 0 ? undefined : side.rttMs)],
+  ["tcpPathLeastMs", (side) => (side.rttSamples === 0 ? undefined : Math.min(side.minPathMs ?? Infinity, side.handshakeMs ?? Infinity))],
   ["tcpPathMs", (side) => (side.rttSamples === 0 ? undefined : side.pathMs)],
 ];
 const places = new Map<MetricName, number>(tcpMetrics.map(({ name }, i) => [name, i]));
 const place = (name: MetricName): number => places.get(name) ?? 0;
 const sidePlaces = Int32Array.from(sideReads, ([name]) => place(name));
-const [connectionsPlace, openedPlace, unansweredPlace] = [place("tcpConnections"), place("tcpOpened"), place("tcpUnanswered")];
+const [connectionsPlace, openedPlace, unansweredPlace, leastPlace] = [place("tcpConnections"), place("tcpOpened"), place("tcpUnanswered"), place("tcpPathLeastMs")];
 
 /** Values of several connections: sums, and means over those that have the value. In arrays, because a second has thousands of connections. */
 class Together {
@@ -59,7 +60,8 @@ class Together {
   }
 
   private add(at: number, value: number): void {
-    this.sums[at] = (this.sums[at] ?? 0) + value;
+    const sum = this.sums[at] ?? 0;
+    this.sums[at] = at !== leastPlace ? sum + value : this.of[at] === 0 ? value : Math.min(sum, value);
     this.of[at] = (this.of[at] ?? 0) + 1;
   }
 }

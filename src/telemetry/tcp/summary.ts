@@ -87,7 +87,7 @@ export function returnMsOf({ words, measures }: ConnectionTable, slot: number, s
   return Math.max(measures[m + measure.stampPrompt] ?? 0, Math.min(measures[m + measure.stampLeast] ?? 0, measures[m + measure.stampLeastBefore] ?? 0));
 }
 
-const known = (value: number | undefined): number | undefined => (value === undefined || Number.isNaN(value) ? undefined : value);
+export const known = (value: number | undefined): number | undefined => (value === undefined || Number.isNaN(value) ? undefined : value);
 
 /** All of a connection since its start. */
 export function summarize(table: ConnectionTable, slot: number): ConnectionSummary {
