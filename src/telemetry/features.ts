@@ -115,6 +115,12 @@ export const deviationFeatures = rows({ source: "both networks", subjects: ["por
   ["deviationZ", "standard deviations", "the deviation over the noise of the counts", "shape"],
 ]);
 
+/** The same link on both sides, likewise. */
+export const linkDifferenceFeatures = rows({ source: "both networks", subjects: ["link"], windowsS: [1, 5, 30] }, [
+  ["lossDifference", "ratio", "lossRatio of live's link less that of the shadow's", "shape"],
+  ["lossDifferenceZ", "standard deviations", "that over the noise of the counts", "shape"],
+]);
+
 /** TCP from the copies of every packet (`tcp/metrics.ts`); of a connection, with "server" in front also of what its server sends. */
 export const tcpFeatures = rows(
   { source: "packets", subjects: ["host", "pair", "connection"], windowsS: [1] },
@@ -144,7 +150,7 @@ export const fidelityFeatures = rows({ source: "both networks", subjects: ["port
   ["fidelity.delayP99Us", "µs", "the same, 99th percentile", "shape"],
 ]);
 
-export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...crossingFeatures, ...egressCounters, ...counterFeatures, ...deviationFeatures, ...tcpFeatures, ...queueingFeatures, ...fidelityFeatures];
+export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...crossingFeatures, ...egressCounters, ...counterFeatures, ...deviationFeatures, ...linkDifferenceFeatures, ...tcpFeatures, ...queueingFeatures, ...fidelityFeatures];
 
 /** The attack model's features in the order of its vector. */
 export const featureNames: readonly string[] = attackFeatures.map((feature) => feature.name);
