@@ -3,9 +3,11 @@ import { projectDir } from "../lab/capsule.js";
 import { PatchPanel } from "../lab/patch-panel.js";
 import { waitFor } from "../lab/wait.js";
 import { adapterBridge } from "../src/shadow/names.js";
-import { atLeast, type Bench } from "./bench.js";
+import { atLeast, atMost, type Bench } from "./bench.js";
 
 const rounds = 7;
+/** Of what is measured apart from the others. */
+const fewRounds = 5;
 const seconds = 1;
 const connections = 500;
 const config = ["shadow: { sessions: [], showSink: true, budget: { enabled: false } }", "sflow: { samplingRate: 1000000 }", "forward: { enabled: false }", "policy: { promotion: { automatic: false } }"];
@@ -17,6 +19,24 @@ interface Measured {
   readonly p50Us: number;
   readonly p99Us: number;
   readonly lost: number;
+  /** Processor time of ovs-vswitchd for each packet it forwarded under the flood, in µs. */
+  readonly processorUs: number;
+}
+
+/** Copies of a steady stream beside their originals. */
+interface Spacing {
+  readonly copied: number;
+  readonly delivered: number;
+  readonly reordered: number;
+  /** How much the time between two copies differs from that between the two originals. */
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+interface Enabled {
+  readonly delivered: number;
+  readonly firstCopiedMs: number | null;
+  readonly lastMissedMs: number | null;
 }
 
 /** One way to copy: how it is switched on and off, where its copies are seen, and the share of packets that must be there. */
@@ -76,18 +96,49 @@ async function start(): Promise<PatchPanel> {
   return panel;
 }
 
+async function run<T>(panel: PatchPanel, ...args: (string | number)[]): Promise<T> {
+  const { stdout } = await panel.ovs.capsule.run("/usr/bin/python3", [`${projectDir}/bench/copy-cost.py`, ...args.map(String)], { timeoutMs: 60_000 });
+  return JSON.parse(stdout) as T;
+}
+
 async function measure(panel: PatchPanel, way: Way): Promise<Measured> {
-  const run = async <T>(...args: (string | number)[]): Promise<T> =>
-    JSON.parse((await panel.ovs.capsule.run("/usr/bin/python3", [`${projectDir}/bench/copy-cost.py`, ...args.map(String)])).stdout) as T;
   await way.on(panel);
   try {
     await panel.inStep();
-    const probed = await run<Pick<Measured, "p50Us" | "p99Us" | "lost">>("probe", "l1-1-h", "l1-2-h", seconds, 1_000);
-    const flooded = await run<Pick<Measured, "forwarded" | "copied">>("flood", "l1-3-h", "l1-2-h", way.sink, seconds, connections);
+    const probed = await run<Pick<Measured, "p50Us" | "p99Us" | "lost">>(panel, "probe", "l1-1-h", "l1-2-h", seconds, 1_000);
+    const flooded = await run<Pick<Measured, "forwarded" | "copied" | "processorUs">>(panel, "flood", "l1-3-h", "l1-2-h", way.sink, seconds, connections, "/run/openvswitch/ovs-vswitchd.pid");
     return { ...probed, ...flooded };
   } finally {
     await way.off(panel);
     await waitFor(async () => !(await panel.ovs.vsctl("--columns=select_src_port", "--bare", "list", "mirror")).trim(), "no Mirror row copies");
+  }
+}
+
+/** Copies of 10,000 packets/s, by one way that copies all. */
+async function space(panel: PatchPanel, way: Way): Promise<Spacing> {
+  await way.on(panel);
+  try {
+    await panel.inStep();
+    return await run<Spacing>(panel, "spacing", "l1-1-h", "l1-2-h", way.sink, 2, 10_000);
+  } finally {
+    await way.off(panel);
+  }
+}
+
+/** From asking for all of established connections until every packet is copied, in ms; the time the command itself takes is in it. */
+async function timeToWhole(panel: PatchPanel): Promise<number> {
+  const way = ours(100, [1, 1]);
+  const measured = run<Enabled>(panel, "enable", "l1-1-h", "l1-2-h", way.sink, 6, 2_000, 20);
+  const before = (await panel.received("l1")).get(1) ?? 0;
+  await waitFor(async () => ((await panel.received("l1")).get(1) ?? 0) > before + 1_000, "the connections are established");
+  const askedMs = Date.now();
+  try {
+    await way.on(panel);
+    const { firstCopiedMs, lastMissedMs } = await measured;
+    if (firstCopiedMs === null || lastMissedMs === null || lastMissedMs < askedMs) throw new Error("the copies were not switched on while the connections were there");
+    return lastMissedMs - askedMs;
+  } finally {
+    await way.off(panel);
   }
 }
 
@@ -119,6 +170,21 @@ export const copyCost: Bench = {
       report({ what: "delay of the probe, p50", who: name, value: of(name, "p50Us"), unit: "µs" });
       report({ what: "delay of the probe, p99", who: name, value: of(name, "p99Us"), unit: "µs" });
       report({ what: "probe packets lost", who: name, value: of(name, "lost"), unit: "packets" });
+      report({ what: "processor time of ovs-vswitchd for each packet", who: name, value: of(name, "processorUs"), unit: "µs" });
     }
+    for (const way of ways.filter(({ share }) => share[0] > 0.5)) {
+      const all: Spacing[] = [];
+      for (let round = 0; round < fewRounds; round++) all.push(await space(panel, way));
+      const isOurs = way.name.startsWith("ours");
+      const p99 = median(all.map(({ p99Us }) => p99Us));
+      const reordered = Math.max(...all.map((one) => one.reordered));
+      report({ what: "10,000 packets/s: copied of what was delivered", who: way.name, value: Math.min(...all.map((one) => (one.copied / one.delivered) * 100)), unit: "%" });
+      report({ what: "10,000 packets/s: error of the time between copies, p50", who: way.name, value: median(all.map(({ p50Us }) => p50Us)), unit: "µs" });
+      report({ what: "10,000 packets/s: error of the time between copies, p99", who: way.name, value: p99, unit: "µs", ...(isOurs ? { bar: atMost(p99, 100, "µs") } : {}) });
+      report({ what: "10,000 packets/s: copies out of order", who: way.name, value: reordered, unit: "packets", ...(isOurs ? { bar: atMost(reordered, 0, "packets") } : {}) });
+    }
+    const whole: number[] = [];
+    for (let round = 0; round < fewRounds; round++) whole.push(await timeToWhole(panel));
+    report({ what: "established connections: command → every packet copied", who: "ours, 100 %", value: median(whole), unit: "ms", bar: atMost(median(whole), 1_000, "ms") });
   },
 };

@@ -1,7 +1,7 @@
 /** A controller in this process on a private Open vSwitch, without hosts: for what is about rows and tables and not about traffic. */
 import { pino } from "pino";
 import { configSchema, type Config } from "../src/config/schema.js";
-import { Controller } from "../src/controller.js";
+import { Controller } from "../src/daemon/controller.js";
 import { Capsule } from "./capsule.js";
 import { Ovs } from "./ovs.js";
 import { waitFor } from "./wait.js";
@@ -59,7 +59,7 @@ export class Attached implements AsyncDisposable {
     try {
       await buildLive(ovs, shape);
       await beforeAttach?.(ovs);
-      const whole = configSchema.parse({ ovsdb: ovs.remote, openflow: { runDir: ovs.runDir }, policy: { promotion: { automatic: false } }, ...config });
+      const whole = configSchema.parse({ ovsdb: ovs.remote, openflow: { runDir: ovs.runDir }, stateDir: ovs.capsule.path("/run/lab/state"), policy: { promotion: { automatic: false } }, ...config });
       const startedMs = performance.now();
       return new Attached(ovs, whole, await Attached.attach(whole), startedMs);
     } catch (error) {

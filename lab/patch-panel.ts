@@ -2,29 +2,28 @@
  * A small live network without hosts: bridges whose edge ports are veth devices with a free end, into which a test sends
  * frames, and the daemon beside it. For what is about ports and frames, not about hosts that talk.
  */
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { spawnSync, type ChildProcess } from "node:child_process";
 import { Capsule, projectDir } from "./capsule.js";
 import { Ovs } from "./ovs.js";
+import { Shadowd } from "./shadowd.js";
 import { Asked } from "./traffic.js";
 import { waitFor } from "./wait.js";
-import type { GetStatusResponse } from "../src/api/generated/ovsshadow/v1/shadow.js";
 
 /** Ids a device received: how often, a digest of the frame, its length. */
 export type Seen = Readonly<Record<string, Readonly<Record<string, readonly [count: number, digest: string, length: number]>>>>;
 
 const tool = `${projectDir}/lab/tools/copies.py`;
 const python = "/usr/bin/python3";
-const keptLog = 200;
+
+const configText = (lines: readonly string[]): string => [...lines, "stateDir: /run/lab/state", ""].join("\n");
 
 export class PatchPanel implements AsyncDisposable {
   readonly ovs: Ovs;
-  readonly daemonLog: string[] = [];
-  private daemon: ChildProcess | undefined;
+  private readonly daemon: Shadowd;
 
   private constructor(ovs: Ovs) {
     this.ovs = ovs;
+    this.daemon = new Shadowd(ovs.capsule);
   }
 
   /** Bridges with as many edge ports as said; port n of bridge b is the device b-n, its free end b-n-h. Tables: NORMAL. */
@@ -54,32 +53,19 @@ export class PatchPanel implements AsyncDisposable {
 
   /** Starts ovs-shadowd with these lines of configuration. */
   startDaemon(config: readonly string[]): void {
-    mkdirSync(this.ovs.capsule.path("/run/lab"), { recursive: true });
-    this.writeConfig(config);
-    this.daemon = this.ovs.capsule.spawn("node", [`${projectDir}/dist/src/main.js`, "--config", "/run/lab/config.yaml"], { stdio: ["ignore", "ignore", "pipe"] });
-    let rest = "";
-    this.daemon.stderr?.on("data", (chunk: Buffer) => {
-      const lines = (rest + chunk.toString()).split("\n");
-      rest = lines.pop() ?? "";
-      this.daemonLog.push(...lines);
-      this.daemonLog.splice(0, this.daemonLog.length - keptLog);
-    });
+    this.daemon.start(configText(config));
   }
-
-  /**
-   * Starts ovs-shadowd in this network but outside the capsule's other namespaces, where the sockets of two capsules can be reached;
-   * it ends with whoever started it.
-   */
+  /** Starts it where the sockets of two capsules can be reached (`Shadowd.startOutside`). */
   startDaemonOutside(config: readonly string[]): ChildProcess {
-    const { ovs } = this;
-    const file = ovs.capsule.path("/run/lab/config.yaml");
-    writeFileSync(file, [...config, `ovsdb: ${ovs.remote}`, `openflow: { runDir: ${ovs.runDir} }`, `stateDir: ${ovs.capsule.path("/run/lab/state")}`, ""].join("\n"));
-    const daemon = spawn("setpriv", ["--pdeathsig", "KILL", "--", "nsenter", "-t", String(ovs.capsule.pid), "-n", "--", process.execPath, `${projectDir}/dist/src/main.js`, "--config", file], { stdio: ["ignore", "ignore", "pipe"] });
-    daemon.stderr.on("data", (chunk: Buffer) => {
-      this.daemonLog.push(...chunk.toString().split("\n").filter(Boolean));
-      this.daemonLog.splice(0, this.daemonLog.length - keptLog);
-    });
-    return daemon;
+    const { capsule, remote, runDir } = this.ovs;
+    return this.daemon.startOutside([...config, `ovsdb: ${remote}`, `openflow: { runDir: ${runDir} }`, `stateDir: ${capsule.path("/run/lab/state")}`, ""].join("\n"));
+  }
+  /** Ends the daemon by signal. */
+  endDaemon(signal: "KILL" | "TERM"): Promise<void> {
+    return this.daemon.end(signal);
+  }
+  get daemonLog(): readonly string[] {
+    return this.daemon.log;
   }
 
   /**
@@ -96,50 +82,24 @@ export class PatchPanel implements AsyncDisposable {
     await waitFor(async () => (await this.ovs.capsule.run("ping", ["-c", "1", "-W", "1", "192.0.2.2"], { mayFail: true })).code === 0, "the two reach each other");
   }
 
-  /** Ends the daemon by signal. */
-  async endDaemon(signal: "KILL" | "TERM"): Promise<void> {
-    const { daemon } = this;
-    if (daemon === undefined) return;
-    const exited = daemon.exitCode === null && daemon.signalCode === null ? once(daemon, "exit") : Promise.resolve();
-    await this.signalDaemon(signal);
-    await exited;
-  }
-
   /** Has the daemon read another configuration; resolves when it has told in its log that it took it, or did not. Needs log level info. */
   async reload(config: readonly string[]): Promise<"taken" | "refused"> {
     const words = { taken: "configuration read again", refused: "configuration not taken" } as const;
     const count = (): number => this.daemonLog.filter((line) => line.includes(words.taken) || line.includes(words.refused)).length;
     const before = count();
-    this.writeConfig(config);
-    await this.signalDaemon("HUP");
+    this.daemon.configure(configText(config));
+    await this.daemon.signal("HUP");
     await waitFor(() => count() > before, "the daemon has read its configuration again", 30_000);
     return this.daemonLog.findLast((line) => line.includes(words.taken) || line.includes(words.refused))?.includes(words.taken) === true ? "taken" : "refused";
   }
 
-  private writeConfig(config: readonly string[]): void {
-    writeFileSync(this.ovs.capsule.path("/run/lab/config.yaml"), [...config, "stateDir: /run/lab/state", ""].join("\n"));
-  }
-
-  /** By its command line: the child is nsenter. */
-  private async signalDaemon(signal: "KILL" | "TERM" | "HUP"): Promise<void> {
-    await this.ovs.capsule.run("sh", ["-c", `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q '^node .*/dist/src/main.js' && kill -${signal} \${p#/proc/}; done; true`]);
-  }
-
   /** Runs ovs-shadowctl; resolves with its JSON. Rejects with what it says when it fails. */
-  async ctl<T>(...args: string[]): Promise<T> {
-    const { stdout } = await this.ovs.capsule.run("node", [`${projectDir}/dist/src/cli/main.js`, ...args, "--output", "json"], { timeoutMs: 60_000 });
-    return JSON.parse(stdout) as T;
+  ctl<T>(...args: string[]): Promise<T> {
+    return this.daemon.ctl<T>(args);
   }
 
-  async inStep(timeoutMs = 30_000): Promise<void> {
-    await waitFor(
-      async () => {
-        const status = await this.ctl<GetStatusResponse>("status").catch(() => undefined);
-        return status !== undefined && status.settled && status.shadows.length > 0 && status.shadows.every((shadow) => shadow.state === "in step");
-      },
-      "all shadows are in step",
-      timeoutMs,
-    );
+  inStep(timeoutMs = 30_000): Promise<void> {
+    return this.daemon.inStep(undefined, timeoutMs);
   }
 
   /** Sends frames into a device (lab/tools/copies.py). */

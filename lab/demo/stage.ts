@@ -1,10 +1,9 @@
 /** What the acts play on: the lab, the daemon, the command line, the probe, and the figures they leave. */
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { writeFileSync } from "node:fs";
 import type { Change, GetStatusResponse, Prediction } from "../../src/api/generated/ovsshadow/v1/shadow.js";
 import { projectDir } from "../capsule.js";
 import { Fabric, type Network } from "../fabric.js";
+import { Shadowd } from "../shadowd.js";
 import { startProbe, type Asked, type ProbeCount } from "../traffic.js";
 import { elapse, waitFor } from "../wait.js";
 
@@ -36,22 +35,21 @@ export interface StageOptions {
 /** Sample one packet in this many: enough to see a flood within a second at the lab's rates. */
 const defaultSamplingRate = 8;
 const leaseS = 12;
-const keptLog = 200;
 
 export class Stage implements AsyncDisposable {
   readonly fabric: Fabric;
   readonly options: StageOptions;
   readonly figures: Figure[] = [];
-  readonly daemonLog: string[] = [];
   /** The 1,000 packet/s probe from h2 to h4, on all through the demo. */
   probe!: Asked<ProbeCount>;
   private probeSender: ChildProcess | undefined;
   private lastLost = 0;
-  private daemon: ChildProcess | undefined;
+  private readonly daemon: Shadowd;
 
   private constructor(fabric: Fabric, options: StageOptions) {
     this.fabric = fabric;
     this.options = options;
+    this.daemon = new Shadowd(fabric.live.ovs.capsule);
   }
 
   static async build(options: StageOptions): Promise<Stage> {
@@ -106,44 +104,31 @@ export class Stage implements AsyncDisposable {
       "stateDir: /run/lab/state",
       this.options.config ?? "",
     ];
-    writeFileSync(this.live.ovs.capsule.path("/run/lab/config.yaml"), text ?? config.join("\n"));
-    this.daemon = this.live.ovs.capsule.spawn("node", [`${projectDir}/dist/src/main.js`, "--config", "/run/lab/config.yaml"], { stdio: ["ignore", "ignore", "pipe"] });
-    let rest = "";
-    this.daemon.stderr?.on("data", (chunk: Buffer) => {
-      const lines = (rest + chunk.toString()).split("\n");
-      rest = lines.pop() ?? "";
-      this.daemonLog.push(...lines);
-      this.daemonLog.splice(0, this.daemonLog.length - keptLog);
-    });
+    this.daemon.start(text ?? config.join("\n"));
   }
 
   /** Resolves with the daemon's exit status when it has ended. */
-  async daemonEnded(): Promise<number | null> {
-    const { daemon } = this;
-    if (daemon === undefined) return null;
-    if (daemon.exitCode === null && daemon.signalCode === null) await once(daemon, "exit");
-    return daemon.exitCode;
+  daemonEnded(): Promise<number | null> {
+    return this.daemon.ended();
   }
-
   /** Ends the daemon by signal, as a crash or an operator would. */
-  async killDaemon(signal: "KILL" | "TERM"): Promise<void> {
-    await this.signalDaemon(signal);
-    await this.daemonEnded();
+  killDaemon(signal: "KILL" | "TERM"): Promise<void> {
+    return this.daemon.end(signal);
+  }
+  signalDaemon(signal: "KILL" | "TERM" | "HUP"): Promise<void> {
+    return this.daemon.signal(signal);
+  }
+  get daemonLog(): string[] {
+    return this.daemon.log;
   }
 
-  /** The child is nsenter; the daemon is the one node process of the capsule with that program. */
-  async signalDaemon(signal: "KILL" | "TERM" | "HUP"): Promise<void> {
-    await this.live.ovs.capsule.run("sh", ["-c", `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q '^node .*/dist/src/main.js' && kill -${signal} \${p#/proc/}; done; true`]);
-  }
-
-  /** Runs ovs-shadowctl in the lab; resolves with its JSON. */
-  async ctl<T>(...args: string[]): Promise<T> {
-    const { stdout } = await this.live.ovs.capsule.run("node", [`${projectDir}/dist/src/cli/main.js`, ...args, "--output", "json"], { mayFail: args[0] === "propose", timeoutMs: 60_000 });
-    return JSON.parse(stdout) as T;
+  /** Runs ovs-shadowctl in the lab; resolves with its JSON. A proposal may be refused. */
+  ctl<T>(...args: string[]): Promise<T> {
+    return this.daemon.ctl<T>(args, args[0] === "propose");
   }
 
   status(): Promise<GetStatusResponse> {
-    return this.ctl<GetStatusResponse>("status");
+    return this.daemon.status();
   }
   changes(): Promise<Change[]> {
     return this.ctl<Change[]>("changes");
@@ -153,15 +138,8 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Waits until the shadow of every live bridge is in step. */
-  async inStep(bridges: number, timeoutMs = 20_000): Promise<void> {
-    await waitFor(
-      async () => {
-        const status = await this.status().catch(() => undefined);
-        return status !== undefined && status.settled && status.shadows.length === bridges && status.shadows.every((shadow) => shadow.state === "in step");
-      },
-      "all shadows are in step",
-      timeoutMs,
-    );
+  inStep(bridges: number, timeoutMs = 20_000): Promise<void> {
+    return this.daemon.inStep(bridges, timeoutMs);
   }
 
   async everyHostReachesEveryOther(): Promise<void> {

@@ -3,12 +3,12 @@
  * FRR over a bridge under ovs-shadowd with a session that selects by routes; the delay is from before the command is given (so it includes
  * starting birdc, and BIRD's own time) to the switch's word that the selecting flow is there, or gone. Prints one line of JSON.
  */
-import { writeFileSync } from "node:fs";
 import { connect, printMatch, type FlowUpdate } from "node-openflow";
 import { table } from "../../src/network/pipeline.js";
-import { Capsule, projectDir } from "../capsule.js";
+import { Capsule } from "../capsule.js";
 import { Ovs } from "../ovs.js";
 import { Router } from "../routers.js";
+import { Shadowd } from "../shadowd.js";
 import { waitFor } from "../wait.js";
 
 const rounds = Number(process.argv[2] ?? 30);
@@ -29,8 +29,7 @@ const sessions = [
   { name: "bgp", origins: [{ match: "tcp,tp_dst=179" }, { match: "tcp,tp_src=179" }] },
   { name: "routes", origins: [{ routes: {} }], direction: "to" },
 ];
-writeFileSync(ovs.capsule.path("/run/lab/config.yaml"), JSON.stringify({ analysis: { routing: { enabled: true } }, shadow: { sessions }, stateDir: "/run/lab/state" }));
-ovs.capsule.spawn("node", [`${projectDir}/dist/src/main.js`, "--config", "/run/lab/config.yaml"], { stdio: "ignore" });
+new Shadowd(ovs.capsule).start(JSON.stringify({ analysis: { routing: { enabled: true } }, shadow: { sessions }, stateDir: "/run/lab/state" }));
 await Promise.all([
   frr.startFrr(["zebra", "bgpd"], "router bgp 65001\n bgp router-id 10.9.0.1\n no bgp ebgp-requires-policy\n neighbor 10.9.0.2 remote-as 65002\n neighbor 10.9.0.2 timers connect 1\n"),
   bird.startBird(`router id 10.9.0.2;

@@ -14,6 +14,8 @@ export interface BundleOptions {
   readonly ordered?: boolean;
   /** No packet sees half of it. Default true; a port-mod in an atomic bundle fails in Open vSwitch 3.1. */
   readonly atomic?: boolean;
+  /** Told of the bytes that are written, as of `apply`. */
+  readonly wrote?: (bytes: number) => void;
 }
 export function bundleFlags({ ordered = true, atomic = true }: BundleOptions): number {
   return (atomic ? 1 : 0) | (ordered ? 2 : 0);

@@ -85,6 +85,7 @@ export class OpenFlowConnection extends Session {
     const first = this.xids(mods.length);
     const messages = mods.map((mod, i) => encodeMessage(this.version, first + i, bundleAdd(this.version, bundleId, flags, encodeMessage(this.version, first + i, mod))));
     const control = (request: BundleControlRequest): Promise<Message> => this.request(bundleControl(this.version, bundleId, request, flags));
+    options.wrote?.(messages.reduce((sum, { length }) => sum + length, 0));
     await control("open");
     await this.tracking({ first, count: mods.length, errors }, async () => {
       for (let at = 0; at < messages.length; at += bundleChunk) await this.writeSteadily(Buffer.concat(messages.slice(at, at + bundleChunk)), Math.min(bundleChunk, messages.length - at));

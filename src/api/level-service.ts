@@ -1,5 +1,5 @@
 /** LevelService: how much the shadow has of each bridge. */
-import type { LevelControl, LevelRow } from "../level-control.js";
+import type { LevelControl, LevelRow } from "../shadow/levels/level-control.js";
 import { readLevel } from "../shadow/levels/levels.js";
 import type { BridgeLevel, LevelServiceServer } from "./generated/ovsshadow/v1/level.js";
 import { unary } from "./unary.js";

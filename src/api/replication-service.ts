@@ -1,6 +1,6 @@
 /** ReplicationService: sessions listed, added and removed. */
 import { sessionSchema } from "../config/session-schema.js";
-import type { Replication, SessionState } from "../replication.js";
+import type { Replication, SessionState } from "../shadow/replication/replication.js";
 import { InvalidArgument } from "./convert.js";
 import type { ReplicationServiceServer, Session as SessionMessage, SessionStatus } from "./generated/ovsshadow/v1/replication.js";
 import { unary } from "./unary.js";

@@ -10,6 +10,8 @@ import type { Prediction } from "../predict/onset.js";
 import type { PromotionStep } from "../shadow/promotion.js";
 import { changeMessage, predictionMessage, readRules, topologyMessage } from "./convert.js";
 import { ShadowServiceService, type GetStatusResponse, type ShadowServiceServer, type WatchChangesRequest, type WatchChangesResponse } from "./generated/ovsshadow/v1/shadow.js";
+import { DriftServiceService } from "./generated/ovsshadow/v1/drift.js";
+import { driftHandlers, type DriftSurface } from "./drift-service.js";
 import { ExplainServiceService } from "./generated/ovsshadow/v1/explain.js";
 import { explainHandlers, type ExplainSurface } from "./explain-service.js";
 import { ObservationServiceService } from "./generated/ovsshadow/v1/observation.js";
@@ -55,6 +57,7 @@ export interface ApiOptions {
   readonly telemetry: TelemetrySurface;
   readonly replication: ReplicationSurface;
   readonly levels: LevelSurface;
+  readonly drift: DriftSurface;
   readonly log: Logger;
 }
 
@@ -131,13 +134,14 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   server.addService(ShadowServiceService, handlers(options));
   server.addService(ReplicationServiceService, replicationHandlers(options.replication));
   server.addService(LevelServiceService, levelHandlers(options.levels));
+  server.addService(DriftServiceService, driftHandlers(options.drift));
   server.addService(ObservationServiceService, observationHandlers(options.observation));
   server.addService(RoutingServiceService, routingHandlers(options.routing));
   server.addService(FidelityServiceService, fidelityHandlers(options.fidelity));
   server.addService(HistoryServiceService, historyHandlers(options.store));
   server.addService(ExplainServiceService, explainHandlers(options.explain));
   server.addService(TelemetryServiceService, telemetryHandlers(options.telemetry));
-  const names = ["ShadowService", "LevelService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService"];
+  const names = ["ShadowService", "LevelService", "DriftService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService"];
   const health = new HealthImplementation({ "": "SERVING", ...Object.fromEntries(names.map((name) => [`ovsshadow.v1.${name}`, "SERVING" as const])) });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);

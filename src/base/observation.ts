@@ -18,7 +18,7 @@ export type Side = "live" | "shadow";
 export interface Observation {
   /** Start of the window, ms since the epoch. */
   readonly tMs: number;
-  /** Length of the window in ms. */
+  /** Length of the window in ms: whole seconds (`wholeSeconds`). */
   readonly windowMs: number;
   readonly side: Side;
   readonly subject: Subject;
@@ -43,5 +43,8 @@ export interface ObservationSink {
   observe(observation: Observation): void;
   happened(event: NetworkEvent): void;
 }
+
+/** The length of a window in whole seconds. A store keeps each length as a series of its own: it must not vary with a timer's jitter. */
+export const wholeSeconds = (ms: number): number => Math.max(1, Math.round(ms / 1_000)) * 1_000;
 
 export const subjectKey = ({ kind, name }: Subject): string => `${kind} ${name}`;

@@ -21,7 +21,6 @@ export interface SeenPacket {
 }
 
 const tcp = 6;
-const syn = 0x02;
 const ack = 0x10;
 
 interface Conversation {
@@ -78,11 +77,6 @@ export class ConversationTable {
     // A SYN-ACK to a spoofed source is an answer, too; only the third packet shows that somebody is there.
     return packet.protocol !== tcp || (seen.acks[0] > 0 && seen.acks[1] > 0);
   }
-}
-
-/** Whether a packet opens a TCP connection. */
-export function opensConnection(packet: SeenPacket): boolean {
-  return packet.protocol === tcp && (packet.tcpFlags & (syn | ack)) === syn;
 }
 
 /** Judges the packets of `packets` that go to `victim`. `before`: streams (see streamKey) that were there before the alarm. */

@@ -91,6 +91,13 @@ const plainSchema = z.strictObject({
       profile: z.string().min(1).optional(),
     })
     .prefault({}),
+  /** The links that the live network is meant to have. */
+  topology: z
+    .strictObject({
+      /** File with all of them; without it they are those first seen. */
+      file: z.string().min(1).optional(),
+    })
+    .prefault({}),
   sflow: z
     .strictObject({
       host: z.string().default("127.0.0.1"),
@@ -214,9 +221,6 @@ const plainSchema = z.strictObject({
       memoryMb: z.number().int().min(64).default(512),
       /** Rows that may wait to be written. */
       maxWaiting: z.number().int().min(1_000).default(200_000),
-      /** The last seconds of each subject in memory, and how much memory in all. */
-      hotS: z.number().int().min(10).default(300),
-      hotMb: z.number().int().min(1).default(64),
     })
     .prefault({}),
   stateDir: z.string().min(1).default("/var/lib/ovs-shadow"),

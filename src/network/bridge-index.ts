@@ -16,6 +16,8 @@ export class BridgeIndex {
   private readonly owner = new Map<string, string>();
   /** What `owner` has for a bridge, so that it can be taken out again. */
   private readonly owned = new Map<string, readonly string[]>();
+  /** Bridges with a QoS on any of their ports: QoS and Queue rows are shared, and rarely change. */
+  private readonly withQos = new Set<string>();
   private sorted: readonly BridgeRow[] | undefined;
   /** The last sorted list, and the rows of it that must be read again, by row uuid. Empty when the list itself is another. */
   private previous: readonly BridgeRow[] = [];
@@ -67,7 +69,8 @@ export class BridgeIndex {
         if (columns.includes("bridges")) concerned = this.list() || concerned;
       } else if (table === "Bridge") {
         if (old !== undefined) stale(uuid);
-      } else stale(this.owner.get(uuid));
+      } else if (table === "QoS" || table === "Queue") this.withQos.forEach(stale);
+      else stale(this.owner.get(uuid));
     }
     if (concerned) this.sorted = undefined;
     return concerned;
@@ -78,6 +81,7 @@ export class BridgeIndex {
     this.rows.clear();
     this.owner.clear();
     this.owned.clear();
+    this.withQos.clear();
     this.list();
     this.previous = [];
     this.stale.clear();
@@ -114,10 +118,12 @@ export class BridgeIndex {
     const owned = [...ports, ...interfaces, ...uuids(bridge, "mirrors"), text(bridge, "sflow") ?? uuid];
     for (const one of owned) this.owner.set(one, uuid);
     this.owned.set(uuid, owned);
+    if (ports.some((port) => text(this.tables.table("Port").get(port), "qos") !== undefined)) this.withQos.add(uuid);
   }
 
   private disown(uuid: string): void {
     for (const one of this.owned.get(uuid) ?? []) if (this.owner.get(one) === uuid) this.owner.delete(one);
     this.owned.delete(uuid);
+    this.withQos.delete(uuid);
   }
 }

@@ -12,12 +12,14 @@ export interface Tables {
 
 /** The tables and columns the controller follows. */
 export const monitoredTables = {
-  Open_vSwitch: ["bridges", "next_cfg", "cur_cfg", "external_ids", "ovs_version"],
+  Open_vSwitch: ["bridges", "next_cfg", "cur_cfg", "external_ids", "other_config", "ovs_version"],
   Bridge: ["name", "ports", "mirrors", "sflow", "fail_mode", "datapath_id", "datapath_type", "external_ids", "protocols", "other_config", "mcast_snooping_enable", "flood_vlans"],
   Port: ["name", "interfaces", "external_ids", "tag", "vlan_mode", "trunks", "cvlans", "protected", "other_config", "qos"],
   Interface: ["name", "type", "options", "ofport", "ofport_request", "ifindex", "link_state", "admin_state", "external_ids", "error", "mtu"],
   Mirror: ["name", "select_src_port", "select_dst_port", "select_all", "output_port", "external_ids"],
   sFlow: ["targets", "sampling", "polling", "header", "agent", "external_ids"],
+  QoS: ["type", "queues", "other_config"],
+  Queue: ["dscp", "other_config"],
 } as const satisfies Record<string, readonly string[]>;
 
 export interface PortRow {

@@ -285,9 +285,12 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     void connection.barrier().then(ends("answered"), ends("none"));
   }
 
-  /** A round in which packet-ins were shed does not count: LLDP may have been among them. */
+  /**
+   * A round in which packet-ins were shed does not count: LLDP may have been among them. Nor does one of a bridge that has no flow of ours
+   * for LLDP: it may be one that forwards nothing until its flows are restored, and answers all the same.
+   */
   private closeRound(name: string, bridge: LiveBridge): void {
-    if (bridge.round === "answered" && bridge.packetInBudget > 0) this.heard.answered(name);
+    if (bridge.round === "answered" && bridge.listens && bridge.packetInBudget > 0) this.heard.answered(name);
     bridge.packetInBudget = packetInsPerSecond;
   }
 

@@ -70,26 +70,8 @@ export function permanent(parts: Pick<FlowEntry, "tableId" | "priority" | "match
 }
 
 export interface FlowChange {
-  readonly op: "add" | "modify" | "delete" | "blocked";
+  readonly op: "add" | "modify" | "delete";
   readonly flow: FlowEntry;
-}
-
-/**
- * Changes that turn `actual` into `desired`, deletes last. Equal states give none. Timeouts do not count as a difference: a
- * lease in force keeps the deadline it was installed with. A place held by a flow that is not `owned` gives "blocked". Of two
- * desired flows with one identity the later counts (an overlay comes behind the base).
- */
-export function diffFlows(desired: Iterable<FlowEntry>, actual: Iterable<FlowEntry>, owned: (flow: FlowEntry) => boolean): FlowChange[] {
-  const present = new Map([...actual].map((flow) => [flowKey(flow), flow]));
-  const changes: FlowChange[] = [];
-  for (const [key, flow] of new Map([...desired].map((one) => [flowKey(one), one]))) {
-    const old = present.get(key);
-    present.delete(key);
-    if (old === undefined) changes.push({ op: "add", flow });
-    else if (!owned(old)) changes.push({ op: "blocked", flow });
-    else if (!sameFlow(old, flow)) changes.push({ op: "modify", flow });
-  }
-  return [...changes, ...[...present.values()].filter(owned).map((flow): FlowChange => ({ op: "delete", flow }))];
 }
 
 export interface GroupChange {
@@ -121,12 +103,11 @@ export function diffGroups(desired: Iterable<GroupEntry>, actual: Iterable<Group
 
 /** The flow-mods of changes. An add replaces a flow of the same identity, so it serves for "modify", cookie included. */
 export function flowMods(changes: readonly FlowChange[]): FlowMod[] {
-  return changes.flatMap(({ op, flow }) => {
-    if (op === "blocked") return [];
+  return changes.map(({ op, flow }) => {
     const { tableId, priority, match } = flow;
-    if (op === "delete") return [flowMod({ command: "deleteStrict", tableId, priority, match })];
+    if (op === "delete") return flowMod({ command: "deleteStrict", tableId, priority, match });
     const { cookie, instructions, idleTimeout, hardTimeout, flags } = flow;
-    return [flowMod({ command: "add", tableId, priority, match, cookie, instructions, idleTimeout, hardTimeout, flags })];
+    return flowMod({ command: "add", tableId, priority, match, cookie, instructions, idleTimeout, hardTimeout, flags });
   });
 }
 

@@ -101,6 +101,8 @@ export const mark = {
   role: "ovs-shadow:role",
   /** What the row stands for: a live bridge's name, or "bridge:ofport". */
   live: "ovs-shadow:live",
+  /** On a shadow's port: the QoS of its live port, as text. */
+  qos: "ovs-shadow:qos",
 } as const;
 
 /** Roles of our rows. */

@@ -4,7 +4,7 @@
  * Ours are rows with our mark in external_ids; in foreign rows only the references to ours change (a bridge's ports and
  * mirrors, an empty sflow column).
  */
-import { entries, readBridges, rootUuid, text, uuids, type BridgeRow, type PortRow, type Tables } from "../network/database-view.js";
+import { entries, rootUuid, text, uuids, type BridgeRow, type PortRow, type Tables } from "../network/database-view.js";
 import type { Row } from "ovsdb-client";
 import { mark, type RowRole } from "../network/pipeline.js";
 
@@ -20,6 +20,8 @@ export interface DesiredPort {
   readonly tag?: number;
   /** The other settings of the live port that change what NORMAL does there. */
   readonly settings?: Settings;
+  /** The QoS of the live port in words. No row of its own: it would keep the operator from deleting all QoS rows at once. */
+  readonly qos?: string;
   /** A Mirror row that reserves this port: nothing that arrives on it is forwarded. With `source`, it also copies. */
   readonly guard?: { readonly name: string; readonly source?: string };
 }
@@ -81,7 +83,8 @@ function portDiffers(tables: Tables, row: PortRow, port: DesiredPort): boolean {
     !sameMap(entries(device, "options"), port.options) ||
     device?.["ofport_request"] !== port.ofport ||
     (port.settings === undefined ? row.tag !== port.tag : settingsDiffer(tables.table("Port").get(row.uuid), port.settings)) ||
-    entries(tables.table("Port").get(row.uuid), "external_ids").get(mark.live) !== port.live
+    entries(tables.table("Port").get(row.uuid), "external_ids").get(mark.live) !== port.live ||
+    entries(tables.table("Port").get(row.uuid), "external_ids").get(mark.qos) !== port.qos
   );
 }
 
@@ -169,13 +172,8 @@ export interface DesiredOfBridge {
   readonly sflow?: DesiredSflow | undefined;
 }
 
-/** Changes that turn the database into `desired`, as far as it is ours. Equal states give none. */
-export function diffDatabase(tables: Tables, desired: DesiredDatabase): DatabaseChange[] {
-  return new DatabaseDiff(tables).changes(readBridges(tables), desired);
-}
-
 /**
- * The difference, bridge by bridge, again and again: a bridge whose row and whose desired state are the values they were when
+ * Changes that turn the database into what is desired, as far as it is ours, bridge by bridge, again and again; equal states give none: a bridge whose row and whose desired state are the values they were when
  * it last had no difference is not looked at.
  */
 export class DatabaseDiff {

@@ -5,12 +5,13 @@
  * whose size follows how long the last ones took. Each raises next_cfg and waits for cur_cfg, so that a resolved flush means
  * vswitchd has done it.
  */
-import type { NamedUuid, OperationResult, OvsdbClient, Replica, Row, Transaction } from "ovsdb-client";
+import type { Committed, NamedUuid, OvsdbClient, Replica, Row, Transaction } from "ovsdb-client";
 import { BridgeIndex } from "../network/bridge-index.js";
 import { integer, rootUuid, type Tables } from "../network/database-view.js";
 import { mark } from "../network/pipeline.js";
 import { batches, BatchSize, weight } from "./database-batches.js";
 import { bridgeSettings, DatabaseDiff, type DatabaseChange, type DesiredDatabase, type DesiredPort, type DesiredSflow } from "./database-state.js";
+import { removedRows, WrittenLog, writtenRows } from "./written-rows.js";
 
 export interface DatabaseWriterCounters {
   transactions: number;
@@ -43,7 +44,6 @@ export interface FlushResult {
 
 /** A switch of thousands of ports on a busy machine takes seconds; nobody waits for one that is gone for ever. */
 const configTimeoutMs = 30_000;
-const keptTargets = 64;
 
 export class DatabaseWriter {
   readonly counters: DatabaseWriterCounters = { transactions: 0, changes: 0, refused: 0, rows: 0, longestMs: 0, lastMs: 0, bytes: 0 };
@@ -55,8 +55,8 @@ export class DatabaseWriter {
   private readonly nowMs: () => number;
   private readonly rank: (live: string) => number;
   private desired: DesiredDatabase | undefined;
-  /** The values of next_cfg that our latest transactions set. */
-  private readonly targets = new Set<number>();
+  /** What our latest transactions wrote. Of one underway that is not known yet: see `answered`. */
+  readonly written = new WrittenLog();
   private underway: Promise<unknown> = Promise.resolve();
 
   constructor(client: OvsdbClient, replica: Replica, options: DatabaseWriterOptions = {}) {
@@ -67,11 +67,6 @@ export class DatabaseWriter {
     this.diff = new DatabaseDiff(replica);
     this.index = options.index ?? new BridgeIndex(replica);
     if (options.index === undefined) replica.on("changes", (changes) => this.index.changed(changes));
-  }
-
-  /** Whether one of our latest transactions raised next_cfg to this. Of one underway that is not known yet: see `answered`. */
-  wrote(nextCfg: number): boolean {
-    return this.targets.has(nextCfg);
   }
 
   /** Resolves when the database has answered the transaction that is underway, if there is one. */
@@ -114,6 +109,7 @@ export class DatabaseWriter {
     if (root === undefined) throw new Error("the database has no Open_vSwitch row");
     const txn = await this.client.transaction("Open_vSwitch");
     new Operations(txn, this.replica, this.index).add(changes);
+    const removed = removedRows(changes, this.index.bridges());
     txn.comment(`ovs-shadow: ${changes.length} changes`);
     txn.mutate("Open_vSwitch", root, [["next_cfg", "+=", 1]]);
     // What it is now only the database knows: others raise it, too.
@@ -123,7 +119,7 @@ export class DatabaseWriter {
     const bytesBefore = this.client.counters.transactionBytes;
     let target = 0;
     try {
-      const answer = txn.commit().then(({ results }) => this.raised(results.at(-1)));
+      const answer = txn.commit().then((committed) => this.raised(txn, committed, removed));
       this.underway = answer.catch(() => undefined);
       target = await answer;
     } catch (error) {
@@ -143,12 +139,11 @@ export class DatabaseWriter {
     this.counters.longestMs = Math.max(this.counters.longestMs, tookMs);
   }
 
-  /** The value of next_cfg that a transaction set, as its select tells; it is kept as ours. */
-  private raised(selected: OperationResult | undefined): number {
-    const target = Number(selected?.rows?.[0]?.["next_cfg"]);
+  /** The value of next_cfg that a transaction set, as its select tells; what it wrote is kept as ours. */
+  private raised(txn: Transaction, { results }: Committed, removed: readonly string[]): number {
+    const target = Number(results.at(-1)?.rows?.[0]?.["next_cfg"]);
     if (!Number.isSafeInteger(target)) throw new Error("the database did not tell next_cfg");
-    this.targets.add(target);
-    if (this.targets.size > keptTargets) this.targets.delete([...this.targets][0] as number);
+    this.written.keep(target, writtenRows(txn.operations, results, removed));
     return target;
   }
 }
@@ -308,5 +303,7 @@ function interfaceRow(port: DesiredPort): Record<string, string | number | Reado
 }
 
 function portRow(port: DesiredPort): Record<string, Row[string]> {
-  return { tag: port.tag ?? [], ...Object.fromEntries(port.settings ?? []), external_ids: marks(port.role, port.live) };
+  const ids = marks(port.role, port.live);
+  if (port.qos !== undefined) ids.set(mark.qos, port.qos);
+  return { tag: port.tag ?? [], ...Object.fromEntries(port.settings ?? []), external_ids: ids };
 }

@@ -16,6 +16,8 @@ export interface LiveParts {
   /** What a bridge should have of ours now; undefined: leave it as it is for the moment. */
   readonly desired: (bridge: string) => SwitchState | undefined;
   readonly log: Logger;
+  /** Resolves when a switch that came up may be written to (`FlowRestore`); absent: at once. */
+  readonly restored?: () => Promise<void>;
   /** Told of changes just before they are sent. */
   readonly sending?: (bridge: string, flows: readonly FlowChange[], groups: readonly GroupChange[]) => void;
   /** Somebody took a flow of ours away that we want: it is put back. */
@@ -26,7 +28,7 @@ export interface LiveParts {
 
 export class LiveSwitches {
   private readonly parts: LiveParts;
-  private readonly switches = new Map<string, { readonly connection: OpenFlowConnection; readonly writer: SwitchWriter }>();
+  private readonly switches = new Map<string, { readonly connection: OpenFlowConnection; readonly writer: SwitchWriter; readonly ready: Promise<void> }>();
   private readonly converger: Converger;
 
   constructor(parts: LiveParts) {
@@ -39,10 +41,10 @@ export class LiveSwitches {
   }
 
   attach(bridge: string, connection: OpenFlowConnection): void {
-    const writer = new SwitchWriter(onlyOurs);
+    const writer = new SwitchWriter(onlyOurs, { atOnce: true });
     writer.sending = (flows, groups) => this.parts.sending?.(bridge, flows, groups);
     writer.attach(connection);
-    this.switches.set(bridge, { connection, writer });
+    this.switches.set(bridge, { connection, writer, ready: this.parts.restored?.() ?? Promise.resolve() });
     this.changed();
   }
 
@@ -74,6 +76,11 @@ export class LiveSwitches {
       if (differences > 0) this.parts.differed?.(bridge, differences);
       return differences;
     });
+  }
+
+  /** Whether a bridge is known to hold what it should of ours: only then what else is there is known to be somebody else's. */
+  isSettled(bridge: string): boolean {
+    return this.switches.get(bridge)?.writer.settled === true;
   }
 
   /** Ids of the groups that we made on a bridge. */
@@ -116,7 +123,8 @@ export class LiveSwitches {
 
   private async pass(): Promise<void> {
     const results = await Promise.allSettled(
-      [...this.switches].map(async ([bridge, { writer }]) => {
+      [...this.switches].map(async ([bridge, { writer, ready }]) => {
+        await ready;
         const state = this.parts.desired(bridge);
         if (state === undefined) return;
         writer.setDesired(state);

@@ -5,7 +5,7 @@
  * removed, tables wiped) and by `audit` (a dump), and the next pass mends them. A state can be given whole, or flow by flow:
  * then only the flows named are looked at, and a pass costs what changed. Used for live bridges, shadows and adapters.
  */
-import type { ModBody, OpenFlowConnection, OpenFlowError } from "node-openflow";
+import { OpenFlowError, type ModBody, type OpenFlowConnection } from "node-openflow";
 import { Histogram } from "../base/histogram.js";
 import {
   diffGroups,
@@ -38,6 +38,16 @@ export interface Ownership {
 }
 export const ownsAll: Ownership = { flow: () => true, group: () => true, meter: () => true };
 
+export interface WriterOptions {
+  readonly lag?: Histogram;
+  readonly nowMs?: () => number;
+  /**
+   * No packet meets half of a pass: its flows go in one bundle, up to `maxAtOnce`. For tables that lead from one to the next, where half of a
+   * change would send packets nowhere until the switch looks at its cached flows again. Costs three round trips more.
+   */
+  readonly atOnce?: boolean;
+}
+
 export interface WriterCounters {
   passes: number;
   flowMods: number;
@@ -59,6 +69,8 @@ const maxRememberedErrors = 16;
  * and between two of them other work of this process goes on; the switch always has the next one waiting.
  */
 const sliceLength = 256;
+/** Changes of flows that are made all at once where that is asked for: a bundle of 1,000 stops forwarding for 32 ms (docs/shared-fate.md). */
+const maxAtOnce = 256;
 /** Slices that the switch may have before it; the bound of what is in flight. */
 const slicesAhead = 8;
 /** A switch that is being changed is audited when it was left alone for this long, or was not audited for `auditLatestMs`. */
@@ -75,6 +87,7 @@ export class SwitchWriter {
   readonly lag: Histogram;
   private readonly ownership: Ownership;
   private readonly nowMs: () => number;
+  private readonly atOnce: boolean;
   private connection: OpenFlowConnection | undefined;
   private isDesired = false;
   private desired = new Map<string, FlowEntry>();
@@ -98,10 +111,11 @@ export class SwitchWriter {
   private changedMs = -Infinity;
   private readMs = -Infinity;
 
-  constructor(ownership: Ownership, lag = new Histogram(), nowMs: () => number = () => performance.now()) {
+  constructor(ownership: Ownership, { lag = new Histogram(), nowMs = () => performance.now(), atOnce = false }: WriterOptions = {}) {
     this.ownership = ownership;
     this.lag = lag;
     this.nowMs = nowMs;
+    this.atOnce = atOnce;
   }
 
   /** A new connection to the switch, or none. What is on the switch must be read again. */
@@ -299,15 +313,18 @@ export class SwitchWriter {
     this.counters.meterMods += meters.length;
     this.sending?.(flows, groups);
     const slices: Promise<void>[] = [];
+    const isAtOnce = this.atOnce && flows.length > 1 && flows.length <= maxAtOnce;
+    const step = isAtOnce ? flows.length : sliceLength;
     const go = (mods: readonly ModBody[], of: readonly FlowChange[]): void => {
-      const slice = this.sendSlice(connection, mods, of, seen);
+      const wrote = (bytes: number): void => void (this.counters.bytes += bytes);
+      const slice = this.sent(isAtOnce && of.length > 0 ? allOrEach(connection, mods, wrote) : connection.apply(mods, wrote), of, seen);
       slice.catch(() => undefined); // looked at when all have been sent
       slices.push(slice);
     };
     if (before.length > 0) go(before, []);
-    for (let at = 0; at < flows.length; at += sliceLength) {
+    for (let at = 0; at < flows.length; at += step) {
       if (slices.length > 0) await new Promise((resolve) => setImmediate(resolve));
-      const slice = flows.slice(at, at + sliceLength);
+      const slice = flows.slice(at, at + step);
       go(flowMods(slice), slice);
       if (slices.length > slicesAhead) await slices[slices.length - 1 - slicesAhead];
     }
@@ -324,9 +341,9 @@ export class SwitchWriter {
     }
   }
 
-  /** Sends one slice and resolves when the switch has done it. `flows`: the changes of which `mods` are made, where they are about flows. */
-  private async sendSlice(connection: OpenFlowConnection, mods: readonly ModBody[], flows: readonly FlowChange[], seen: Map<string, number | undefined>): Promise<void> {
-    const errors = await connection.apply(mods, (bytes) => (this.counters.bytes += bytes));
+  /** Takes in what the switch did of a slice. `flows`: the changes of which it was made, where it was about flows. */
+  private async sent(answer: Promise<readonly OpenFlowError[]>, flows: readonly FlowChange[], seen: Map<string, number | undefined>): Promise<void> {
+    const errors = await answer;
     const lags: (number | undefined)[] = [];
     for (const { op, flow } of flows) {
       const key = flowKey(flow);
@@ -350,5 +367,16 @@ export class SwitchWriter {
       if (change === undefined || change.op !== "add") this.known = false;
       else this.flows.delete(flowKey(change.flow));
     }
+  }
+}
+
+/** All at once; where the switch refuses one, each by itself, so that the others are done. */
+async function allOrEach(connection: OpenFlowConnection, mods: readonly ModBody[], wrote: (bytes: number) => void): Promise<readonly OpenFlowError[]> {
+  try {
+    await connection.bundle(mods, { wrote });
+    return [];
+  } catch (error) {
+    if (!(error instanceof OpenFlowError) || error.code !== "switch-rejected") throw error;
+    return connection.apply(mods, wrote);
   }
 }

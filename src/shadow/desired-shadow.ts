@@ -162,12 +162,6 @@ export function adapterFlows(edges: readonly number[], mode: AdapterMode, wiring
   });
 }
 
-/** Edge ports that the shadow of `bridge` has, by OpenFlow port number. */
-export function replicatedEdges(shadow: DesiredShadow, bridge: string): number[] {
-  const adapter = shadow.bridges.find((row) => row.role === "adapter" && row.live === bridge);
-  return adapter?.ports.filter((port) => port.role === "egress").map((port) => port.ofport - commonReplicaPort) ?? [];
-}
-
 /**
  * Flows on a live bridge about its replica ports: what comes from them is dropped, or given to the edge. While promoted edge
  * ports talk to the shadow, and only to it.

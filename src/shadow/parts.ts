@@ -21,11 +21,15 @@ export interface ShadowParts {
   readonly tables: Tables;
   readonly index: BridgeIndex;
   readonly dial: (bridge: string) => Dial;
+  /** Dials a live bridge for the configuration bits of its ports. */
+  readonly dialPorts: (bridge: string) => Dial;
   readonly compose: Compose;
   /** Which live bridges come first when much is to be brought in step. */
   readonly isCritical?: (bridge: string) => boolean;
+  /** Resolves when a switch that came up may be written to (`FlowRestore`). */
+  readonly restored: () => Promise<void>;
   /** The other host, where the shadow's and the adapters' bridges are; undefined: beside live. */
-  readonly remote: { readonly database: DatabaseWriter; readonly dial: (bridge: string) => Dial; readonly tunnels: Tunnels } | undefined;
+  readonly remote: { readonly database: DatabaseWriter; readonly dial: (bridge: string) => Dial; readonly dialPorts: (bridge: string) => Dial; readonly tunnels: Tunnels } | undefined;
   /** Makes vswitchd revalidate its cached flows; called after a Mirror row changed. */
   readonly poke: () => Promise<void>;
   readonly log: Logger;

@@ -1,25 +1,36 @@
 /** The shadow's sessions: with its own bridges, which are written to, and with the live bridges, whose tables are followed. */
 import type { Histogram } from "../base/histogram.js";
 import { BridgeSession, type Dial } from "../network/bridge-session.js";
+import { PortConfigFollower } from "../network/port-config.js";
+import { PortConfigWriter } from "../reconcile/port-config-writer.js";
 import { ownsAll, SwitchWriter, type WriterCounters } from "../reconcile/switch-writer.js";
 import { TableFollower } from "./table-follower.js";
 
-/** A shadow or adapter bridge with its session and its tables. */
+/** A shadow or adapter bridge with its session, its tables, and the configuration bits of its ports. */
 export class OwnBridge {
   readonly writer: SwitchWriter;
+  readonly ports: PortConfigWriter;
   readonly session: BridgeSession;
   /** What the writer was last told whole, so that equal parts are not told again. */
   told: unknown;
 
-  constructor(name: string, dial: Dial, lag: Histogram, nowMs: () => number, changed: () => void) {
-    this.writer = new SwitchWriter(ownsAll, lag, nowMs);
-    this.session = new BridgeSession(name, dial, async () => {});
-    this.session.on("up", (connection) => {
+  constructor(name: string, { dialOwn, dialOwnPorts, lag, nowMs, restored, changed }: SessionParts) {
+    this.writer = new SwitchWriter(ownsAll, { lag, nowMs });
+    this.ports = new PortConfigWriter(dialOwnPorts(name), nowMs);
+    this.session = new BridgeSession(name, dialOwn(name), async () => {});
+    this.session.on("up", (connection) => void restored().then(() => {
+      if (this.session.connection !== connection) return;
       this.writer.attach(connection);
+      this.ports.doubt();
       // At once: the pass that is running may be at the database for long.
-      void this.writer.flush().then(changed, changed);
-    });
+      return this.writer.flush().then(changed, changed);
+    }));
     this.session.on("down", () => this.writer.attach(undefined));
+  }
+
+  async close(): Promise<void> {
+    this.ports.close();
+    await this.session.close();
   }
 }
 
@@ -27,7 +38,12 @@ export interface SessionParts {
   /** Dials a live bridge, and one of ours. */
   readonly dial: (bridge: string) => Dial;
   readonly dialOwn: (bridge: string) => Dial;
+  /** The same, for configuration bits of ports. */
+  readonly dialPorts: (bridge: string) => Dial;
+  readonly dialOwnPorts: (bridge: string) => Dial;
   readonly nowMs: () => number;
+  /** Resolves when a switch that came up may be written to (`FlowRestore`). */
+  readonly restored: () => Promise<void>;
   /** From a change of a live flow seen to the same on the shadow, in ms. */
   readonly lag: Histogram;
   /** A session of ours came up, so that there may be something to do. */
@@ -38,6 +54,7 @@ export interface SessionParts {
 
 export class ShadowSessions {
   readonly followers = new Map<string, TableFollower>();
+  readonly portConfigs = new Map<string, PortConfigFollower>();
   readonly own = new Map<string, OwnBridge>();
   private readonly parts: SessionParts;
 
@@ -52,6 +69,7 @@ export class ShadowSessions {
       const follower = new TableFollower(name, this.parts.dial(name), this.parts.nowMs);
       this.parts.following(follower);
       this.followers.set(name, follower);
+      this.portConfigs.set(name, new PortConfigFollower(name, this.parts.dialPorts(name)).on("changed", this.parts.changed));
     }
   }
 
@@ -60,27 +78,34 @@ export class ShadowSessions {
     for (const [name, follower] of this.followers) {
       if (kept(name)) continue;
       this.followers.delete(name);
-      await follower.close();
+      const ports = this.portConfigs.get(name);
+      this.portConfigs.delete(name);
+      await Promise.all([follower.close(), ports?.close()]);
     }
   }
 
   /** Keeps sessions with the bridges of ours that are wanted and made, and with no others. */
   async keep(wanted: ReadonlySet<string>, isMade: (bridge: string) => boolean): Promise<void> {
-    const { dialOwn, lag, nowMs, changed } = this.parts;
     // A bridge that is not made yet has no socket: dialling it would only put the next try off.
-    for (const name of wanted) if (!this.own.has(name) && isMade(name)) this.own.set(name, new OwnBridge(name, dialOwn(name), lag, nowMs, changed));
+    for (const name of wanted) if (!this.own.has(name) && isMade(name)) this.own.set(name, new OwnBridge(name, this.parts));
     for (const [name, own] of this.own) {
       if (wanted.has(name)) continue;
       this.own.delete(name);
-      await own.session.close();
+      await own.close();
     }
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.followers.values()].map((follower) => follower.close()));
-    await Promise.all([...this.own.values()].map((own) => own.session.close()));
+    await Promise.all([...this.followers.values(), ...this.portConfigs.values()].map((follower) => follower.close()));
+    await Promise.all([...this.own.values()].map((own) => own.close()));
     this.followers.clear();
+    this.portConfigs.clear();
     this.own.clear();
+  }
+
+  /** Writes the configuration bits of ports where they are not yet as they should be. Rejects when a bridge can't be reached. */
+  async flushPorts(): Promise<void> {
+    await Promise.all([...this.own.values()].filter(({ ports, writer }) => writer.connected && ports.dirty).map(({ ports }) => ports.flush()));
   }
 
   writers(): SwitchWriter[] {
@@ -94,6 +119,6 @@ export class ShadowSessions {
 
   /** The bridges that can be audited, each by its own: live bridges as followed, and ours. */
   audited(): (() => Promise<number>)[] {
-    return [...[...this.followers.values()].map((follower) => () => follower.audit()), ...this.writers().map((writer) => () => writer.audit())];
+    return [...[...this.followers.values()].map((follower) => () => follower.audit()), ...[...this.own.values()].flatMap(({ writer, ports }) => [() => writer.audit(), () => ports.audit()])];
   }
 }

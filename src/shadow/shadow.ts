@@ -12,10 +12,12 @@ import { Histogram } from "../base/histogram.js";
 import type { FlowEntry } from "../network/flow-entry.js";
 import type { Network } from "../network/model.js";
 import { Converger } from "../reconcile/converger.js";
+import type { PortConfigCounters } from "../reconcile/port-config-writer.js";
 import type { SwitchWriter, WriterCounters } from "../reconcile/switch-writer.js";
 import { adapterCounters, type PortCount } from "./adapter-counters.js";
 import type { DesiredShadow, Wiring } from "./desired-shadow.js";
 import { FirstInStep } from "./first-in-step.js";
+import { FloodFence } from "./flood-fence.js";
 import { FollowedSource } from "./followed-source.js";
 import { GuardWatch } from "./guard-watch.js";
 import type { Held } from "./hold.js";
@@ -50,6 +52,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private isComplete = false;
   private isPromoted = false;
   private readonly guards = new GuardWatch();
+  private readonly fence: FloodFence;
   private isGuarded = true;
   private isReplicating: boolean;
   private active = false;
@@ -60,10 +63,14 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.parts = parts;
     this.isReplicating = parts.replicate;
     this.planned = new PlannedRows(parts);
+    this.fence = new FloodFence(parts.dialPorts, parts.nowMs);
     this.source = new FollowedSource({ nowMs: parts.nowMs, holdMs: parts.holdMs, released: () => this.changed() });
     this.sessions = new ShadowSessions({
       dial: parts.dial,
       dialOwn: parts.remote?.dial ?? parts.dial,
+      dialPorts: parts.dialPorts,
+      restored: parts.remote === undefined ? parts.restored : () => Promise.resolve(),
+      dialOwnPorts: parts.remote?.dialPorts ?? parts.dialPorts,
       nowMs: parts.nowMs,
       lag: this.flowLag,
       changed: () => this.changed(),
@@ -141,7 +148,9 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** Edge ports without a copy, and why. */
   get left(): DesiredShadow["left"] {
-    return this.planned.rows.left;
+    const open = this.fence.open(this.planned.rows.livePorts, this.sessions.portConfigs);
+    const why = "its copies: the bridge speaks no OpenFlow 1.0, so what the action FLOOD sends enters the shadow by this port as well";
+    return open.length === 0 ? this.planned.rows.left : [...this.planned.rows.left, ...open.map((port) => ({ port, why }))];
   }
 
   /** Edge ports of a live bridge that have a replica. */
@@ -245,6 +254,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return this.sessions.counters();
   }
 
+  /** Port-mods that were sent, by bridge: to ours, and to live ones about our ports there. */
+  portMods(): ReadonlyMap<string, PortConfigCounters> {
+    return new Map([...[...this.sessions.own].map(([name, { ports }]) => [name, ports.counters] as const), ...this.fence.counters()]);
+  }
+
   /** The bridges that can be audited, each by its own: live bridges as followed, and ours. */
   audited(): (() => Promise<number>)[] {
     return this.sessions.audited();
@@ -254,6 +268,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   async remove(): Promise<void> {
     await Promise.all([this.converger.stop(), this.tableConverger.stop()]);
     this.source.stop();
+    this.fence.stop();
     this.active = false;
     await this.sessions.close();
     this.parts.database.setDesired({ bridges: [], livePorts: new Map(), sflow: new Map() });
@@ -267,6 +282,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   async stop(): Promise<void> {
     await Promise.all([this.converger.stop(), this.tableConverger.stop()]);
     this.source.stop();
+    this.fence.stop();
     await this.sessions.close();
   }
 
@@ -274,16 +290,20 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     const since = this.changedAtMs;
     this.changedAtMs = undefined;
     this.takeRows();
-    await this.parts.remote?.database.flush();
+    const far = await this.parts.remote?.database.flush();
     // Their tables are known by the time their bridges are made.
     this.sessions.follow(this.criticalBridges());
     const { changes, mirrorsChanged } = await this.parts.database.flush(() => this.betweenTransactions());
     const restored = this.guards.restored(changes, this.planned.rows.livePorts);
     if (restored.length > 0) this.parts.guardsRestored?.(restored);
+    // A port that is made anew has no bits set.
+    for (const change of [...changes, ...(far?.changes ?? [])]) if (change.op === "add-port") this.sessions.own.get(change.bridge)?.ports.doubt();
     await this.syncSessions(this.source.live.bridges.keys());
     this.teller.tell(this.telling);
     const writers = this.sessions.writers();
     await this.flushAll(writers);
+    await this.sessions.flushPorts();
+    await this.fence.close(this.planned.rows.livePorts, this.sessions.portConfigs);
     if (mirrorsChanged) await this.parts.poke();
     if (writers.every((writer) => writer.connected) && [...this.sessions.followers.values()].every((follower) => follower.synced || !this.source.live.bridges.has(follower.bridge))) {
       this.lastError = undefined;

@@ -60,9 +60,10 @@ export function bridgeStatus({ live, level, shadow, adapter, follower, held, las
     const differences = flows === 0 ? [] : [`${flows} flows are still there`];
     return { ...common, state: isHeldHere ? "held" : flows === 0 ? "in step" : "converging", why: isHeldHere ? heldWhy(held) : "", differences };
   }
+  const ports = shadow.ports.pending().map((port) => `port ${port} is configured otherwise in the shadow`);
   const differences = follower?.synced === true
-    ? tableDifferences({ flows: follower.currentFlows(), groups: follower.currentGroups(), meters: follower.currentMeters() }, shadow.writer.installed())
-    : [];
+    ? [...ports, ...tableDifferences({ flows: follower.currentFlows(), groups: follower.currentGroups(), meters: follower.currentMeters() }, shadow.writer.installed())]
+    : ports;
   if (isHeldHere || (held.length > 0 && differences.length > 0)) {
     return { ...common, state: "held", why: heldWhy(held), differences };
   }

@@ -1,5 +1,6 @@
 /** Tells each bridge of ours what its tables should hold: whole when something of ours is another, else what changed on live. */
 import { reaches } from "../config/level-schema.js";
+import type { PortConfigs } from "../network/port-config.js";
 import type { Network } from "../network/model.js";
 import type { SwitchState, SwitchWriter } from "../reconcile/switch-writer.js";
 import { adapterFlows, type Wiring } from "./desired-shadow.js";
@@ -28,6 +29,8 @@ export interface Telling {
   readonly promoted: boolean;
 }
 
+const noBits: PortConfigs = new Map();
+
 export class Teller {
   private readonly parts: TellerParts;
   /** Bridges whose live tables changed since they were last told. */
@@ -48,7 +51,10 @@ export class Teller {
     const composed = compose(network);
     for (const name of network.bridges.keys()) {
       const own = sessions.own.get(shadowBridge(name));
-      if (own !== undefined) this.tellShadow(name, own, composed.get(name) ?? { flows: [], groups: [] }, live.bridges.has(name));
+      if (own !== undefined) {
+        this.tellShadow(name, own, composed.get(name) ?? { flows: [], groups: [] }, live.bridges.has(name));
+        this.tellPorts(name, own);
+      }
       const adapter = sessions.own.get(adapterBridge(name));
       const mode = { tap: trials.tapOf(name), showSink, promoted };
       const told = JSON.stringify([edges(name), mode, wiring(name)]);
@@ -71,6 +77,12 @@ export class Teller {
       return [own.writer];
     });
     return { bridges, writers };
+  }
+
+  /** A shadow's ports are configured as live's, once those are known. */
+  private tellPorts(name: string, own: OwnBridge): void {
+    const bits = reaches(this.parts.demand(name).level, "configuration") ? this.parts.sessions.portConfigs.get(name)?.current : noBits;
+    if (bits !== undefined) own.ports.setDesired(bits);
   }
 
   private tellShadow(name: string, own: OwnBridge, ours: SwitchState, isLive: boolean): void {

@@ -107,6 +107,18 @@ export const counterFeatures = rows({ source: "counters", subjects: ["port", "li
   ["lossRatio", "ratio", "of a link: 1 - received at the far ends / sent into it, at least 0; absent where nothing was sent", "shape"],
 ]);
 
+/** Of a switch beside its ports (`switch-counters.ts`), read every 5 s: the window is the time between two readings. */
+export const datapathFeatures = rows({ source: "counters", subjects: ["datapath"], windowsS: [5] }, [
+  ["flows", "flows", "flows in all tables", "rate"],
+  ["lookupsPerS", "packets/s", "packets looked up in the first table", "rate"],
+  ["matchesPerS", "packets/s", "of those, found", "rate"],
+]);
+export const meterFeatures = rows({ source: "counters", subjects: ["meter", "group"], windowsS: [5] }, [
+  ["packetsPerS", "packets/s", "packets that the meter or group was given", "rate"],
+  ["bitsPerS", "bit/s", "the same in bits", "rate"],
+]);
+export const meterDropFeatures = rows({ source: "counters", subjects: ["meter"], windowsS: [5] }, [["droppedPerS", "packets/s", "packets that the meter's bands dropped", "rate"]]);
+
 /** The two networks side by side (`deviation.ts`). */
 export const deviationFeatures = rows({ source: "both networks", subjects: ["port", "bridge"], windowsS: [1, 5, 30] }, [
   ["mirrorLoss", "ratio", "1 - copies that entered the shadow / packets that came in by the edge ports", "shape"],
@@ -133,9 +145,11 @@ export const queueingFeatures = rows({ source: "packets", subjects: ["port"], wi
   ["queueAtMostMs", "ms", "waited there at most: the least wait of the pairs whose way leads over it", "shape"],
 ]);
 
-/** The fate of every packet that came in by an edge port (`src/shadow/fidelity`): by conservation of counters; the last five from samples of both networks. */
+/** The fate of every packet that came in by an edge port (`src/shadow/fidelity`): by conservation of counters, in about a second; the last five from samples of both networks. */
 export const fidelityFeatures = rows({ source: "both networks", subjects: ["port"], windowsS: [1] }, [
-  ["fidelity.selected", "packets", "came in by the port", "rate"],
+  ["fidelity.received", "packets", "came in by the port", "rate"],
+  ["fidelity.notAsked", "packets", "of these, came while nothing was asked of the port", "rate"],
+  ["fidelity.selected", "packets", "of these, were to be copied", "rate"],
   ["fidelity.copied", "packets", "of these, entered the shadow", "rate"],
   ["fidelity.lost", "packets", "of these, should have been copied and were not", "rate"],
   ["fidelity.off", "packets", "of these, came while copying was off", "rate"],
@@ -150,7 +164,7 @@ export const fidelityFeatures = rows({ source: "both networks", subjects: ["port
   ["fidelity.delayP99Us", "µs", "the same, 99th percentile", "shape"],
 ]);
 
-export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...crossingFeatures, ...egressCounters, ...counterFeatures, ...deviationFeatures, ...linkDifferenceFeatures, ...tcpFeatures, ...queueingFeatures, ...fidelityFeatures];
+export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...crossingFeatures, ...egressCounters, ...counterFeatures, ...datapathFeatures, ...meterFeatures, ...meterDropFeatures, ...deviationFeatures, ...linkDifferenceFeatures, ...tcpFeatures, ...queueingFeatures, ...fidelityFeatures];
 
 /** The attack model's features in the order of its vector. */
 export const featureNames: readonly string[] = attackFeatures.map((feature) => feature.name);

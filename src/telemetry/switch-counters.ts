@@ -1,5 +1,5 @@
 /** Counters of a switch beside its ports: tables, meters, groups. Read every few seconds; what moved between two readings is observed. */
-import type { Observation, Side } from "../base/observation.js";
+import { wholeSeconds, type Observation, type Side } from "../base/observation.js";
 
 /** A switch's counters at one moment. Ids are those of the switch. */
 export interface SwitchReading {
@@ -8,16 +8,6 @@ export interface SwitchReading {
   readonly meters: readonly { readonly meterId: number; readonly packetInCount: bigint; readonly byteInCount: bigint; readonly dropped: bigint }[];
   readonly groups: readonly { readonly groupId: number; readonly packetCount: bigint; readonly byteCount: bigint }[];
 }
-
-/** Units: flows in "flows", everything else per second. */
-export const switchMetrics: Readonly<Record<string, { readonly unit: string; readonly definition: string }>> = {
-  flows: { unit: "flows", definition: "flows in all tables" },
-  lookupsPerS: { unit: "packets/s", definition: "packets looked up in the first table" },
-  matchesPerS: { unit: "packets/s", definition: "of those, found" },
-  packetsPerS: { unit: "packets/s", definition: "packets that a meter or group was given" },
-  bitsPerS: { unit: "bit/s", definition: "the same in bits" },
-  droppedPerS: { unit: "packets/s", definition: "packets that a meter's bands dropped" },
-};
 
 const maxSwitches = 4_096;
 
@@ -46,7 +36,7 @@ export class SwitchCounters {
     const found: Observation[] = [];
     const observe = (kind: Observation["subject"]["kind"], name: string, values: Readonly<Record<string, number | undefined>>): void => {
       const known = Object.entries(values).filter((entry): entry is [string, number] => entry[1] !== undefined);
-      if (known.length > 0) found.push({ tMs: before.tMs, windowMs, side: this.side, subject: { kind, name }, values: Object.fromEntries(known) });
+      if (known.length > 0) found.push({ tMs: before.tMs, windowMs: wholeSeconds(windowMs), side: this.side, subject: { kind, name }, values: Object.fromEntries(known) });
     };
     const [first] = reading.tables;
     const then = before.reading.tables[0];

@@ -37,7 +37,7 @@ for (const [name, app] of [["os-ken, multi-table, sweeping", "lab/tools/faucet_l
     await stage.inStep(1, 30_000);
     // Copies are made, and their network goes on working while they sweep.
     const pinged = await ping(200);
-    expect(pinged.stdout).toContain(" 0% packet loss");
+    if (!pinged.stdout.includes(" 0% packet loss")) throw new Error(`${pinged.stdout}\n${(await ovs.appctl("coverage/show")).split("\n").filter((line) => line.includes("drop") || line.includes("error")).join("\n")}\n${await ovs.ofctl("dump-ports", "l1")}`);
     expect(await theirs()).toEqual(flowsBefore);
     expect(await rest()).toBe(restBefore);
     // A copy has no time-outs and sends nothing when it goes: it goes when the original goes.

@@ -88,6 +88,8 @@ test("over a relay: contents and changes come, writes are passed on, and it goes
   const relay = spawn("setpriv", ["--pdeathsig", "KILL", "--", "ovsdb-server", `relay:Kinds:${server.remote}`, `--remote=punix:${socket}`, `--unixctl=${server.dir}/relay.ctl`, "--no-chdir"], { stdio: "ignore" });
   try {
     await waitFor(() => existsSync(socket), "the relay listens");
+    // A relay cuts off those who came before it had its schema.
+    await run("ovsdb-client", ["--timeout=30", "wait", `unix:${socket}`, "Kinds", "connected"]);
     const client = await clients.connect(`unix:${socket}`, { backoff: { initialMs: 20, maxMs: 200 } });
     await waitFor(async () => (await client.databases()).some(({ name, model, connected }) => name === "Kinds" && model === "relay" && connected), "the relay has its database");
     const replica = await client.replica("Kinds", all);

@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { Capsule, projectDir } from "../../lab/capsule.js";
 import { Ovs } from "../../lab/ovs.js";
 import { Router } from "../../lab/routers.js";
+import { Shadowd } from "../../lab/shadowd.js";
 import { waitFor } from "../../lab/wait.js";
 
 interface Event {
@@ -25,12 +26,9 @@ let frr: Router;
 let bird: Router;
 let osken: ChildProcess;
 let oskenSays = "";
-let daemonLog = "";
+let daemon: Shadowd;
 
-async function ctl<T>(...args: string[]): Promise<T> {
-  const { stdout } = await ovs.capsule.run("node", [`${projectDir}/dist/src/cli/main.js`, ...args, "--output", "json"], { timeoutMs: 60_000 });
-  return JSON.parse(stdout) as T;
-}
+const ctl = <T>(...args: string[]): Promise<T> => daemon.ctl<T>(args);
 const edits = (...more: string[]): Promise<Event[]> => ctl<Event[]>("edits", "--limit", "5000", ...more);
 const routes = async (): Promise<ListedRoute[]> => (await ctl<{ routes: ListedRoute[] }>("routes")).routes;
 
@@ -55,19 +53,9 @@ beforeAll(async () => {
   await waitFor(() => oskenSays.includes("ready"), "os-ken has the bridge", 30_000);
   await ovs.ofctl("add-flow", "br0", "priority=0,actions=NORMAL");
   const config = `{ analysis: { routing: { enabled: true, bmp: "10.9.0.254:11019" }, edits: { owners: [{ name: the other controller, cookie: 0xabc000/0xfff000, ids: 500-599 }] } }, stateDir: /run/lab/state, sflow: { samplingRate: 64 } }`;
-  writeFileSync(capsule.path("/run/lab/config.yaml"), config);
-  const daemon = capsule.spawn("node", [`${projectDir}/dist/src/main.js`, "--config", "/run/lab/config.yaml"], { stdio: ["ignore", "ignore", "pipe"] });
-  daemon.stderr?.on("data", (chunk: Buffer) => (daemonLog = (daemonLog + chunk.toString()).slice(-20_000)));
-  await waitFor(
-    async () => {
-      const status = await ctl<{ settled: boolean; shadows: { state: string }[] }>("status").catch(() => undefined);
-      return status?.settled === true && status.shadows.length === 1 && status.shadows.every(({ state }) => state === "in step");
-    },
-    "the shadow is in step",
-    30_000,
-  ).catch((error: unknown) => {
-    throw new Error(`${String(error)}: ${daemonLog}`);
-  });
+  daemon = new Shadowd(capsule);
+  daemon.start(config);
+  await daemon.inStep(1);
 });
 afterAll(async () => {
   osken?.kill();
@@ -115,7 +103,7 @@ protocol bgp b4 { local 10.9.0.2 as 65002; neighbor 10.9.0.1 as 65001; connect r
     "the routes",
     40_000,
   ).catch(async (error: unknown) => {
-    throw new Error(`${String(error)}: ${JSON.stringify(all)} ${JSON.stringify(await ctl("neighbours"))} ${daemonLog}`);
+    throw new Error(`${String(error)}: ${JSON.stringify(all)} ${JSON.stringify(await ctl("neighbours"))} ${daemon.log.join("\n")}`);
   });
   const { neighbours, bindings, malformed, devices } = await ctl<{ neighbours: { protocol: string; name: string; state: string }[]; bindings: { address: string; at: string }[]; malformed: object; devices: { failure: string }[] }>("neighbours");
   expect(neighbours.filter(({ state }) => state === "established").map(({ protocol, name }) => `${protocol} ${name}`).sort()).toEqual(["bgp 10.9.0.1", "bgp 10.9.0.2", "bmp 10.9.0.2"]);

@@ -1,8 +1,9 @@
 /** What is copied follows what routers announce: BIRD beside the daemon on a real Open vSwitch. */
-import { readFileSync, writeFileSync } from "node:fs";
-import { Capsule, projectDir } from "../../lab/capsule.js";
+import { readFileSync } from "node:fs";
+import { Capsule } from "../../lab/capsule.js";
 import { Ovs } from "../../lab/ovs.js";
 import { Router } from "../../lab/routers.js";
+import { Shadowd } from "../../lab/shadowd.js";
 import { waitFor } from "../../lab/wait.js";
 
 interface Session {
@@ -14,21 +15,18 @@ interface Session {
 let ovs: Ovs;
 let frr: Router;
 let bird: Router;
-let daemonLog = "";
+let daemon: Shadowd;
 /** One more than an origin follows, and four. */
 const many = Array.from({ length: 1_005 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`);
 const [customers, others] = ["203.0.113.0/24", "198.51.100.0/24"];
 
-async function ctl<T>(...args: string[]): Promise<T> {
-  const { stdout } = await ovs.capsule.run("node", [`${projectDir}/dist/src/cli/main.js`, ...args, "--output", "json"], { timeoutMs: 60_000 });
-  return JSON.parse(stdout) as T;
-}
+const ctl = <T>(...args: string[]): Promise<T> => daemon.ctl<T>(args);
 /** The prefixes that flows of ours select at this moment (table 244). */
 async function selected(): Promise<readonly string[]> {
   const flows = await ovs.ofctl("dump-flows", "br0", "table=244");
   return [...new Set([...flows.matchAll(/nw_dst=([\d./]+)/g)].map(([, prefix = ""]) => prefix))].sort();
 }
-const has = (prefix: string, isWanted: boolean): Promise<void> => waitFor(async () => (await selected()).includes(prefix) === isWanted, `${prefix} is ${isWanted ? "" : "no more "}selected: ${daemonLog.slice(-2_000)}`, 20_000);
+const has = (prefix: string, isWanted: boolean): Promise<void> => waitFor(async () => (await selected()).includes(prefix) === isWanted, `${prefix} is ${isWanted ? "" : "no more "}selected: ${daemon.log.slice(-10).join("\n")}`, 20_000);
 
 beforeAll(async () => {
   ovs = await Ovs.start(await Capsule.start());
@@ -50,19 +48,9 @@ beforeAll(async () => {
     },
     stateDir: "/run/lab/state",
   };
-  writeFileSync(capsule.path("/run/lab/config.yaml"), JSON.stringify(config));
-  const daemon = capsule.spawn("node", [`${projectDir}/dist/src/main.js`, "--config", "/run/lab/config.yaml"], { stdio: ["ignore", "ignore", "pipe"] });
-  daemon.stderr?.on("data", (chunk: Buffer) => (daemonLog = (daemonLog + chunk.toString()).slice(-20_000)));
-  await waitFor(
-    async () => {
-      const status = await ctl<{ settled: boolean; shadows: { state: string }[] }>("status").catch(() => undefined);
-      return status?.settled === true && status.shadows.length === 1 && status.shadows.every(({ state }) => state === "in step");
-    },
-    "the shadow is in step",
-    30_000,
-  ).catch((error: unknown) => {
-    throw new Error(`${String(error)}: ${daemonLog}`);
-  });
+  daemon = new Shadowd(capsule);
+  daemon.start(JSON.stringify(config));
+  await daemon.inStep(1);
   await Promise.all([
     frr.startFrr(["zebra", "bgpd"], "hostname frr\nrouter bgp 65001\n bgp router-id 10.9.0.1\n no bgp ebgp-requires-policy\n neighbor 10.9.0.2 remote-as 65002\n neighbor 10.9.0.2 timers connect 1\n"),
     bird.startBird(`router id 10.9.0.2;
@@ -77,7 +65,7 @@ protocol bgp b4 { local 10.9.0.2 as 65002; neighbor 10.9.0.1 as 65001; connect r
 afterAll(() => ovs[Symbol.asyncDispose]());
 
 test("a new prefix is selected when it is announced, one outside is not, and none is after its withdrawal", async () => {
-  await waitFor(async () => (await ctl<{ routes: { prefix: string }[] }>("routes")).routes.some(({ prefix }) => prefix === others), `the other prefix is heard: ${daemonLog.slice(-2_000)}`, 40_000);
+  await waitFor(async () => (await ctl<{ routes: { prefix: string }[] }>("routes")).routes.some(({ prefix }) => prefix === others), `the other prefix is heard: ${daemon.log.slice(-10).join("\n")}`, 40_000);
   expect(await selected()).toEqual([]);
   await bird.birdc("enable", "customers");
   await has(customers, true);

@@ -75,11 +75,11 @@ export interface MarkedRow {
 export const isMarked = ({ externalIds }: MarkedRow): boolean => externalIds.has(mark.role);
 
 /**
- * For rows of one database transaction. OVSDB says nothing of who wrote. Ours raise next_cfg to a value we chose and touch a
- * row with our mark; columns that only ovs-vswitchd writes are its own.
+ * For rows of the database. OVSDB says nothing of who wrote; what our own transactions wrote is known, and columns that only
+ * ovs-vswitchd writes are its own. `touchesMarked`: somebody else changed a row with our mark at the same moment.
  */
-export function rowAuthor(facts: { readonly isOurTarget: boolean; readonly touchesMarked: boolean; readonly isBySwitch: boolean; readonly managers: readonly string[] }): Author {
-  if (facts.isOurTarget && facts.touchesMarked) return { by: "ovs-shadow", certainty: "certain", why: "our transaction" };
+export function rowAuthor(facts: { readonly isOurs: boolean; readonly touchesMarked: boolean; readonly isBySwitch: boolean; readonly managers: readonly string[] }): Author {
+  if (facts.isOurs) return { by: "ovs-shadow", certainty: "certain", why: "our transaction" };
   if (facts.isBySwitch) return { by: "ovs-vswitchd", certainty: "likely", why: "columns that it writes" };
   const candidates = [...facts.managers, "database socket"];
   const author = unknown(candidates, facts.touchesMarked);

@@ -1,6 +1,7 @@
 /** Where edits come from: the controller's followers and writes, and a replica of the database's configuration of its own. */
 import { OvsdbClient, type Replica } from "ovsdb-client";
 import type { ObservationSink } from "../../base/observation.js";
+import type { WrittenRows } from "../../reconcile/written-rows.js";
 import type { Owner } from "./author.js";
 import { EditWatch } from "./edit-watch.js";
 import { editedTables } from "./row-edits.js";
@@ -10,8 +11,9 @@ export interface EditSourceOptions {
   readonly sink: Pick<ObservationSink, "happened">;
   readonly nowMs: () => number;
   readonly owners: readonly Owner[];
-  readonly wroteTarget: (nextCfg: number) => boolean;
-  /** Resolves when the database has answered what we have sent, and `wroteTarget` knows of it. */
+  /** What our own transactions wrote (`WrittenLog.between`). */
+  readonly written: (after: number, upTo: number) => WrittenRows;
+  /** Resolves when the database has answered what we have sent, and `written` knows of it. */
   readonly answered: () => Promise<void>;
 }
 
@@ -32,9 +34,9 @@ export class EditSource implements AsyncDisposable {
     return new EditSource(client, replica, options);
   }
 
-  private constructor(client: OvsdbClient, replica: Replica, { sink, nowMs, owners, wroteTarget, answered }: EditSourceOptions) {
+  private constructor(client: OvsdbClient, replica: Replica, { sink, nowMs, owners, written, answered }: EditSourceOptions) {
     this.client = client;
-    this.watch = new EditWatch({ sink, nowMs, owners, wroteTarget, tables: () => replica });
+    this.watch = new EditWatch({ sink, nowMs, owners, written, tables: () => replica });
     replica.on("changes", (changes) => {
       this.told = this.told.then(answered).then(() => this.watch.rows(changes));
     });

@@ -7,6 +7,7 @@ import type { RowChange } from "ovsdb-client";
 import type { ObservationSink } from "../../base/observation.js";
 import type { Tables } from "../../network/database-view.js";
 import { flowKey, type FlowChange, type FlowEntry, type GroupChange, type GroupEntry, type MeterEntry } from "../../network/flow-entry.js";
+import type { WrittenRows } from "../../reconcile/written-rows.js";
 import type { FlowEdit, TableFollower } from "../../shadow/table-follower.js";
 import { flowAuthor, idAuthor, type Author, type ControllerRow, type Owner } from "./author.js";
 import { Bursts, defaultLimits, type Burst, type BurstLimits, type Edit } from "./bursts.js";
@@ -18,8 +19,8 @@ export interface EditWatchOptions {
   readonly nowMs: () => number;
   readonly owners?: readonly Owner[];
   readonly limits?: BurstLimits;
-  /** Whether a value of next_cfg was set by us. */
-  readonly wroteTarget: (nextCfg: number) => boolean;
+  /** What we wrote in transactions that raised next_cfg above `after`, to `upTo` at most. */
+  readonly written: (after: number, upTo: number) => WrittenRows;
   /** The replica with `editedTables`; undefined while there is none. */
   readonly tables: () => Tables | undefined;
 }
@@ -63,7 +64,7 @@ export class EditWatch {
   /** Changes of ours are about to be sent to a live bridge. */
   sending(bridge: string, flows: readonly FlowChange[], groups: readonly GroupChange[]): void {
     const nowMs = this.options.nowMs();
-    for (const { op, flow } of flows) if (op !== "blocked") this.echo.expect(`${bridge} ${flowKey(flow)}`, op === "delete" ? "removed" : seen(flow), nowMs);
+    for (const { op, flow } of flows) this.echo.expect(`${bridge} ${flowKey(flow)}`, op === "delete" ? "removed" : seen(flow), nowMs);
     for (const { op, group } of groups) this.echo.expect(`${bridge} group ${group.groupId}`, op, nowMs);
   }
 
@@ -71,7 +72,7 @@ export class EditWatch {
   rows(changes: readonly RowChange[]): void {
     const tables = this.options.tables();
     if (tables === undefined) return;
-    for (const { table, uuid, name, op, columns, author } of rowEdits(changes, tables, this.options.wroteTarget)) {
+    for (const { table, uuid, name, op, columns, author } of rowEdits(changes, tables, this.options.written)) {
       this.counters.rows++;
       this.add(`row ${table} ${op}`, author, `${table} ${name || uuid}`, () => ({ what: "row", op, table, uuid, columns }));
     }

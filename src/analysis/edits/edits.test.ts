@@ -3,6 +3,7 @@ import type { RowChange } from "ovsdb-client";
 import type { FlowEntry } from "../../network/flow-entry.js";
 import { cookie, groupBase } from "../../network/pipeline.js";
 import type { FlowEdit } from "../../shadow/table-follower.js";
+import type { WrittenRows } from "../../reconcile/written-rows.js";
 import { flowAuthor, idAuthor, writers, type ControllerRow, type Owner } from "./author.js";
 import { Bursts, defaultLimits, type Burst, type Edit } from "./bursts.js";
 import { Echo } from "./echo.js";
@@ -84,17 +85,30 @@ test("a burst: some one by one, the rest as one with first and last; then single
   expect(singles.length + bursts.reduce((sum, { count }) => sum + count, 0)).toBe(10_000 + 1 + 1 + 110);
 });
 
-test("rows: ours by target and mark, others', and what ovs-vswitchd writes", () => {
+test("rows: ours by what we wrote, others', and what ovs-vswitchd writes", () => {
   const tables = { table: (name: string) => new Map(name === "Manager" ? [["m", { _uuid: "m", target: "tcp:192.0.2.9:6640", is_connected: true }]] : []) };
   const marked = new Map([["ovs-shadow:role", "replica"]]);
-  const change = (table: string, old: Record<string, unknown> | undefined, now: Record<string, unknown> | undefined, columns: string[]): RowChange => ({ table, uuid: "u", old: old as RowChange["old"], new: now as RowChange["new"], columns });
-  const target = change("Open_vSwitch", { next_cfg: 4 }, { next_cfg: 5 }, ["next_cfg"]);
+  const change = (table: string, old: Record<string, unknown> | undefined, now: Record<string, unknown> | undefined, columns: string[], uuid = "u"): RowChange => ({ table, uuid, old: old as RowChange["old"], new: now as RowChange["new"], columns });
+  const target = change("Open_vSwitch", { next_cfg: 4 }, { next_cfg: 6 }, ["next_cfg"], "root");
   const port = change("Port", undefined, { name: "shm1", external_ids: marked, tag: undefined }, ["name", "external_ids", "tag"]);
-  expect(rowEdits([target, port], tables, (value) => value === 5)).toMatchObject([{ table: "Port", name: "shm1", op: "inserted", columns: { name: { new: "shm1" }, external_ids: { new: { "ovs-shadow:role": "replica" } } }, author: { by: "ovs-shadow" } }]);
-  // The same at another moment is somebody who writes our mark.
-  expect(rowEdits([target, port], tables, () => false)).toMatchObject([{ author: { by: "unknown", touchesOurs: true, candidates: ["manager tcp:192.0.2.9:6640", "database socket"] } }]);
-  expect(rowEdits([change("Interface", { name: "p", link_state: "up" }, { name: "p", link_state: "down" }, ["link_state"])], tables, () => false)).toMatchObject([{ op: "changed", columns: { link_state: { old: "up", new: "down" } }, author: { by: "ovs-vswitchd" } }]);
-  expect(rowEdits([target], tables, () => false)).toEqual([]);
+  const written = (rows: WrittenRows) => (after: number, upTo: number) => (after < 5 && upTo >= 5 ? rows : new Map());
+  const none = written(new Map());
+  expect(rowEdits([target, port], tables, written(new Map([["u", "whole"]])))).toMatchObject([{ table: "Port", name: "shm1", op: "inserted", columns: { name: { new: "shm1" }, external_ids: { new: { "ovs-shadow:role": "replica" } } }, author: { by: "ovs-shadow" } }]);
+  // What we did not write is somebody else's who writes our mark.
+  expect(rowEdits([target, port], tables, none)).toMatchObject([{ author: { by: "unknown", touchesOurs: true, candidates: ["manager tcp:192.0.2.9:6640", "database socket"] } }]);
+  expect(rowEdits([port], tables, written(new Map([["u", "whole"]])))).toMatchObject([{ author: { by: "unknown" } }]);
+  // Two transactions in one update, ours and another's; and both of them changed one row.
+  const theirs = change("Port", { name: "p", tag: 1 }, { name: "p", tag: 2 }, ["tag"], "v");
+  const bridge = change("Bridge", { name: "b", mirrors: [], external_ids: new Map() }, { name: "b", mirrors: ["m1"], external_ids: new Map([["owner", "x"]]) }, ["mirrors", "external_ids"], "w");
+  const both = rowEdits([target, port, theirs, bridge], tables, written(new Map<string, ReadonlySet<string> | "whole">([["u", "whole"], ["w", new Set(["mirrors"])]])));
+  expect(both.map(({ name, columns, author }) => [name, Object.keys(columns), author.by, author.touchesOurs ?? false])).toEqual([
+    ["shm1", ["name", "external_ids"], "ovs-shadow", false],
+    ["p", ["tag"], "unknown", false],
+    ["b", ["mirrors"], "ovs-shadow", false],
+    ["b", ["external_ids"], "unknown", false],
+  ]);
+  expect(rowEdits([change("Interface", { name: "p", link_state: "up" }, { name: "p", link_state: "down" }, ["link_state"])], tables, none)).toMatchObject([{ op: "changed", columns: { link_state: { old: "up", new: "down" } }, author: { by: "ovs-vswitchd" } }]);
+  expect(rowEdits([target], tables, none)).toEqual([]);
   const many = change("Bridge", { name: "b", ports: [] }, { name: "b", ports: Array.from({ length: 100 }, (_, i) => `p${i}`) }, ["ports"]);
-  expect((rowEdits([many], tables, () => false)[0]?.columns["ports"]?.new as string[]).at(-1)).toBe("and 36 more");
+  expect((rowEdits([many], tables, none)[0]?.columns["ports"]?.new as string[]).at(-1)).toBe("and 36 more");
 });

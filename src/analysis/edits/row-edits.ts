@@ -1,6 +1,7 @@
 /** Edits of the database's rows, from a replica's changes. Pure but for what it is given. */
 import type { Row, RowChange, TableRequest } from "ovsdb-client";
 import { entries, integer, text, uuids, type Tables } from "../../network/database-view.js";
+import type { WrittenRows } from "../../reconcile/written-rows.js";
 import { isMarked, rowAuthor, type Author, type ControllerRow } from "./author.js";
 
 /** All that is configuration, and the little of the state that says who is connected. Statistics are left out. */
@@ -36,29 +37,51 @@ export interface RowEdit {
   readonly author: Author;
 }
 
-/** The rows of one transaction. `isOurTarget`: whether a value of next_cfg is one that we set. */
-export function rowEdits(changes: readonly RowChange[], tables: Tables, isOurTarget: (nextCfg: number) => boolean): RowEdit[] {
-  const touchesMarked = changes.some((change) => [change.old, change.new].some((row) => row !== undefined && isMarked({ externalIds: entries(row, "external_ids") })));
-  const target = changes.flatMap((change) => (change.table === "Open_vSwitch" && change.columns.includes(bookkeeping) ? [integer(change.new, bookkeeping) ?? -1] : []))[0];
-  const isOurs = target !== undefined && isOurTarget(target);
+/**
+ * The rows of one update: of a transaction, or of several where the server merged them. `written`: what we wrote in transactions that
+ * raised next_cfg from one value to another. A row that both we and somebody else changed gives two edits.
+ */
+export function rowEdits(changes: readonly RowChange[], tables: Tables, written: (after: number, upTo: number) => WrittenRows): RowEdit[] {
+  const root = changes.find((change) => change.table === "Open_vSwitch" && change.columns.includes(bookkeeping));
+  const ours = root === undefined ? noRows : written(integer(root.old, bookkeeping) ?? -1, integer(root.new, bookkeeping) ?? -1);
+  const parts = changes.flatMap((change) => split(change, ours.get(change.uuid)));
+  const isMarkedRow = ({ change }: Part): boolean => [change.old, change.new].some((row) => row !== undefined && isMarked({ externalIds: entries(row, "external_ids") }));
+  const isBySwitch = ({ change, op, columns }: Part): boolean => op === "changed" && columns.every((column) => bySwitch.has(`${change.table}.${column}`));
+  const touchesMarked = parts.some((part) => !part.isOurs && !isBySwitch(part) && isMarkedRow(part));
   const managers = connectedManagers(tables);
-  return changes.flatMap((change): RowEdit[] => {
+  return parts.map((part): RowEdit => {
+    const { change, op, columns, isOurs } = part;
     const { table, uuid, old } = change;
-    const op = old === undefined ? "inserted" : change.new === undefined ? "deleted" : "changed";
-    const columns = change.columns.filter((column) => column !== bookkeeping && (op === "changed" || !isEmpty((change.new ?? old)?.[column])));
-    if (op === "changed" && columns.length === 0) return [];
-    const isBySwitch = op === "changed" && columns.every((column) => bySwitch.has(`${table}.${column}`));
-    return [
-      {
-        table,
-        uuid,
-        name: nameOf(change.new ?? old),
-        op,
-        columns: Object.fromEntries(columns.map((column) => [column, { ...(old === undefined ? {} : { old: plain(old[column]) }), ...(change.new === undefined ? {} : { new: plain(change.new[column]) }) }])),
-        author: rowAuthor({ isOurTarget: isOurs, touchesMarked, isBySwitch, managers }),
-      },
-    ];
+    return {
+      table,
+      uuid,
+      name: nameOf(change.new ?? old),
+      op,
+      columns: Object.fromEntries(columns.map((column) => [column, { ...(old === undefined ? {} : { old: plain(old[column]) }), ...(change.new === undefined ? {} : { new: plain(change.new[column]) }) }])),
+      author: rowAuthor({ isOurs, touchesMarked, isBySwitch: isBySwitch(part), managers }),
+    };
   });
+}
+
+/** What one author did to a row. */
+interface Part {
+  readonly change: RowChange;
+  readonly op: RowEdit["op"];
+  readonly columns: readonly string[];
+  readonly isOurs: boolean;
+}
+const noRows: WrittenRows = new Map();
+
+/** A row's change as ours and others' parts: a row inserted or deleted is one's alone. */
+function split(change: RowChange, ours: ReadonlySet<string> | "whole" | undefined): Part[] {
+  const { old } = change;
+  const op = old === undefined ? "inserted" : change.new === undefined ? "deleted" : "changed";
+  const columns = change.columns.filter((column) => column !== bookkeeping && (op === "changed" || !isEmpty((change.new ?? old)?.[column])));
+  if (op !== "changed") return [{ change, op, columns, isOurs: ours === "whole" }];
+  const isOurs = (column: string): boolean => ours === "whole" || ours?.has(column) === true;
+  return [true, false]
+    .map((own) => ({ change, op, columns: columns.filter((column) => isOurs(column) === own), isOurs: own }) as const)
+    .filter((part) => part.columns.length > 0);
 }
 
 /** Controllers of a bridge as the database has them. */

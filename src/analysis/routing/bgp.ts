@@ -40,8 +40,6 @@ export type BgpMessage =
   | { readonly type: "route-refresh"; readonly afi: number; readonly safi: number; readonly subtype: number };
 
 export const headerLength = 19;
-/** RFC 8654. */
-export const maxMessage = 65_535;
 const shortest = [0, 29, 23, 21, 19, 23] as const;
 
 /** Whether 19 bytes from `at` look like the head of a message: the marker, a length that can be true, a known type. */

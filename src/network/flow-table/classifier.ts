@@ -4,7 +4,7 @@
  */
 import { isKnown, type Match } from "node-openflow";
 import type { FlowEntry } from "../flow-entry.js";
-import { at, ones, patchOf, slotOf, widePort, wordCount, type Words } from "./layout.js";
+import { at, ones, patchOf, slotOf, widePort, type Words } from "./layout.js";
 
 export interface Rule {
   readonly flow: FlowEntry;
@@ -178,4 +178,3 @@ export function matches({ words, masks, values }: Pick<Rule, "words" | "masks" |
   return true;
 }
 
-export const emptyWords = (): Words => new Uint32Array(wordCount);

@@ -177,7 +177,6 @@ export const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 /** The 16-bit number of a port of OpenFlow 1.0 as 32 bits. */
 export const widePort = (port: number): number => (port >= 0xff00 ? port + 0xffff0000 : port);
 
-export const setSlot = (words: Words, slot: Slot, value: bigint): void => applyPatch(words, patchOf(slot, value, ones(slot.bits)));
 
 /** What a field presupposes of the packet, as node-openflow's table says it. */
 export const prerequisiteOf = (name: string): string => fieldRows.get(name)?.prerequisite ?? "none";

@@ -121,37 +121,47 @@ export class PortAccounts {
       this.beginAnew();
       return;
     }
-    const came = Number(reading.received - before.received);
-    const copies = Number(reading.copied - before.copied);
+    this.totals.receiveDrops += Math.max(0, Number((reading.receiveDrops ?? 0n) - (before.receiveDrops ?? 0n)));
+    this.count(before, reading, Number(reading.received - before.received), Number(reading.copied - before.copied));
+  }
+
+  /** What came in and was copied between two readings. */
+  private count(before: Reading, reading: Reading, came: number, copies: number): void {
     const { totals } = this;
-    totals.receiveDrops += Math.max(0, Number((reading.receiveDrops ?? 0n) - (before.receiveDrops ?? 0n)));
+    const [now, then] = [reading.asked ?? "all", before.asked ?? "all"];
     totals.received += came;
     totals.copied += copies;
-    let ahead = 0;
     // A reading at either end of which copying was not on explains what is missing between them; so does one in which the sessions changed.
     const mode = reading.mode === "on" ? before.mode : reading.mode;
+    const isSameKind = kindOf(now) === kindOf(then);
     const lagOf = (packets: number): number => Math.min(packets, Math.ceil((packets * Math.max(reading.lagMs, before.lagMs)) / Math.max(1, reading.tMs - before.tMs)));
-    const asked = now === "nothing" || then === "nothing" ? 0 : typeof now === "object" && typeof then === "object" ? Math.max(0, Number(now.selected - then.selected)) : came;
+    const asked = askedBetween(then, now, came);
     if (this.isOpening) this.doubt = { column: "before", packets: lagOf(asked), untilMs: reading.tMs + doubtfulSettles * this.settleMs };
     this.isOpening = false;
+    const wasAhead = this.ahead;
+    this.ahead = 0;
     if (now === "nothing" && then === "nothing") {
       // Copies that come all the same are more than was asked for.
       totals.notAsked += came;
       this.short -= copies;
     } else if (mode !== "on") this.excuse(mode, came - copies, lagOf(came));
-    else if (kindOf(now) !== kindOf(then)) this.excuse("notAsked", came - copies, lagOf(came));
-    else if (typeof now === "object" && typeof then === "object") {
-      const selected = Number(now.selected - then.selected);
-      // What the port had counted at the last reading and the flows had not is among the flows' packets of this one.
-      const notChosen = Math.max(0, Math.min(came - selected + this.ahead, Number(now.notChosen - then.notChosen)));
-      totals.notChosen += notChosen;
-      ahead = Math.max(0, Math.min(came, came - selected + this.ahead - notChosen));
-      // Below 0 for a moment when the port's counter was read before the flow's; it evens out with the next reading.
-      totals.notAsked += came - selected - notChosen;
-      this.short += selected - copies;
-    } else this.short += came - copies;
-    this.ahead = ahead;
-    this.judge(reading.tMs, lagOf(kindOf(now) === kindOf(then) && now !== "nothing" ? asked : came));
+    else if (!isSameKind) this.excuse("notAsked", came - copies, lagOf(came));
+    else if (typeof now === "object" && typeof then === "object") this.countPart(then, now, came, copies, wasAhead);
+    else this.short += came - copies;
+    this.judge(reading.tMs, lagOf(isSameKind && now !== "nothing" ? asked : came));
+  }
+
+  /** Where the switch selects packets one by one. `wasAhead`: see `ahead`, of the last reading. */
+  private countPart(then: AskedPart, now: AskedPart, came: number, copies: number, wasAhead: number): void {
+    const { totals } = this;
+    const selected = Number(now.selected - then.selected);
+    // What the port had counted at the last reading and the flows had not is among the flows' packets of this one.
+    const notChosen = Math.max(0, Math.min(came - selected + wasAhead, Number(now.notChosen - then.notChosen)));
+    totals.notChosen += notChosen;
+    this.ahead = Math.max(0, Math.min(came, came - selected + wasAhead - notChosen));
+    // Below 0 for a moment when the port's counter was read before the flow's; it evens out with the next reading.
+    totals.notAsked += came - selected - notChosen;
+    this.short += selected - copies;
   }
 
   /** The account as it stands. */
@@ -209,6 +219,12 @@ export class PortAccounts {
     this.short = totals.lost - totals.surplus;
     this.window = [];
   }
+}
+
+/** How many of the packets that came between two readings were asked for. */
+function askedBetween(then: Asked, now: Asked, came: number): number {
+  if (now === "nothing" || then === "nothing") return 0;
+  return typeof now === "object" && typeof then === "object" ? Math.max(0, Number(now.selected - then.selected)) : came;
 }
 
 const kindOf = (asked: Asked): string => (typeof asked === "object" ? "part" : asked);

@@ -2,7 +2,7 @@
  * Fidelity, all the time: reads the counters of every replicated port, keeps an account for each, tells it as observations, and
  * raises an alert while a port's copies stay below the target.
  */
-import type { ObservationSink } from "../../base/observation.js";
+import { wholeSeconds, type ObservationSink } from "../../base/observation.js";
 import { inTime } from "../../base/in-time.js";
 import { PortAccounts, type CopyMode, type PortAccount, type Reading } from "./account.js";
 import type { Sample } from "./sample.js";
@@ -148,10 +148,10 @@ export class FidelityMeter {
     followed.before = account;
     const grown = (key: "received" | "notAsked" | "notChosen" | "selected" | "copied" | "lost" | "off" | "shed" | "surplus" | "receiveDrops"): number => account[key] - before[key];
     const { sample } = followed;
-    const tMs = this.parts.epochMs() - windowMs;
+    const tMs = Math.round(this.parts.epochMs() - windowMs);
     this.parts.sink.observe({
       tMs,
-      windowMs,
+      windowMs: wholeSeconds(windowMs),
       side: "shadow",
       subject: { kind: "port", name: port },
       values: {

@@ -5,7 +5,7 @@
  *     244  session, port, match → selected: 247      (a fraction: 245)
  *     245  hash of the connection → 246
  *     246  session, hash in the fraction → selected: 247
- *     247  session i, port → counted ; session 0, selected, port → one copy
+ *     247  session i, port → counted ; session 0, selected, port → one copy, unless a Mirror row makes it
  */
 import { action, instruction, isKnown, match, type Action, type FieldValue, type Match, type MatchSpec } from "node-openflow";
 import { flowKey, permanent, type FlowEntry } from "../../network/flow-entry.js";
@@ -76,7 +76,7 @@ export function replicationFlows(plan: BridgePlan, exit: Exit): FlowEntry[] {
     const selected = [load("length", classOf(planned)), action.resubmit(table.copy)];
     const chosen = session.percent === 100 ? selected : [action.resubmit(table.hash)];
     for (const [edge, selection] of selections) {
-      edges.add(edge);
+      if (!plan.mirrored.has(edge)) edges.add(edge);
       for (const inPort of inPorts(edge)) {
         const specs = selection === "all" ? [{}] : selection.map(specOf);
         for (const spec of specs) add(flow(table.select, 1, { ...spec, [field]: mine, inPort }, chosen, replicateCookie(index, edge)));

@@ -20,7 +20,7 @@ export interface PlannedSession {
   readonly session: Session;
   /** Its place in table 243, from 1 on, which follows from its name (`placesOf`). */
   readonly index: number;
-  /** What it selects on ports copied by flows, by edge port. */
+  /** What flows select of it, by edge port. On a port that a Mirror row copies they only count. */
   readonly selections: ReadonlyMap<number, Selection>;
 }
 
@@ -34,7 +34,7 @@ export interface BridgePlan {
   readonly cabled: boolean;
   /** Edge ports copied by a Mirror row. */
   readonly mirrored: ReadonlySet<number>;
-  /** Sessions whose packets flows select. */
+  /** Sessions whose packets flows select: not those of which Mirror rows copy everything. */
   readonly sessions: readonly PlannedSession[];
   /** Interfaces of an edge port, where they are more than its own number. */
   readonly members: ReadonlyMap<number, readonly number[]>;
@@ -49,6 +49,9 @@ export interface ReplicationPlan {
   /** Edge ports that can have no copy, with the reason. */
   readonly left: readonly { readonly port: string; readonly why: string }[];
 }
+
+/** Whether flows copy anything on a bridge: where Mirror rows do it all, they only count. */
+export const copiesByFlows = ({ sessions, mirrored }: BridgePlan): boolean => sessions.some(({ selections }) => [...selections.keys()].some((edge) => !mirrored.has(edge)));
 
 /** OpenFlow numbers of a bridge's edge ports that have a place in the shadow. */
 export function edgeNumbers(plan: BridgePlan): number[] {
@@ -115,7 +118,8 @@ export function placesOf(names: Iterable<string>): ReadonlyMap<string, number> {
 }
 
 const isPlain = (port: PortVlans | undefined): boolean => port === undefined || (port.tag === undefined && port.mode === undefined && port.trunks.length === 0);
-const isWhole = (session: Session): boolean => session.percent === 100 && session.maxLen === undefined;
+/** Whether a session takes every packet that it selects, uncut: what a Mirror row can do. */
+export const isWhole = (session: Session): boolean => session.percent === 100 && session.maxLen === undefined;
 
 export function planReplication(input: PlanInput): ReplicationPlan {
   const { network, sessions, vlans } = input;
@@ -160,9 +164,10 @@ function planBridge(bridge: Bridge, edges: readonly Port[], input: PlanInput, { 
   const mirrored = new Set<number>();
   if (wiring === "each") {
     for (const port of edges) {
-      const asking = input.sessions.filter((_, i) => selected[i]?.has(key(port)));
+      // One session that asks for everything decides, whatever others ask besides: they come and go, and the Mirror row stays.
+      const isAll = input.sessions.some((session, i) => isWhole(session) && selected[i]?.get(key(port)) === "all");
       // A Mirror row takes the packet through the VLAN rules of both ports; a flow copies it as it came.
-      if (asking.length > 0 && asking.every(isWhole) && selected.every((one) => (one.get(key(port)) ?? "all") === "all") && isPlain(input.vlans.get(key(port)))) mirrored.add(port.ofport);
+      if (isAll && isPlain(input.vlans.get(key(port)))) mirrored.add(port.ofport);
     }
   }
   let flows = 0;
@@ -171,8 +176,9 @@ function planBridge(bridge: Bridge, edges: readonly Port[], input: PlanInput, { 
   input.sessions.forEach((session, i) => {
     const refuse = (why: string): void => void problems.get(session.name)?.push(`${bridge.name}: ${why}`);
     const selections = new Map(edges.flatMap((port) => {
-      const selection = mirrored.has(port.ofport) ? undefined : selected[i]?.get(key(port));
-      return selection === undefined ? [] : [[port.ofport, selection] as const];
+      const selection = selected[i]?.get(key(port));
+      const isByMirror = mirrored.has(port.ofport) && selection === "all" && isWhole(session);
+      return selection === undefined || isByMirror ? [] : [[port.ofport, selection] as const];
     }));
     if (selections.size === 0) return;
     const needed = [...selections.values()].reduce((sum, one) => sum + (one === "all" ? 1 : one.length), 0);

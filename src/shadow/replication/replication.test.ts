@@ -7,7 +7,8 @@ import { readCachedFlows } from "./cached-flows.js";
 import { prefixesBelow } from "./fraction.js";
 import { ownExit, patchExit, replicationFlows } from "./flows.js";
 import { GapCounter } from "./gaps.js";
-import { planReplication, type PlanInput } from "./plan.js";
+import { copiesByFlows, planReplication, type PlanInput } from "./plan.js";
+import { selectsParts } from "./session-status.js";
 import { checkSession, select, type PortVlans } from "./selector.js";
 import { tooLong, tunnelPorts } from "./tunnel.js";
 
@@ -59,8 +60,10 @@ test("Mirror rows where everything of a plain port is asked for, flows elsewhere
   expect(plan([all], 32, { foreignMirrors: new Map([["l1", 1]]) }).bridges.get("l1")?.wiring).toBe("common");
   expect(plan([all], 32, { foreignMirrors: new Map([["l1", 1]]) }).bridges.get("l2")?.wiring).toBe("each");
   const mixed = plan([all, session({ name: "part", percent: 5, origins: [{ bridge: "l1", port: 1 }], direction: "from" })], 2).bridges.get("l1");
-  expect([...(mixed?.mirrored ?? [])]).toEqual([2]);
-  expect(mixed?.sessions.map(({ session: { name } }) => name)).toEqual(["all", "part"]);
+  // The port of which a part is asked besides is copied whole all the same; its flows only count, and copy nothing.
+  expect([...(mixed?.mirrored ?? [])]).toEqual([1, 2]);
+  expect(mixed?.sessions.map(({ session: { name } }) => name)).toEqual(["part"]);
+  expect(mixed === undefined || [copiesByFlows(mixed), selectsParts(mixed), replicationFlows(mixed, ownExit).some((flow) => JSON.stringify(flow.instructions, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)).includes(`"type":"output"`))]).toEqual([false, false, false]);
   expect(plan([session({ maxLen: 100 })], 2).problems.get("s")?.[0]).toMatch(/maxLen/);
   expect(plan([session({ maxLen: 100 })], 2, { tunnelled: true }).problems.get("s")).toEqual([]);
 });

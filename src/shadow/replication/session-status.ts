@@ -2,7 +2,7 @@
 import { portKey } from "../../network/model.js";
 import { readCookie, table } from "../../network/pipeline.js";
 import { readReplicateSerial } from "./flows.js";
-import type { BridgePlan, PlannedSession, ReplicationPlan } from "./plan.js";
+import { isWhole, type BridgePlan, type PlannedSession, type ReplicationPlan } from "./plan.js";
 import type { Asked } from "../fidelity/account.js";
 import type { Session } from "../../config/session-schema.js";
 
@@ -49,9 +49,11 @@ export function sessionPorts(session: Session, plan: ReplicationPlan, counts: Re
 type Count = { readonly edge: number; readonly by: "mirror" | "flows"; readonly selected: number };
 
 function mirrored(session: Session, plan: ReplicationPlan, bridge: BridgePlan, counts: BridgeCounts, replicaOf: (edge: number) => number): Count[] {
+  if (!isWhole(session)) return [];
   const asked = plan.asked.get(session.name);
+  const byFlows = bridge.sessions.find((one) => one.session.name === session.name)?.selections;
   return [...bridge.mirrored]
-    .filter((edge) => asked?.has(portKey({ bridge: bridge.bridge, ofport: edge })))
+    .filter((edge) => byFlows?.has(edge) !== true && asked?.has(portKey({ bridge: bridge.bridge, ofport: edge })))
     .map((edge) => ({ edge, by: "mirror", selected: Number(counts.sent.get(replicaOf(edge)) ?? 0n) }));
 }
 
@@ -74,7 +76,7 @@ export interface CountedFlow {
 const isAll = ({ session, selections }: PlannedSession, edge: number): boolean => session.percent === 100 && selections.get(edge) === "all";
 
 /** Whether somebody has to count flows to know what is asked of a bridge's ports. */
-export const selectsParts = (plan: BridgePlan): boolean => plan.sessions.some(({ selections }) => [...selections.keys()].some((edge) => !plan.sessions.some((one) => isAll(one, edge))));
+export const selectsParts = (plan: BridgePlan): boolean => plan.sessions.some(({ selections }) => [...selections.keys()].some((edge) => !plan.mirrored.has(edge) && !plan.sessions.some((one) => isAll(one, edge))));
 
 /**
  * What is asked of each edge port of a bridge. `flows`: those of tables 244 and 247. Session 0's flows of table 247 are met by a

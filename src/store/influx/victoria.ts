@@ -1,6 +1,5 @@
 /** VictoriaMetrics takes the same writes and is read by its export API: numbers only, and as measured. */
 import type { Side, Subject, SubjectKind } from "../../base/observation.js";
-import { maxAnswer } from "../limits.js";
 import { StoreError, type TimeRange } from "../store.js";
 
 export interface ExportedSeries {
@@ -63,5 +62,3 @@ export function shortestWindows(series: readonly ExportedSeries[], windowMs?: nu
   for (const one of series) shortest.set(one.subject, Math.min(one.windowMs, shortest.get(one.subject) ?? Infinity));
   return series.filter((one) => one.windowMs === (windowMs ?? shortest.get(one.subject)));
 }
-
-export const isTooLong = (points: number): boolean => points > maxAnswer;

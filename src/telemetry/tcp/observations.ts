@@ -81,7 +81,7 @@ export interface TcpSecond {
 }
 
 /** `connections`: of the second, see `secondOf`; `tMs`: its start. */
-export function tcpSecond(connections: readonly ConnectionSecond[], tMs: number, windowMs = 1_000): TcpSecond {
+export function tcpSecond(connections: readonly ConnectionSecond[], tMs: number): TcpSecond {
   const hosts = new Map<string, Together>();
   const pairs = new Map<string, Map<string, Together>>();
   let subjects = 0;
@@ -108,7 +108,7 @@ export function tcpSecond(connections: readonly ConnectionSecond[], tMs: number,
     within(from(server.address), client.address)?.addSide(server);
   }
   const observations: Observation[] = [];
-  const tell = (kind: SubjectKind, name: string, values: Record<string, number>): void => void observations.push({ tMs, windowMs, side: "live", subject: { kind, name }, values });
+  const tell = (kind: SubjectKind, name: string, values: Record<string, number>): void => void observations.push({ tMs, windowMs: 1_000, side: "live", subject: { kind, name }, values });
   for (const [name, together] of hosts) tell("host", name, together.values());
   for (const [source, targets] of pairs) for (const [target, together] of targets) tell("pair", `${source}>${target}`, together.values());
   const busiest = [...connections].sort((x, y) => bytesOf(y) - bytesOf(x));

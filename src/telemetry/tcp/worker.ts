@@ -111,7 +111,7 @@ class CaptureWorker {
     const now = Date.now();
     const connections = [...this.forgotten, ...tracker.heard().map((slot) => secondOf(table, slot))];
     this.forgotten.length = 0;
-    const { observations, leftOut } = tcpSecond(connections, this.secondStart, now - this.secondStart);
+    const { observations, leftOut } = tcpSecond(connections, this.secondStart);
     const opened = this.openings.second(connections, this.secondStart);
     this.leftOut += leftOut + opened.leftOut;
     this.secondStart = now;

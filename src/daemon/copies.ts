@@ -5,17 +5,17 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Logger } from "pino";
-import type { ObservationSink } from "./base/observation.js";
-import type { BudgetLimits } from "./config/level-schema.js";
-import type { Config } from "./config/schema.js";
+import type { ObservationSink } from "../base/observation.js";
+import type { BudgetLimits } from "../config/level-schema.js";
+import type { Config } from "../config/schema.js";
 import type { Controller } from "./controller.js";
-import { portAt, type PortRef } from "./network/model.js";
-import { Budget, type Pressure } from "./shadow/fidelity/budget.js";
-import { capture } from "./shadow/fidelity/capture.js";
-import { Conflicts } from "./shadow/fidelity/conflicts.js";
-import { FidelityMeter, type MeasuredPort } from "./shadow/fidelity/meter.js";
-import { PressureGauge } from "./shadow/fidelity/pressure.js";
-import { compareCaptures } from "./shadow/fidelity/sample.js";
+import { portAt, type PortRef } from "../network/model.js";
+import { Budget, type Pressure } from "../shadow/fidelity/budget.js";
+import { capture } from "../shadow/fidelity/capture.js";
+import { Conflicts } from "../shadow/fidelity/conflicts.js";
+import { FidelityMeter, type MeasuredPort } from "../shadow/fidelity/meter.js";
+import { PressureGauge } from "../shadow/fidelity/pressure.js";
+import { compareCaptures } from "../shadow/fidelity/sample.js";
 
 export interface CopiesParts {
   readonly controller: Controller;

@@ -1,11 +1,11 @@
 /** What a bridge should have of ours: forwarding, the changes in force, the rules about replica ports, and what copies. */
-import { attachFlows, desiredForwarding } from "./forward/forwarding.js";
-import type { FlowEntry } from "./network/flow-entry.js";
-import type { Discovery } from "./network/discovery.js";
-import type { Network } from "./network/model.js";
-import type { SwitchState } from "./reconcile/switch-writer.js";
-import type { Promotion } from "./shadow/promotion.js";
-import type { Shadow } from "./shadow/shadow.js";
+import { attachFlows, desiredForwarding } from "../forward/forwarding.js";
+import type { FlowEntry } from "../network/flow-entry.js";
+import type { Discovery } from "../network/discovery.js";
+import type { Network } from "../network/model.js";
+import type { SwitchState } from "../reconcile/switch-writer.js";
+import type { Promotion } from "../shadow/promotion.js";
+import type { Shadow } from "../shadow/shadow.js";
 
 /** Flows of changes in force on a bridge at this moment, each with its remaining time. */
 export type Overlays = (bridge: string) => readonly FlowEntry[];

@@ -1,14 +1,14 @@
 /** What the switches of both networks count, read when asked: ports, tables, meters, groups, and what was copied. */
 import { allMeters, type OpenFlowConnection } from "node-openflow";
-import { reaches } from "./config/level-schema.js";
-import type { Discovery } from "./network/discovery.js";
-import { portKey } from "./network/model.js";
-import type { Replication } from "./replication.js";
-import type { CopyMode } from "./shadow/fidelity/account.js";
-import type { Counters } from "./shadow/fidelity/meter.js";
-import type { Shadow } from "./shadow/shadow.js";
-import type { PortReading } from "./telemetry/counter-windows.js";
-import type { SwitchReading } from "./telemetry/switch-counters.js";
+import { reaches } from "../config/level-schema.js";
+import type { Discovery } from "../network/discovery.js";
+import { portKey } from "../network/model.js";
+import type { Replication } from "../shadow/replication/replication.js";
+import type { CopyMode } from "../shadow/fidelity/account.js";
+import type { Counters } from "../shadow/fidelity/meter.js";
+import type { Shadow } from "../shadow/shadow.js";
+import type { PortReading } from "../telemetry/counter-windows.js";
+import type { SwitchReading } from "../telemetry/switch-counters.js";
 
 export interface PortFidelity {
   /** "bridge:ofport" */

@@ -1,18 +1,18 @@
 /** Puts together what looks at routing and at edits: the interceptor with its captures and BMP station, and the record of edits. */
 import type { Logger } from "pino";
-import { EditSource, readOwner } from "./analysis/edits/edit-source.js";
-import { EventLog } from "./analysis/event-log.js";
-import { announced } from "./analysis/routing/announced.js";
-import { BmpStation } from "./analysis/routing/bmp-station.js";
-import { RoutingInterceptor } from "./analysis/routing/interceptor.js";
-import { Listening } from "./analysis/routing/listening.js";
-import type { RoutingSurface } from "./api/routing-service.js";
-import type { NetworkEvent, ObservationSink } from "./base/observation.js";
-import type { Config } from "./config/schema.js";
+import { EditSource, readOwner } from "../analysis/edits/edit-source.js";
+import { EventLog } from "../analysis/event-log.js";
+import { announced } from "../analysis/routing/announced.js";
+import { BmpStation } from "../analysis/routing/bmp-station.js";
+import { RoutingInterceptor } from "../analysis/routing/interceptor.js";
+import { Listening } from "../analysis/routing/listening.js";
+import type { RoutingSurface } from "../api/routing-service.js";
+import type { NetworkEvent, ObservationSink } from "../base/observation.js";
+import type { Config } from "../config/schema.js";
 import type { Controller } from "./controller.js";
-import { portKey, type Network } from "./network/model.js";
-import type { Replication } from "./replication.js";
-import { adapterBridge } from "./shadow/names.js";
+import { portKey, type Network } from "../network/model.js";
+import type { Replication } from "../shadow/replication/replication.js";
+import { adapterBridge } from "../shadow/names.js";
 
 /** Routes come in bursts: those of so long are followed together … */
 const routesTogetherMs = 50;
@@ -81,7 +81,7 @@ export class Interception implements AsyncDisposable {
       station = await BmpStation.listen({ host: routing.bmp.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(routing.bmp.slice(colon + 1)), interceptor, nowMs });
     }
     const source = edits.enabled
-      ? await EditSource.start({ remote: config.ovsdb, sink: events, nowMs, owners: edits.owners.map(readOwner), wroteTarget: (nextCfg) => controller.database.wrote(nextCfg), answered: () => controller.database.answered() })
+      ? await EditSource.start({ remote: config.ovsdb, sink: events, nowMs, owners: edits.owners.map(readOwner), written: (after, upTo) => controller.database.written.between(after, upTo), answered: () => controller.database.answered() })
       : undefined;
     return new Interception(config.analysis, controller, log, { events, interceptor, following, station, source });
   }

@@ -1,10 +1,10 @@
 /** What the controller takes from files: the sessions, levels and critical bridges that the configuration names, and what operators set at run time. */
-import type { Config } from "./config/schema.js";
-import { sessionSchema, type Session } from "./config/session-schema.js";
-import { criticalNames, readCritical } from "./shadow/critical-file.js";
-import { LevelStore } from "./shadow/levels/level-store.js";
-import { profileSession, readProfile } from "./shadow/profile-file.js";
-import { SessionStore } from "./shadow/replication/session-store.js";
+import type { Config } from "../config/schema.js";
+import { sessionSchema, type Session } from "../config/session-schema.js";
+import { criticalNames, readCritical } from "../shadow/critical-file.js";
+import { LevelStore } from "../shadow/levels/level-store.js";
+import { profileSession, readProfile } from "../shadow/profile-file.js";
+import { SessionStore } from "../shadow/replication/session-store.js";
 
 export interface Kept {
   readonly sessions: SessionStore;

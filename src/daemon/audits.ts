@@ -1,9 +1,9 @@
 /** Audits in turn: what the switches hold against what we believe they hold, and what others did to what is ours. */
 import type { Logger } from "pino";
-import type { Discovery } from "./network/discovery.js";
-import type { LiveSwitches } from "./reconcile/live-switches.js";
-import { foreignClaims, type ConflictKind } from "./shadow/fidelity/conflicts.js";
-import type { Shadow } from "./shadow/shadow.js";
+import type { Discovery } from "../network/discovery.js";
+import type { LiveSwitches } from "../reconcile/live-switches.js";
+import { foreignClaims, type ConflictKind } from "../shadow/fidelity/conflicts.js";
+import type { Shadow } from "../shadow/shadow.js";
 
 export interface AuditParts {
   readonly discovery: Pick<Discovery, "current">;
@@ -70,7 +70,7 @@ export class Audits {
     const { discovery, live, shadow, conflict } = this.parts;
     for (const bridge of discovery.current.bridges.keys()) {
       const follower = shadow.follower(bridge);
-      if (follower?.synced !== true) continue;
+      if (follower?.synced !== true || !live.isSettled(bridge)) continue;
       for (const { kind, detail } of foreignClaims(follower.currentFlows(), follower.currentGroups(), live.groups(bridge))) conflict(bridge, kind, detail, 1);
       const blocked = live.counters().get(bridge)?.blocked ?? 0;
       if (blocked > 0) conflict(bridge, "place of our flow taken", `${blocked} flows of ours are not in place`, 1);

@@ -1,16 +1,17 @@
 /** Replication as seen from outside: sessions added and removed, what each selects, what it costs, and the gaps others made. */
-import type { Announced, Origin, RouteSelector, Session } from "./config/session-schema.js";
-import type { FlowEntry } from "./network/flow-entry.js";
-import { flowKey } from "./network/flow-entry.js";
-import { readCookie, replicaPort } from "./network/pipeline.js";
+import type { Announced, Origin, RouteSelector, Session } from "../../config/session-schema.js";
+import type { FlowEntry } from "../../network/flow-entry.js";
+import { flowKey } from "../../network/flow-entry.js";
+import { readCookie, replicaPort } from "../../network/pipeline.js";
 import type { OpenFlowConnection } from "node-openflow";
-import { cookie } from "./network/pipeline.js";
-import { CachedFlows } from "./shadow/replication/cached-flows.js";
-import { GapCounter } from "./shadow/replication/gaps.js";
-import type { Asked } from "./shadow/fidelity/account.js";
-import { askedOf, selectsParts, sessionPorts, type BridgeCounts, type SessionPortCount } from "./shadow/replication/session-status.js";
-import type { SessionStore } from "./shadow/replication/session-store.js";
-import type { Shadow } from "./shadow/shadow.js";
+import { cookie } from "../../network/pipeline.js";
+import { CachedFlows } from "./cached-flows.js";
+import { GapCounter } from "./gaps.js";
+import type { Asked } from "../fidelity/account.js";
+import { askedOf, selectsParts, sessionPorts, type BridgeCounts, type SessionPortCount } from "./session-status.js";
+import { copiesByFlows } from "./plan.js";
+import type { SessionStore } from "./session-store.js";
+import type { Shadow } from "../shadow.js";
 
 export interface ReplicationParts {
   readonly store: SessionStore;
@@ -166,7 +167,8 @@ export class Replication {
   /** A flow went away on a live bridge. If it is one that copies and should be there, that is a gap. */
   flowRemoved(bridge: string, flow: FlowEntry, desired: () => readonly FlowEntry[] | undefined): void {
     const kind = readCookie(flow.cookie)?.kind;
-    if ((kind !== "replicate" && kind !== "entry") || this.parts.shadow.copyFlows(bridge).length === 0) return;
+    const plan = this.parts.shadow.replication.bridges.get(bridge);
+    if ((kind !== "replicate" && kind !== "entry") || plan === undefined || !copiesByFlows(plan)) return;
     if (desired()?.some((one) => flowKey(one) === flowKey(flow)) !== true) return; // we took it away
     void this.gaps.lost(bridge);
   }

@@ -1,11 +1,11 @@
 /** Brings the addresses that live's NORMAL has learned to the shadow, every few seconds, on the bridges whose flows go by them. */
 import { packetOut, action, port as reserved } from "node-openflow";
-import { reaches } from "./config/level-schema.js";
-import type { Config } from "./config/schema.js";
+import { reaches } from "../config/level-schema.js";
+import type { Config } from "../config/schema.js";
 import type { Controller } from "./controller.js";
-import { unixctl, vswitchdSocket } from "./network/unixctl.js";
-import { LearnedAddresses, type BridgePair } from "./shadow/learned-addresses.js";
-import { shadowBridge } from "./shadow/names.js";
+import { unixctl, vswitchdSocket } from "../network/unixctl.js";
+import { LearnedAddresses, type BridgePair } from "../shadow/learned-addresses.js";
+import { shadowBridge } from "../shadow/names.js";
 
 const lookEveryMs = 3_000;
 /** Bridges looked at in one look, in turn: each costs two questions to ovs-vswitchd. */

@@ -8,36 +8,38 @@ import { OvsdbClient, type Replica } from "ovsdb-client";
 import type { Logger } from "pino";
 import { Audits } from "./audits.js";
 import { Composition, type Overlays } from "./composition.js";
-import { ConfigError } from "./config/load.js";
-import { databaseOptions } from "./config/database.js";
-import type { Config } from "./config/schema.js";
+import { ConfigError } from "../config/load.js";
+import { databaseOptions } from "../config/database.js";
+import type { Config } from "../config/schema.js";
 import { configuredSessions, criticalOf, openKept, type Kept } from "./kept.js";
-import { managementSocket, type Dial } from "./network/bridge-session.js";
-import { BridgeIndex } from "./network/bridge-index.js";
-import { entries, monitoredTables } from "./network/database-view.js";
-import { Discovery } from "./network/discovery.js";
-import type { FlowChange, GroupChange } from "./network/flow-entry.js";
-import type { Network, PortRef } from "./network/model.js";
-import { mark } from "./network/pipeline.js";
-import { unixctl, vswitchdSocket } from "./network/unixctl.js";
-import { DatabaseWriter, type DatabaseWriterCounters } from "./reconcile/database-writer.js";
-import { LiveSwitches } from "./reconcile/live-switches.js";
-import type { SwitchState } from "./reconcile/switch-writer.js";
+import { managementSocket, type Dial } from "../network/bridge-session.js";
+import { BridgeIndex } from "../network/bridge-index.js";
+import { entries, monitoredTables } from "../network/database-view.js";
+import { Discovery } from "../network/discovery.js";
+import { FlowRestore } from "../network/flow-restore.js";
+import type { FlowChange, GroupChange } from "../network/flow-entry.js";
+import type { Network, PortRef } from "../network/model.js";
+import { mark } from "../network/pipeline.js";
+import { portConfigSocket } from "../network/port-config.js";
+import { unixctl, vswitchdSocket } from "../network/unixctl.js";
+import { DatabaseWriter, type DatabaseWriterCounters } from "../reconcile/database-writer.js";
+import { LiveSwitches } from "../reconcile/live-switches.js";
+import type { SwitchState } from "../reconcile/switch-writer.js";
 import { Readings } from "./readings.js";
-import { Replication } from "./replication.js";
-import { AutomaticPromotion } from "./shadow/automatic-promotion.js";
-import { Copying } from "./shadow/copying.js";
-import { Critical } from "./shadow/critical.js";
-import { Explainer } from "./shadow/explainer.js";
-import type { CopyMode } from "./shadow/fidelity/account.js";
-import type { ConflictKind } from "./shadow/fidelity/conflicts.js";
-import { Levels } from "./shadow/levels/levels.js";
-import { Promotion, type PromotionStep } from "./shadow/promotion.js";
-import { foreignMirrors, liveMtus } from "./shadow/replication/rows.js";
-import { tooLong } from "./shadow/replication/tunnel.js";
-import { ResubmitWatch, resubmitCounter } from "./shadow/resubmit-watch.js";
-import { Shadow } from "./shadow/shadow.js";
-import type { TableFollower } from "./shadow/table-follower.js";
+import { Replication } from "../shadow/replication/replication.js";
+import { AutomaticPromotion } from "../shadow/automatic-promotion.js";
+import { Copying } from "../shadow/copying.js";
+import { Critical } from "../shadow/critical.js";
+import { Explainer } from "../shadow/explainer.js";
+import type { CopyMode } from "../shadow/fidelity/account.js";
+import type { ConflictKind } from "../shadow/fidelity/conflicts.js";
+import { Levels } from "../shadow/levels/levels.js";
+import { Promotion, type PromotionStep } from "../shadow/promotion.js";
+import { foreignMirrors, liveMtus } from "../shadow/replication/rows.js";
+import { tooLong } from "../shadow/replication/tunnel.js";
+import { ResubmitWatch, resubmitCounter } from "../shadow/resubmit-watch.js";
+import { Shadow } from "../shadow/shadow.js";
+import type { TableFollower } from "../shadow/table-follower.js";
 
 export interface ControllerEvents {
   network: [network: Network];
@@ -90,6 +92,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   private readonly copying: Copying;
   private readonly readings: Readings;
   private readonly critical: Critical;
+  private readonly flowRestore: FlowRestore;
   private suspicion: Config["shadow"]["suspicion"];
   private detaching = false;
 
@@ -117,11 +120,14 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.suspicion = config.shadow.suspicion;
     this.levels = new Levels(config.shadow, { store: kept.levels, nowMs: Date.now, changed: () => this.shadow.changed() });
     this.copying = new Copying({ wanted: config.shadow.replicate, isPromoted: () => this.promotion.state !== "off", apply: (replicating) => this.shadow.setMode({ replicating }), log });
+    this.flowRestore = new FlowRestore({ tables: replica, gaveUp: () => log.warn("flow-restore-wait was not cleared in time; flows are written all the same") });
+    const restored = (): Promise<void> => this.flowRestore.done();
     const dial = (bridge: string): Dial => managementSocket(config.openflow.runDir, bridge);
     this.index = new BridgeIndex(replica);
     this.database = new DatabaseWriter(client, replica, { index: this.index, nowMs, rank: (bridge) => this.critical.rank(bridge, this.discovery.current) });
     this.discovery = new Discovery({ index: this.index, dial, bridges: config.bridges, lldpKey: randomBytes(32), log, nowMs });
     this.live = new LiveSwitches({
+      restored,
       desired: (bridge) => this.desiredLive(bridge),
       log,
       sending: (bridge, flows, groups) => this.emit("sending", bridge, flows, groups),
@@ -136,12 +142,14 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.far = far;
     this.farDatabase = far === undefined ? undefined : new DatabaseWriter(far.client, far.replica);
     this.shadow = new Shadow({
-      remote: this.farDatabase === undefined || remote === undefined ? undefined : { database: this.farDatabase, dial: (bridge) => managementSocket(remote.runDir, bridge), tunnels: remote },
+      restored,
+      remote: this.farDatabase === undefined || remote === undefined ? undefined : { database: this.farDatabase, dial: (bridge) => managementSocket(remote.runDir, bridge), dialPorts: (bridge) => portConfigSocket(remote.runDir, bridge), tunnels: remote },
       database: this.database,
       tables: replica,
       isCritical: (bridge) => this.critical.has(bridge, this.discovery.current),
       index: this.index,
       dial,
+      dialPorts: (bridge) => portConfigSocket(config.openflow.runDir, bridge),
       compose: (network) => this.composition.of(network),
       poke: () => this.live.poke(),
       log,
@@ -203,6 +211,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   start(): void {
     this.replica.on("changes", (changes) => {
+      this.flowRestore.changed();
       if (!this.index.changed(changes)) return;
       this.discovery.databaseChanged();
       // Rows of ours that someone changed or took away come back, and settings are followed.
@@ -328,6 +337,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   async stop(): Promise<void> {
     this.audits.stop();
     this.levels.stop();
+    this.flowRestore.stop();
     await this.live.stop();
     await this.shadow.stop();
     await this.discovery.stop();

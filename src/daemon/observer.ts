@@ -4,24 +4,24 @@
  */
 import type { Datagram, TunnelHeaders } from "sflow-collector";
 import type { Logger } from "pino";
-import type { ProfileDocument } from "./analysis/profile/document.js";
-import type { PeakStore } from "./analysis/profile/peak-history.js";
-import { Profile } from "./analysis/profile/profile.js";
-import { readSnapshot, writeSnapshot } from "./analysis/profile/snapshot.js";
-import type { NetworkEvent, Observation, ObservationSink } from "./base/observation.js";
-import type { Config } from "./config/schema.js";
+import type { ProfileDocument } from "../analysis/profile/document.js";
+import type { PeakStore } from "../analysis/profile/peak-history.js";
+import { Profile } from "../analysis/profile/profile.js";
+import { readSnapshot, writeSnapshot } from "../analysis/profile/snapshot.js";
+import type { NetworkEvent, Observation, ObservationSink } from "../base/observation.js";
+import type { Config } from "../config/schema.js";
 import type { Controller } from "./controller.js";
-import type { BridgeState } from "./network/flow-table.js";
-import { portKey, type Network } from "./network/model.js";
-import { maxReplicatedPort } from "./network/pipeline.js";
-import { Anomalies } from "./telemetry/anomalies.js";
-import { EgressInference } from "./telemetry/egress-inference.js";
-import { Observatory } from "./telemetry/observatory.js";
-import type { ObservedPacket } from "./telemetry/observed-packet.js";
-import { planSampling, type BridgeTraffic } from "./telemetry/sampling-plan.js";
-import { Queueing, type PairDelay } from "./telemetry/queueing.js";
-import { SflowFeed } from "./telemetry/sflow-feed.js";
-import { TcpMonitor } from "./telemetry/tcp/monitor.js";
+import type { BridgeState } from "../network/flow-table.js";
+import { portKey, type Network } from "../network/model.js";
+import { maxReplicatedPort } from "../network/pipeline.js";
+import { Anomalies } from "../telemetry/anomalies.js";
+import { EgressInference } from "../telemetry/egress-inference.js";
+import { Observatory } from "../telemetry/observatory.js";
+import type { ObservedPacket } from "../telemetry/observed-packet.js";
+import { Queueing, type PairDelay } from "../telemetry/queueing.js";
+import { planSampling, type BridgeTraffic } from "../telemetry/sampling-plan.js";
+import { SflowFeed } from "../telemetry/sflow-feed.js";
+import { TcpMonitor } from "../telemetry/tcp/monitor.js";
 
 export interface ObserverParts {
   readonly controller: Pick<Controller, "portReadings" | "switchReadings" | "setSampling" | "discovery" | "on" | "shadow" | "explainer">;
