@@ -1,9 +1,11 @@
 /**
  * What the shadow of an edge port costs in memory: `node dist/lab/measure/port-memory.js [PORTS]`, 1,000 by default, on ten bridges. The daemon
  * is attached to a network of few ports, then to one with that many more: each time the resident memory of ovs-vswitchd before attaching and
- * in step, and that of the daemon in step, the least of 200 looks. Prints one line of JSON, bytes for each further port.
+ * in step, that of the daemon, and what of its heap was in use after a full garbage collection. Prints one line of JSON, bytes for each further
+ * port. The resident memory of the daemon is mostly garbage that V8 has not collected yet.
  */
 import { writeFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import type { GetStatusResponse } from "../../src/api/generated/ovsshadow/v1/shadow.js";
 import { buildLive } from "../attached.js";
 import { Capsule, projectDir } from "../capsule.js";
@@ -19,6 +21,7 @@ interface Memory {
   readonly vswitchdBefore: number;
   readonly vswitchdInStep: number;
   readonly daemon: number;
+  readonly daemonHeap: number;
 }
 
 /** Resident memory in bytes of the one process of the capsule whose command line matches. */
@@ -34,7 +37,17 @@ async function measure(edges: number): Promise<Memory> {
   const vswitchdBefore = await resident(ovs, vswitchd);
   const config = ["forward: { enabled: false }", "sflow: { samplingRate: 1000000 }", "policy: { promotion: { automatic: false } }", "stateDir: /run/lab/state", ""].join("\n");
   writeFileSync(ovs.capsule.path("/run/lab/config.yaml"), config);
-  ovs.capsule.spawn("node", [`${projectDir}/dist/src/main.js`, "--config", "/run/lab/config.yaml"], { stdio: "ignore" });
+  const daemon = ovs.capsule.spawn("node", ["--trace-gc", `${projectDir}/dist/src/main.js`, "--config", "/run/lab/config.yaml"], { stdio: ["ignore", "pipe", "ignore"] });
+  const heaps: number[] = [];
+  if (daemon.stdout === null) throw new Error("no pipe");
+  let main: string | undefined;
+  createInterface(daemon.stdout).on("line", (line) => {
+    // Of the main thread: its isolate is the first to say anything.
+    const isolate = /^\[\d+:(0x[0-9a-f]+)\]/.exec(line)?.[1];
+    main ??= isolate;
+    const after = isolate === main ? /Mark-Compact.* -> ([\d.]+) \(/.exec(line)?.[1] : undefined;
+    if (after !== undefined) heaps.push(Number(after) * 1_048_576);
+  });
   const isInStep = async (): Promise<boolean> => {
     const { code, stdout } = await ovs.capsule.run("node", [`${projectDir}/dist/src/cli/main.js`, "status", "--output", "json"], { mayFail: true, timeoutMs: 60_000 });
     if (code !== 0) return false;
@@ -42,10 +55,9 @@ async function measure(edges: number): Promise<Memory> {
     return settled && shadows.length === bridges && shadows.every(({ state }) => state === "in step");
   };
   await waitFor(isInStep, "all shadows are in step", 300_000);
-  // The least of some looks: what is garbage goes meanwhile.
-  const looks: number[] = [];
-  await waitFor(async () => looks.push(await resident(ovs, "node .*/dist/src/main.js")) >= 200, "it has come to rest", 60_000);
-  return { ports: bridges * edges, vswitchdBefore, vswitchdInStep: await resident(ovs, vswitchd), daemon: Math.min(...looks) };
+  const collected = heaps.length;
+  await waitFor(() => heaps.length >= collected + 2, "the garbage was collected twice", 180_000);
+  return { ports: bridges * edges, vswitchdBefore, vswitchdInStep: await resident(ovs, vswitchd), daemon: await resident(ovs, "node .*/dist/src/main.js"), daemonHeap: heaps.at(-1) ?? NaN };
 }
 
 const small = await measure(few);
@@ -53,5 +65,5 @@ const large = await measure(few + Math.ceil(more / bridges));
 const ports = large.ports - small.ports;
 const each = (of: (memory: Memory) => number): number => Math.round((of(large) - of(small)) / ports);
 process.stdout.write(
-  `${JSON.stringify({ small, large, bytesEach: { liveAlone: each((one) => one.vswitchdBefore), shadowInVswitchd: each((one) => one.vswitchdInStep - one.vswitchdBefore), daemon: each((one) => one.daemon) } })}\n`,
+  `${JSON.stringify({ small, large, bytesEach: { liveAlone: each((one) => one.vswitchdBefore), shadowInVswitchd: each((one) => one.vswitchdInStep - one.vswitchdBefore), daemon: each((one) => one.daemon), daemonHeap: each((one) => one.daemonHeap) } })}\n`,
 );

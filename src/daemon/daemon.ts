@@ -127,7 +127,7 @@ export class Daemon {
     controller.on("network", (network) => {
       if (controller.discovery.settled) this.drift.update(network);
     });
-    this.defence?.on("prediction", ({ subject }) => this.observer.suspect(subject));
+    this.defence?.on("prediction", ({ subject }) => this.observer.suspect(subject, `attack on ${subject} predicted`));
     controller.setOverlays((bridge) => this.changes.overlays(bridge));
   }
 

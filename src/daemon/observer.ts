@@ -138,12 +138,12 @@ export class Observer implements ObservationSink {
   readonly profile = (): ProfileDocument => this.learned.document(this.parts.nowMs());
 
   /** An attack on, or an oddity of, this address: the bridge it is at is looked at more closely for a while. */
-  suspect(address: string): void {
+  suspect(address: string, why = `suspicion about ${address}`): void {
     const { network, nowMs } = { network: this.parts.controller.discovery.current, nowMs: this.parts.nowMs() };
     for (const host of network.hosts.values()) {
       if (!host.addresses.includes(address)) continue;
       this.suspectedMs.set(host.at.bridge, nowMs);
-      this.parts.suspected(host.at.bridge, `suspicion about ${address}`);
+      this.parts.suspected(host.at.bridge, why);
     }
   }
 
