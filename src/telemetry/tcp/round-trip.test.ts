@@ -51,14 +51,24 @@ test("what is sent again is timed no more; what was sent behind it is, where SAC
   }
 });
 
-test("acknowledged together with a segment that was not timed, a segment is no sample: the receiver may have waited", () => {
-  const exchange = new Exchange([]);
-  // Sixteen in flight, every other of which is timed at most.
-  for (let i = 0; i < 16; i++) exchange.data(100 + i, 1 + 1_000 * i);
-  for (let i = 0; i < 16; i += 2) exchange.answer(150 + i + 1, 1 + 1_000 * (i + 2));
-  const { rttSamples, pathMs = 0 } = exchange.client;
-  expect(rttSamples).toBeGreaterThan(0);
-  expect(pathMs).toBeCloseTo(51, 6);
+test("acknowledged together with a segment that was not timed, a segment is no sample; whichever of two is answered, samples come", () => {
+  for (const flight of [5, 11, 16, 40]) {
+    for (const offset of [0, 1]) {
+      const exchange = new Exchange([]);
+      const sent = (i: number): number => 100 + i;
+      let next = 0;
+      for (; next < flight; next++) exchange.data(sent(next), 1 + 1_000 * next);
+      // Each answer is for two and lets two more go; the oldest of the two has waited 50 ms then.
+      for (let acked = offset; acked + 2 <= 400; acked += 2) {
+        const tMs = sent(acked) + 50;
+        exchange.answer(tMs, 1 + 1_000 * (acked + 2));
+        for (; next < acked + 2 + flight; next++) exchange.data(sent(next), 1 + 1_000 * next);
+      }
+      const { rttSamples, pathMs = 0 } = exchange.client;
+      expect(rttSamples).toBeGreaterThan(20);
+      expect(Math.abs(pathMs - 50)).toBeLessThan(1e-6);
+    }
+  }
 });
 
 test("waits on the way back count, waiting for data does not", () => {

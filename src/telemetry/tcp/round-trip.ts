@@ -21,9 +21,10 @@ export function timeSegment({ words, measures }: ConnectionTable, at: number, m:
   const waiting = get(words, at + word.timedCount);
   if (waiting >= timed) return;
   const head = get(words, at + word.timedHead);
-  // Spread over what is in flight, so that a long flight is not sampled in one burst a round trip.
-  if (waiting > 0 && ahead(start, get(words, at + word.timedStart + ((head + waiting - 1) % timed))) * timed < flight) return;
   const to = (head + waiting) % timed;
+  // Spread over what is in flight, so that a long flight is not sampled in one burst a round trip. Two in a row, at an even place and the odd one behind it: of
+  // segments by themselves a receiver that answers every second one might always answer with the other.
+  if (waiting > 0 && to % 2 === 0 && ahead(start, get(words, at + word.timedStart + ((to + timed - 1) % timed))) * timed < 2 * flight) return;
   words[at + word.timedStart + to] = start;
   measures[m + measure.timedAt + to] = tMs;
   words[at + word.timedCount] = waiting + 1;
