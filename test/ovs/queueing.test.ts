@@ -8,7 +8,9 @@ import { waitFor } from "../../lab/wait.js";
 import type { Observation } from "../../src/api/generated/ovsshadow/v1/observation.js";
 
 const kbit = 5_000;
-const rounds = 8;
+const rounds = 12;
+/** The most that can wait there: 60 ms, and the burst of 16 kB by which the qdisc may be late; with what a busy machine adds. */
+const mostMs = 120;
 const bulk = `${projectDir}/lab/tools/bulk.py`;
 
 let stage: Stage;
@@ -75,6 +77,7 @@ test("the port with the narrow queue is the one that is told, with its wait; the
   if (queue === undefined || low === undefined || high === undefined || other === undefined) throw new Error("not reached");
   expect(queue).toBeGreaterThan(5);
   expect(low).toBeGreaterThan(other);
-  expect(high).toBeGreaterThan(queue * 0.5);
-  expect(low).toBeLessThan(queue * 2);
+  // The queue fills and empties between two looks at it.
+  expect(high).toBeGreaterThan(queue * 0.4);
+  expect(low).toBeLessThan(mostMs);
 }, 180_000);
