@@ -1,15 +1,20 @@
-/** Capture: a stream of TCP headers from tcpdump through the pipe into connection state, beside a bare count of the same stream. */
+/** Capture: a stream of TCP headers from tcpdump through the pipe into connection state, from a file and live, beside a bare count of the same stream. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { Capsule, projectDir } from "../lab/capsule.js";
 import { frame } from "../lab/simulated-tcp.js";
-import { atLeast, atMost, type Bench } from "./bench.js";
+import { atLeast, atMost, type Bench, type Figure } from "./bench.js";
 
 const packets = 2_000_000;
 const connections = 10_000;
 const asked = 200_000;
+const liveSeconds = 10;
+/** Those of the live stream; a multiple of what its sender hands over at once. */
+const liveConnections = 10_240;
 const program = fileURLToPath(new URL("./capture-run.js", import.meta.url));
 
 interface Ran {
@@ -59,9 +64,39 @@ async function run(file: string, mode: "count" | "state"): Promise<{ readonly ra
   return { ran, rate: ran.frames / ((performance.now() - startedMs) / 1_000) };
 }
 
+interface Live {
+  readonly frames: number;
+  readonly kernelDropped: number;
+  readonly early: number;
+  readonly cpuS: number;
+}
+
+/** The same by the daemon's own monitor on two devices, each direction on its own, in a capsule. `rate` in packets/s; 0: as fast as the sender can. */
+async function live(rate: number, report: (figure: Figure) => void): Promise<void> {
+  await using capsule = await Capsule.start();
+  const up = ["a0", "a1", "b0", "b1"].map((device) => `ip link set ${device} addrgenmode none up`).join(" && ");
+  await capsule.run("sh", ["-c", `ip link add a0 type veth peer name a1 && ip link add b0 type veth peer name b1 && ${up}`]);
+  const child = capsule.spawn(process.execPath, [fileURLToPath(new URL("./capture-live.js", import.meta.url)), "a1", "b1"], { stdio: ["pipe", "pipe", "inherit"] });
+  if (child.stdout === null) throw new Error("no pipe");
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  await lines.next(); // it captures
+  const flood = await capsule.run("python3", [`${projectDir}/lab/tools/tcp_flood.py`, "a0", "b0", String(liveConnections), String(rate), String(liveSeconds)], { timeoutMs: 60_000 });
+  const { sent, seconds } = JSON.parse(flood.stdout) as { readonly sent: number; readonly seconds: number };
+  child.stdin?.end();
+  const told = await lines.next();
+  if (told.done === true) throw new Error("the capture ended without a word");
+  const { frames, kernelDropped, early, cpuS } = JSON.parse(told.value) as Live;
+  const who = `live, ${Math.round(sent / seconds).toLocaleString("en")} packets/s sent`;
+  report({ what: `captured and taken into state, per second of ${liveSeconds}`, who, value: frames / seconds, unit: "packets/s", ...(rate === 0 ? {} : { bar: atLeast(frames / seconds, asked * 0.99) }) });
+  report({ what: "dropped by the kernel for want of room, counted", who, value: (100 * kernelDropped) / sent, unit: "%" });
+  report({ what: "packets not accounted for", who, value: sent - frames - kernelDropped, unit: "packets", bar: atMost(Math.abs(sent - frames - kernelDropped), 0) });
+  report({ what: "sent on before their turn", who, value: early, unit: "packets" });
+  report({ what: "packets per CPU-second of the reader", who, value: frames / cpuS, unit: "packets/CPU-s" });
+}
+
 export const captureBench: Bench = {
   name: "capture",
-  about: `${packets.toLocaleString("en")} packets of ${connections.toLocaleString("en")} connections from tcpdump through a pipe; the rate is what goes through in all, start of the programs included`,
+  about: `${packets.toLocaleString("en")} packets of ${connections.toLocaleString("en")} connections from tcpdump through a pipe; the rate is what goes through in all, start of the programs included; then live from two devices by the daemon's monitor, with sender, tcpdump and reader on the same cores`,
   async run(report) {
     const dir = mkdtempSync(`${tmpdir()}/capture-bench-`);
     try {
@@ -74,6 +109,8 @@ export const captureBench: Bench = {
       report({ what: "packets per CPU-second of the reader", who: "ours", value: packets / state.ran.cpuS, unit: "packets/CPU-s" });
       report({ what: "memory of one connection", who: "ours", value: state.ran.bytesPerConnection, unit: "bytes" });
       report({ what: "resident memory", who: "ours", value: state.ran.rssMb, unit: "MB" });
+      await live(asked * 1.02, report);
+      await live(0, report);
       const count = await run(file, "count");
       report({ what: "packets through tcpdump, pipe and reader", who: "ours, counting only", value: count.rate, unit: "packets/s" });
       report({ what: "packets per CPU-second of the reader", who: "ours, counting only", value: packets / count.ran.cpuS, unit: "packets/CPU-s" });

@@ -18,11 +18,36 @@ export interface Comparison {
   readonly kernelRttMs: number;
   readonly ourRttMs: number;
   readonly readings: number;
+  /** Median of how far, as a share, a reading of ours was above (+) or below (−) the kernel's of the same moment. */
+  readonly pairErrorRatio: number;
   readonly kernel: KernelState;
   readonly ours: Connection;
 }
 
-const readEveryMs = 150;
+export interface Reading {
+  readonly by: "kernel" | "ours";
+  /** The moment it is of. */
+  readonly tMs: number;
+  readonly rttMs: number;
+}
+interface Pair {
+  readonly kernelRttMs: number;
+  readonly ourRttMs: number;
+}
+/** Two readings this far apart are of one moment. */
+const sameMs = 60;
+
+/** Each reading of ours with the kernel's nearest to it in time. */
+function pair(readings: readonly Reading[]): Pair[] {
+  const kernel = readings.filter(({ by }) => by === "kernel");
+  return readings.flatMap((one) => {
+    if (one.by !== "ours") return [];
+    const nearest = kernel.reduce<Reading | undefined>((best, other) => (best !== undefined && Math.abs(best.tMs - one.tMs) <= Math.abs(other.tMs - one.tMs) ? best : other), undefined);
+    return nearest === undefined || Math.abs(nearest.tMs - one.tMs) > sameMs ? [] : [{ kernelRttMs: nearest.rttMs, ourRttMs: one.rttMs }];
+  });
+}
+/** Where the lab's daemon is asked. */
+const daemonAddress = "127.0.0.1:50051";
 
 /** The line of `ss -tin` for one connection. */
 export function readKernelState(text: string): KernelState | undefined {
@@ -53,22 +78,13 @@ export async function compareTransfer(stage: Stage, from: string, to: string, tc
     const done = lines.next().then(() => (isDone = true));
     const kernel = async (): Promise<KernelState | undefined> => readKernelState((await live.exec(from, "ss", ["-tinH", "sport", "=", `:${port}`])).stdout);
     const ours = async (): Promise<Connection | undefined> => (await stage.ctl<ListConnectionsResponse>("connections", "--address", live.host(from).ip)).connections.find((one) => one.name === name);
-    const kernelRtts: number[] = [];
-    const ourRtts: number[] = [];
-    const readKernel = async (): Promise<void> => {
-      while (!isDone) {
-        const state = await kernel();
-        if (!isDone && state !== undefined) kernelRtts.push(state.rttMs);
-        await new Promise((resolve) => setTimeout(resolve, readEveryMs));
-      }
-    };
-    const readOurs = async (): Promise<void> => {
-      while (!isDone) {
-        const rttMs = (await ours())?.client?.rttMs;
-        if (!isDone && rttMs !== undefined) ourRtts.push(rttMs);
-      }
-    };
-    await Promise.all([done, readKernel(), readOurs()]);
+    const read: Reading[] = [];
+    const reader = live.ovs.capsule.spawn(process.execPath, [`${projectDir}/dist/lab/tcp-readings.js`, daemonAddress, String(live.host(from).pid), port, live.host(from).ip, name], { stdio: ["pipe", "pipe", "inherit"] });
+    if (reader.stdout === null) throw new Error("no pipe");
+    // What is read when all has arrived is of a connection at rest.
+    createInterface(reader.stdout).on("line", (line) => isDone || read.push(JSON.parse(line) as Reading));
+    await done;
+    reader.stdin?.end();
     const last = await kernel();
     if (last === undefined) throw new Error(`ss does not know ${name}`);
     let found: Connection | undefined;
@@ -78,7 +94,15 @@ export async function compareTransfer(stage: Stage, from: string, to: string, tc
       throw new Error(`${name}: ss has ${JSON.stringify(last)}, we have ${JSON.stringify(found?.client)}`, { cause: error });
     });
     if (found === undefined) throw new Error("not reached");
-    return { kernelRttMs: median(kernelRtts), ourRttMs: median(ourRtts), readings: Math.min(kernelRtts.length, ourRtts.length), kernel: last, ours: found };
+    const pairs = pair(read);
+    return {
+      kernelRttMs: median(pairs.map((one) => one.kernelRttMs)),
+      ourRttMs: median(pairs.map((one) => one.ourRttMs)),
+      pairErrorRatio: median(pairs.map((one) => one.ourRttMs / one.kernelRttMs - 1)),
+      readings: pairs.length,
+      kernel: last,
+      ours: found,
+    };
   } finally {
     sender.stdin?.end();
     sender.kill();

@@ -15,6 +15,7 @@ export {
 } from "./datagram.js";
 export { datagramJson, hexLineJson } from "./json.js";
 export { decodePacket } from "./packet/decode.js";
+export { HeaderReader, type TunnelHeaders } from "./packet/header-reader.js";
 export { decodeIp, decodePacketHeader, type PacketHeader } from "./packet/header.js";
 export { headerProtocols, type DecodedPacket, type Layer, type TcpOption } from "./packet/layers.js";
 export { PcapStream, type CapturedPacket } from "./capture/pcap.js";

@@ -15,9 +15,9 @@ await stage.everyHostReachesEveryOther();
 await elapse(settleMs);
 let port = 6_000;
 const measure = async (what: string): Promise<void> => {
-  const { kernelRttMs, ourRttMs, readings, kernel, ours } = await compareTransfer(stage, "h1", "h3", port++, seconds);
+  const { kernelRttMs, ourRttMs, pairErrorRatio, readings, kernel, ours } = await compareTransfer(stage, "h1", "h3", port++, seconds);
   const sent = ours.client?.retransmissions ?? 0;
-  const line = { what, readings, kernelRttMs, ourRttMs, rttErrorPercent: percent(ourRttMs, kernelRttMs), kernelRetransmissions: kernel.retransmissions, ourRetransmissions: sent, retransmissionErrorPercent: percent(sent, kernel.retransmissions), kernelSegments: kernel.segmentsOut, ourSegments: ours.client?.segments, kernelBytes: kernel.bytesAcked - 1, ourBytes: ours.client?.appBytes, path: ours.client?.pathMs, back: ours.client?.returnMs, stamp: ours.client?.stampMs };
+  const line = { what, readings, kernelRttMs, ourRttMs, rttErrorPercent: percent(ourRttMs, kernelRttMs), pairErrorPercent: 100 * pairErrorRatio, kernelRetransmissions: kernel.retransmissions, ourRetransmissions: sent, retransmissionErrorPercent: percent(sent, kernel.retransmissions), kernelSegments: kernel.segmentsOut, ourSegments: ours.client?.segments, kernelBytes: kernel.bytesAcked - 1, ourBytes: ours.client?.appBytes, path: ours.client?.pathMs, back: ours.client?.returnMs, backMean: ours.server?.stampMs, stamp: ours.client?.stampMs };
   process.stdout.write(`${JSON.stringify(line)}\n`);
 };
 for (const kbit of [5_000, 20_000]) {

@@ -61,6 +61,8 @@ export class FlowKey {
   tunnel = 0;
   /** The VNI of VXLAN and Geneve, the key of GRE; 0 where there is none (to Open vSwitch, too, no key is key 0). */
   tunnelKey = 0;
+  /** Where the IP header begins that the key is of. */
+  networkOffset = 0;
   private readonly goesIn: boolean;
   private transportAt = 0;
   /** Where `toNetwork` found the network header, and its EtherType. */
@@ -152,10 +154,12 @@ export class FlowKey {
     const version = (bytes[at] ?? 0) >>> 4;
     if (type === ip4) {
       if (at + 20 > end || version !== 4) return false;
+      this.networkOffset = at;
       this.ipv4(bytes, at, end);
       return true;
     }
     if (type !== ip6 || at + 40 > end || version !== 6) return false;
+    this.networkOffset = at;
     this.ipv6(bytes, at, end);
     return true;
   }

@@ -17,6 +17,7 @@ export interface FeaturesOptions extends GlobalOptions {
   readonly of: "traffic" | "attack";
   readonly sampling: number;
   readonly seed: number;
+  readonly tunnels: "inner" | "outer";
   readonly out?: string;
 }
 
@@ -64,12 +65,12 @@ function readTopology(file: string): Network {
   return { ...emptyNetwork, bridges: new Map(bridges) };
 }
 
-async function offline({ sflow, topology, of, sampling, seed, out }: FeaturesOptions, file: string): Promise<void> {
+async function offline({ sflow, topology, of, sampling, seed, tunnels, out }: FeaturesOptions, file: string): Promise<void> {
   const { offlineFeatures, featureColumns } = await import("../telemetry/offline.js");
   if (sflow === true && topology === undefined) throw new Error("--sflow needs --topology FILE (ovs-shadowctl topology --output json): which interfaces are edge ports");
   const { writeFeatures } = await import("./feature-file.js");
   const counters = { packets: 0, unreadable: 0, broken: undefined as string | undefined };
-  const rows = offlineFeatures(file, { kind: of, sampling, seed, sflow: sflow === true && topology !== undefined ? readTopology(topology) : undefined }, counters);
+  const rows = offlineFeatures(file, { kind: of, sampling, seed, tunnels, sflow: sflow === true && topology !== undefined ? readTopology(topology) : undefined }, counters);
   const written = await writeFeatures(out, featureColumns(of), rows);
   process.stderr.write(`${written} rows of ${counters.packets} packets${counters.unreadable > 0 ? `, ${counters.unreadable} unreadable` : ""}\n`);
   if (counters.broken !== undefined) throw new Error(`${counters.broken}; the rows up to there are written`);

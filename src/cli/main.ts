@@ -68,6 +68,7 @@ verb("features", "what is measured of both networks, or in a capture", async (op
   .addOption(new Option("--of <vector>", "which vectors of a capture").choices(["traffic", "attack"]).default("traffic"))
   .addOption(new Option("--sampling <n>", "take one packet in n of a capture").default(1).argParser(number))
   .addOption(new Option("--seed <n>", "of the sampling").default(1).argParser(number))
+  .addOption(new Option("--tunnels <headers>", "what counts of a tunnelled packet of a capture: the tunnel's ends, or what is inside").choices(["outer", "inner"]).default("outer"))
   .option("--out <file>", "FILE.parquet or FILE.csv; without: JSON lines");
 verb("connections", "TCP connections, from the copies or in a capture", async (options: ConnectionsOptions) => (await import("./connections.js")).connections(options))
   .option("--address <address>", "only of this host")

@@ -114,6 +114,8 @@ const plainSchema = z.strictObject({
     .prefault({}),
   telemetry: z
     .strictObject({
+      /** What features are of, of a packet in VXLAN, Geneve, GRE or IP in IP: the tunnel's ends, or what is inside. */
+      tunnels: z.enum(["outer", "inner"]).default("outer"),
       tcp: z
         .strictObject({
           /** Capture the copies on the adapters' LOCAL devices and keep the state of every TCP connection. Takes the place of shadow.showSink. */

@@ -118,6 +118,7 @@ export class Daemon {
       past: store,
       suspected: (bridge, why) => controller.suspect(bridge, why),
       nowMs: Date.now,
+      tunnels: config.telemetry.tunnels,
       tcpConnections: config.telemetry.tcp.enabled ? config.telemetry.tcp.maxConnections : undefined,
     });
     this.copies = new Copies({ controller, config, sink: this.observer, log, nowMs: () => performance.now(), epochMs: Date.now });

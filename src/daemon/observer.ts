@@ -2,7 +2,7 @@
  * The observing side put together: samples and counters of both networks become observations, anomalies and a profile, and sampling
  * follows what is to be seen. It changes nothing but the sampling rates.
  */
-import type { Datagram } from "sflow-collector";
+import type { Datagram, TunnelHeaders } from "sflow-collector";
 import type { Logger } from "pino";
 import type { ProfileDocument } from "../analysis/profile/document.js";
 import type { PeakStore } from "../analysis/profile/peak-history.js";
@@ -12,12 +12,13 @@ import type { NetworkEvent, Observation, ObservationSink } from "../base/observa
 import type { Config } from "../config/schema.js";
 import type { Controller } from "./controller.js";
 import type { BridgeState } from "../network/flow-table.js";
-import type { Network } from "../network/model.js";
+import { portKey, type Network } from "../network/model.js";
 import { maxReplicatedPort } from "../network/pipeline.js";
 import { Anomalies } from "../telemetry/anomalies.js";
 import { EgressInference } from "../telemetry/egress-inference.js";
 import { Observatory } from "../telemetry/observatory.js";
 import type { ObservedPacket } from "../telemetry/observed-packet.js";
+import { Queueing, type PairDelay } from "../telemetry/queueing.js";
 import { planSampling, type BridgeTraffic } from "../telemetry/sampling-plan.js";
 import { SflowFeed } from "../telemetry/sflow-feed.js";
 import { TcpMonitor } from "../telemetry/tcp/monitor.js";
@@ -29,6 +30,8 @@ export interface ObserverParts {
   readonly stateDir: string;
   /** Capture TCP connections, so many at once; undefined: don't. */
   readonly tcpConnections: number | undefined;
+  /** What features are of, of a tunnelled packet. */
+  readonly tunnels: TunnelHeaders;
   readonly log: Logger;
   /** A host of a live bridge is under suspicion. */
   readonly suspected: (bridge: string, why: string) => void;
@@ -59,6 +62,7 @@ export class Observer implements ObservationSink {
   readonly observatory: Observatory;
   readonly tcp: TcpMonitor | undefined;
   readonly anomalies = new Anomalies();
+  private readonly queueing = new Queueing();
   private readonly parts: ObserverParts;
   /** Why the profile can't be kept; undefined while it can. */
   private keepFailure: string | undefined;
@@ -80,7 +84,7 @@ export class Observer implements ObservationSink {
       clockMs: () => performance.now(),
       leavesOut: (port) => port > maxReplicatedPort && port < firstReserved,
     });
-    this.feed = new SflowFeed((question) => this.egress.egress(question));
+    this.feed = new SflowFeed({ egressOf: (question) => this.egress.egress(question), tunnels: parts.tunnels });
     this.learned = new Profile({ happened: (event) => this.happened(event) });
     this.observatory = new Observatory({
       sink: this,
@@ -93,6 +97,7 @@ export class Observer implements ObservationSink {
     this.tcp?.on("second", (observations, opened) => {
       this.learned.opened(nowMs(), opened);
       for (const observation of observations) this.observe(observation);
+      this.queued(observations);
     });
     this.tcp?.on("failure", (device, why) => log.warn({ device, why }, "a capture ended; trying again"));
     controller.on("converged", () => this.tcp?.setDevices(controller.shadow.taps));
@@ -125,6 +130,7 @@ export class Observer implements ObservationSink {
     const { packets, crossings } = this.feed.take(datagram, this.parts.nowMs());
     this.observatory.packets(packets);
     this.observatory.crossings(crossings);
+    for (const { header, from, tMs } of crossings) if (this.tcp !== undefined && header.src !== undefined && header.dst !== undefined) this.queueing.crossed(header.src, header.dst, from, tMs);
     for (const packet of packets) this.learned.packet(packet);
     return packets;
   }
@@ -153,6 +159,21 @@ export class Observer implements ObservationSink {
   happened(event: NetworkEvent): void {
     this.parts.log.info({ event }, "observed");
     this.parts.sink.happened(event);
+  }
+
+  /** What a second of TCP says of the queues on the ways of its pairs. */
+  private queued(observations: readonly Observation[]): void {
+    const nowMs = this.parts.nowMs();
+    const delays = observations.flatMap(({ subject, values }): PairDelay[] => {
+      const { tcpPathMs: pathMs, tcpPathLeastMs: leastMs, tcpBytes: bytes = 0 } = values;
+      const [src, dst] = subject.name.split(">");
+      return subject.kind !== "pair" || src === undefined || dst === undefined || pathMs === undefined || leastMs === undefined ? [] : [{ src, dst, pathMs, leastMs, bytes }];
+    });
+    if (delays.length === 0) return;
+    const ports = new Map([...this.parts.controller.discovery.current.hosts.values()].flatMap(({ addresses, at }) => addresses.map((address) => [address, portKey(at)] as const)));
+    for (const { port, atLeastMs, atMostMs } of this.queueing.second(delays, (address) => ports.get(address), nowMs)) {
+      this.observatory.tell({ tMs: nowMs - secondMs, windowMs: secondMs, side: "live", subject: { kind: "port", name: port }, values: { queueAtLeastMs: atLeastMs, queueAtMostMs: atMostMs } });
+    }
   }
 
   private learnPeaks(): void {

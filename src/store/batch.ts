@@ -93,7 +93,9 @@ export class Batcher {
   /** Rows taken and not yet settled; the owner counts them down. */
   outside = 0;
   private readonly options: BatcherOptions;
-  private readonly seriesIds = new Map<string, number>();
+  /** By name: few series share one, and a name alone is looked up without making a longer key of it. */
+  private readonly seriesByName = new Map<string, SeriesDefinition[]>();
+  private seriesCount = 0;
   private readonly metricIds = new Map<SubjectKind, Map<string, number>>();
   private nextSeries = 0;
   private open = new Map<SubjectKind, BlockBuilder>();
@@ -105,10 +107,7 @@ export class Batcher {
   /** `known`: what the backend already has. */
   constructor(options: BatcherOptions, known: { readonly series: readonly SeriesDefinition[]; readonly metrics: readonly MetricDefinition[] }) {
     this.options = options;
-    for (const one of known.series) {
-      this.seriesIds.set(seriesKey(one), one.id);
-      this.nextSeries = Math.max(this.nextSeries, one.id + 1);
-    }
+    for (const one of known.series) this.addSeries(one);
     for (const { kind, id, name } of known.metrics) this.metricsOf(kind).set(name, id);
   }
 
@@ -206,16 +205,22 @@ export class Batcher {
     return id;
   }
 
-  private seriesId({ subject, side, windowMs }: Observation): number | undefined {
-    const key = seriesKey({ ...subject, side, windowMs });
-    const known = this.seriesIds.get(key);
-    if (known !== undefined) return known;
-    if (this.seriesIds.size >= maxSeries) return undefined;
-    const id = this.nextSeries++;
-    this.seriesIds.set(key, id);
-    this.newSeries.push({ id, kind: subject.kind, side, name: subject.name, windowMs });
-    return id;
+  private seriesId({ subject: { kind, name }, side, windowMs }: Observation): number | undefined {
+    for (const one of this.seriesByName.get(name) ?? none) if (one.kind === kind && one.side === side && one.windowMs === windowMs) return one.id;
+    if (this.seriesCount >= maxSeries) return undefined;
+    const series: SeriesDefinition = { id: this.nextSeries, kind, side, name, windowMs };
+    this.addSeries(series);
+    this.newSeries.push(series);
+    return series.id;
+  }
+
+  private addSeries(series: SeriesDefinition): void {
+    const sharing = this.seriesByName.get(series.name);
+    if (sharing === undefined) this.seriesByName.set(series.name, [series]);
+    else sharing.push(series);
+    this.seriesCount++;
+    this.nextSeries = Math.max(this.nextSeries, series.id + 1);
   }
 }
 
-const seriesKey = ({ kind, side, windowMs, name }: Omit<SeriesDefinition, "id">): string => `${kind} ${side} ${windowMs} ${name}`;
+const none: readonly SeriesDefinition[] = [];

@@ -1,4 +1,4 @@
-import { deviation, zForFalseAlarms, type BothSides } from "./deviation.js";
+import { deviation, zForFalseAlarms, type BothSides, lossDifference } from "./deviation.js";
 import { seeded } from "./extract.js";
 
 const judge = (one: BothSides) => deviation(one, one);
@@ -68,4 +68,29 @@ test("packets that the shadow counts a second late are no difference while a rat
   expect([over(5_000, 300), over(30_000, 300), over(30_000, 600), over(5_000, 1_000)]).toEqual(["none", "none", "the networks differ", "the networks differ"]);
   const without = { selected: 1_500, copied: 1_500, liveOut: 1_500, shadowOut: 900, earlier: { selected: 1_000, liveOut: 1_000 } };
   expect(deviation(without, without)).toMatchObject({ cause: "the networks differ", deviation: -100 / 1_500 });
+});
+
+test("loss of a link on both sides: beyond noise where live loses, none where both lose alike, nothing of little traffic", () => {
+  const link = (sent: number, lossRatio: number, windowMs = 30_000) => ({ sent, lossRatio, windowMs });
+  const lossy = lossDifference(link(30_000, 0.05), link(30_000, 0));
+  expect(lossy?.difference).toBeCloseTo(0.05, 9);
+  expect(lossy?.z).toBeGreaterThan(4);
+  expect(lossDifference(link(30_000, 0), link(30_000, 0.05))?.z).toBeLessThan(-4);
+  // What 5 s can't tell: a counter may be a tenth of a second off.
+  expect(Math.abs(lossDifference(link(5_000, 0.02, 5_000), link(5_000, 0, 5_000))?.z ?? NaN)).toBeLessThan(4);
+  expect(lossDifference(link(99, 0.5), link(30_000, 0))).toBeUndefined();
+});
+
+test("loss by chance, the same on both sides, is told as different as seldom as the limit has it", () => {
+  const random = seeded(7);
+  const seen = (sent: number, ratio: number): number => Array.from({ length: sent }, () => random()).filter((one) => one < ratio).length / sent;
+  let beyond = 0;
+  const windows = 2_000;
+  for (let i = 0; i < windows; i++) {
+    const side = () => ({ sent: 500, lossRatio: seen(500, 0.1), windowMs: 30_000 });
+    if (Math.abs(lossDifference(side(), side())?.z ?? 0) > 2.576) beyond++;
+  }
+  // One in a hundred by counting alone; what is allowed for reading the counters makes it a little less.
+  expect(beyond / windows).toBeGreaterThan(0.002);
+  expect(beyond / windows).toBeLessThan(0.015);
 });

@@ -85,6 +85,25 @@ export function deviation({ selected, copied, liveOut, shadowOut, earlier, windo
   return { mirrorLoss, outputRatio, deviation: relative, z, cause };
 }
 
+/** A link's packets in one window on one side: sent into it by both ends, and the share of them that did not come out. */
+export interface LinkLoss {
+  readonly sent: number;
+  readonly lossRatio: number;
+  readonly windowMs: number;
+}
+
+/**
+ * What live loses on a link beyond what the shadow loses on its copy of it (negative: the shadow more), and that over the noise: of counting, and of the two ends
+ * being read one after the other. Undefined with too little traffic on a side.
+ */
+export function lossDifference(live: LinkLoss, shadow: LinkLoss, limits: DeviationLimits = defaultLimits): { readonly difference: number; readonly z: number } | undefined {
+  if (Math.min(live.sent, shadow.sent) < limits.minPackets) return undefined;
+  const difference = live.lossRatio - shadow.lossRatio;
+  // Each packet is lost by chance; and a share is at least as uncertain as one packet makes it.
+  const variance = ({ sent, lossRatio, windowMs }: LinkLoss): number => Math.max(lossRatio * (1 - lossRatio), 1 / sent) / sent + (jitter(sent, windowMs) / sent) ** 2;
+  return { difference, z: difference / Math.sqrt(variance(live) + variance(shadow)) };
+}
+
 /**
  * The |z| that noise alone exceeds `perDay` times a day over `subjects` subjects judged once a second, by the normal tail: the limit for
  * a controlled rate of false alarms.

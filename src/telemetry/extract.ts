@@ -10,7 +10,7 @@
  */
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
-import { decodeIp, decodePacketHeader, PcapStream, type CapturedPacket, type PacketHeader } from "sflow-collector";
+import { HeaderReader, PcapStream, type CapturedPacket, type PacketHeader } from "sflow-collector";
 import { FeatureWindows, type DestinationVector } from "./destination-windows.js";
 import { featureNames } from "./features.js";
 import type { ObservedPacket } from "./observed-packet.js";
@@ -31,15 +31,15 @@ const cooked = 113;
 const cooked2 = 276;
 
 /** The header of a captured packet, for Ethernet and Linux cooked captures. In these only packets that came in or passed count. */
-export function headerOf(packet: CapturedPacket): PacketHeader | undefined {
-  if (packet.linkType === ethernet) return decodePacketHeader(packet.bytes);
+export function headerOf(packet: CapturedPacket, reader: HeaderReader): PacketHeader | undefined {
+  if (packet.linkType === ethernet) return reader.frame(packet.bytes);
   const { bytes } = packet;
   const isOld = packet.linkType === cooked;
   if (!isOld && packet.linkType !== cooked2) return undefined;
   const at = isOld ? 16 : 20;
   if (bytes.length < at) return undefined;
   const ethType = isOld ? ((bytes[14] ?? 0) << 8) | (bytes[15] ?? 0) : ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
-  return { ethDst: "", ethSrc: "", ethType, vlanVid: undefined, ...decodeIp(bytes, at, ethType) };
+  return { ethDst: "", ethSrc: "", ethType, vlanVid: undefined, ...reader.ip(bytes, at, ethType) };
 }
 
 interface Input {
@@ -74,11 +74,12 @@ function load(input: Input): ObservedPacket[] {
   pcap.check();
   const first = captured[0]?.tMs ?? 0;
   const recent = new Map<string, number>();
+  const reader = new HeaderReader("outer");
   const packets: { tMs: number; frameLength: number; header: PacketHeader }[] = [];
   for (const packet of captured) {
     const atMs = packet.tMs - first;
     if (atMs < input.fromMs || atMs >= input.toMs) continue;
-    const header = headerOf(packet);
+    const header = headerOf(packet, reader);
     if (header?.src === undefined) continue;
     if (packet.linkType !== ethernet) {
       // "-i any" shows a forwarded packet at each device: the same IP bytes within a few ms are one packet.

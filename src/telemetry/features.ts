@@ -127,11 +127,23 @@ export const deviationFeatures = rows({ source: "both networks", subjects: ["por
   ["deviationZ", "standard deviations", "the deviation over the noise of the counts", "shape"],
 ]);
 
+/** The same link on both sides, likewise. */
+export const linkDifferenceFeatures = rows({ source: "both networks", subjects: ["link"], windowsS: [1, 5, 30] }, [
+  ["lossDifference", "ratio", "lossRatio of live's link less that of the shadow's", "shape"],
+  ["lossDifferenceZ", "standard deviations", "that over the noise of the counts", "shape"],
+]);
+
 /** TCP from the copies of every packet (`tcp/metrics.ts`); of a connection, with "server" in front also of what its server sends. */
 export const tcpFeatures = rows(
   { source: "packets", subjects: ["host", "pair", "connection"], windowsS: [1] },
   tcpMetrics.map(({ name, unit, definition, together }): Row => [name, unit, definition, together === "sum" ? "rate" : "shape"]),
 );
+
+/** How long packets wait at a port that sends into a link or to a host, from the delays of the pairs of hosts whose ways lead over it (`queueing.ts`). */
+export const queueingFeatures = rows({ source: "packets", subjects: ["port"], windowsS: [1] }, [
+  ["queueAtLeastMs", "ms", "waited there at least: what no other port on the way of a pair accounts for", "shape"],
+  ["queueAtMostMs", "ms", "waited there at most: the least wait of the pairs whose way leads over it", "shape"],
+]);
 
 /** The fate of every packet that came in by an edge port (`src/shadow/fidelity`): by conservation of counters, in about a second; the last five from samples of both networks. */
 export const fidelityFeatures = rows({ source: "both networks", subjects: ["port"], windowsS: [1] }, [
@@ -152,7 +164,7 @@ export const fidelityFeatures = rows({ source: "both networks", subjects: ["port
   ["fidelity.delayP99Us", "µs", "the same, 99th percentile", "shape"],
 ]);
 
-export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...crossingFeatures, ...egressCounters, ...counterFeatures, ...datapathFeatures, ...meterFeatures, ...meterDropFeatures, ...deviationFeatures, ...tcpFeatures, ...fidelityFeatures];
+export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...crossingFeatures, ...egressCounters, ...counterFeatures, ...datapathFeatures, ...meterFeatures, ...meterDropFeatures, ...deviationFeatures, ...linkDifferenceFeatures, ...tcpFeatures, ...queueingFeatures, ...fidelityFeatures];
 
 /** The attack model's features in the order of its vector. */
 export const featureNames: readonly string[] = attackFeatures.map((feature) => feature.name);

@@ -6,7 +6,7 @@ import { subjectKey, type Observation, type ObservationSink, type Side, type Sub
 import { inTime } from "../base/in-time.js";
 import type { Network } from "../network/model.js";
 import { CounterWindows, type PortReading } from "./counter-windows.js";
-import { defaultLimits, deviation, type BothSides, type Cause, type DeviationLimits } from "./deviation.js";
+import { defaultLimits, deviation, lossDifference, type BothSides, type Cause, type DeviationLimits, type LinkLoss } from "./deviation.js";
 import type { LinkCrossing, ObservedPacket } from "./observed-packet.js";
 import { SwitchCounters, type SwitchReading } from "./switch-counters.js";
 import { trafficObservation, TrafficWindows, type TrafficVector } from "./traffic-windows.js";
@@ -156,6 +156,11 @@ export class Observatory {
       const isCompared = original.subject.kind === "bridge" || (original.subject.kind === "port" && isEdge.has(original.subject.name));
       return copy === undefined || !isCompared ? [] : [{ original, sides: bothSides(original, copy, this.liveBefore.get(key(original))) }];
     });
+    for (const original of live) {
+      const copy = original.subject.kind === "link" ? copies.get(key(original)) : undefined;
+      const lost = copy === undefined ? undefined : lossDifference(linkLoss(original), linkLoss(copy), this.parts.limits ?? defaultLimits);
+      if (lost !== undefined) this.emit({ tMs: original.tMs, windowMs: original.windowMs, side: "shadow", subject: original.subject, values: { lossDifference: lost.difference, lossDifferenceZ: lost.z } });
+    }
     const whole = new Map<number, BothSides>();
     for (const { original, sides } of pairs) {
       if (original.subject.kind !== "port") continue;
@@ -201,6 +206,8 @@ export class Observatory {
     for (const listener of this.listeners) listener(observation);
   }
 }
+
+const linkLoss = ({ values, windowMs }: Observation): LinkLoss => ({ sent: ((values["outPacketsPerS"] ?? 0) * windowMs) / 1_000, lossRatio: values["lossRatio"] ?? 0, windowMs });
 
 function added(x: BothSides, y: BothSides): BothSides {
   const before = (sides: BothSides) => sides.earlier ?? sides;

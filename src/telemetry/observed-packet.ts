@@ -23,6 +23,8 @@ export interface LinkCrossing {
   readonly frameLength: number;
   /** "a:1-b:2", as links are named. */
   readonly link: string;
+  /** "bridge:ofport": the end that it left by. */
+  readonly from: string;
   /** The sample did not say by which port it left. */
   readonly isInferred: boolean;
   readonly header: PacketHeader;

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { gzipSync } from "node:zlib";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { decodeDatagram, PcapStream, UdpExtractor } from "sflow-collector";
+import { decodeDatagram, PcapStream, UdpExtractor, type Datagram } from "sflow-collector";
 import { emptyNetwork, type Network } from "../network/model.js";
 import { writeFeatures } from "../cli/feature-file.js";
 import { featureColumns, offlineFeatures, type FeatureRow, type OfflineOptions } from "./offline.js";
@@ -17,6 +17,46 @@ const plain: OfflineOptions = { kind: "traffic", sampling: 1, seed: 1 };
 let dir: string;
 beforeEach(() => (dir = mkdtempSync(`${tmpdir()}/features-`)));
 afterEach(() => rmSync(dir, { recursive: true }));
+
+/** Frames of one connection, and the same in tunnels. */
+const innerFrames = Array.from({ length: 40 }, (_, i) => innerFrame(i % 2 === 0));
+function ipHeader(protocol: number, length: number, src: readonly number[], dst: readonly number[]): number[] {
+  return [0x45, 0, (20 + length) >> 8, (20 + length) & 0xff, 0, 0, 0x40, 0, 64, protocol, 0, 0, ...src, ...dst];
+}
+function innerFrame(isFirst: boolean): Uint8Array {
+  const [a, b] = [[10, 1, 0, 1], [10, 1, 0, 2]] as const;
+  const ports = isFirst ? [0x9c, 0x40, 0, 80] : [0, 80, 0x9c, 0x40];
+  const tcp = [...ports, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x18, 4, 0, 0, 0, 0, 0, 1, 2, 3, 4];
+  return Uint8Array.from([...Array.from({ length: 12 }, () => 2), 8, 0, ...ipHeader(6, tcp.length, isFirst ? a : b, isFirst ? b : a), ...tcp]);
+}
+const ends = [[192, 0, 2, 1], [192, 0, 2, 2]] as const;
+function vxlan(frame: Uint8Array): Uint8Array {
+  const length = 16 + frame.length;
+  return Uint8Array.from([...Array.from({ length: 12 }, () => 4), 8, 0, ...ipHeader(17, length, ...ends), 0xc0, 0, 0x12, 0xb5, length >> 8, length & 0xff, 0, 0, 8, 0, 0, 0, 0, 0, 77, 0, ...frame]);
+}
+function greIp(frame: Uint8Array): Uint8Array {
+  const ip = frame.subarray(14);
+  return Uint8Array.from([...Array.from({ length: 12 }, () => 4), 8, 0, ...ipHeader(47, 4 + ip.length, ...ends), 0, 0, 8, 0, ...ip]);
+}
+/** A capture of these frames, 50 ms apart. */
+function pcapFile(name: string, frames: readonly Uint8Array[]): string {
+  const header = Buffer.alloc(24);
+  header.writeUInt32LE(0xa1b2c3d4, 0);
+  header.writeUInt16LE(2, 4);
+  header.writeUInt16LE(4, 6);
+  header.writeUInt32LE(65_535, 16);
+  header.writeUInt32LE(1, 20);
+  const records = frames.flatMap((frame, i) => {
+    const record = Buffer.alloc(16);
+    record.writeUInt32LE(1_700_000_000 + Math.floor(i / 20), 0);
+    record.writeUInt32LE((i % 20) * 50_000, 4);
+    record.writeUInt32LE(frame.length, 8);
+    record.writeUInt32LE(frame.length, 12);
+    return [record, Buffer.from(frame)];
+  });
+  writeFileSync(`${dir}/${name}.pcap`, Buffer.concat([header, ...records]));
+  return `${dir}/${name}.pcap`;
+}
 
 async function read(file: string, options: OfflineOptions = plain) {
   const counters = { packets: 0, unreadable: 0, broken: undefined as string | undefined };
@@ -44,6 +84,33 @@ test("datagrams as they come and the same from a file give the same bytes", asyn
   expect(counters).toMatchObject({ unreadable: 0, broken: undefined });
   expect(rows.length).toBeGreaterThan(20);
   expect(text(rows)).toEqual(text(online));
+});
+
+test("by what is inside of tunnels: the vectors of the same packets without tunnels, offline as online", async () => {
+  const tunnelled = pcapFile("tunnelled", innerFrames.map((frame, i) => (i % 2 === 0 ? vxlan(frame) : greIp(frame))));
+  const bare = pcapFile("bare", innerFrames);
+  const subjects = (rows: readonly FeatureRow[]): string[] => rows.map(({ endMs, windowMs, kind, subject, samples }) => `${endMs} ${windowMs} ${kind} ${subject} ${samples}`);
+  const inner = await read(tunnelled, { ...plain, tunnels: "inner" });
+  const without = await read(bare);
+  expect(inner.rows.length).toBeGreaterThan(5);
+  expect(subjects(inner.rows)).toEqual(subjects(without.rows));
+  // Ports, flags and lengths are those of the inside, too: of the attack model's features only those of the bytes on the wire are other.
+  const [ofInner, ofBare] = await Promise.all([read(tunnelled, { ...plain, kind: "attack", tunnels: "inner" }), read(bare, { ...plain, kind: "attack" })]);
+  const bytes = featureColumns("attack").flatMap((name, i) => (["meanLength", "smallRatio"].includes(name) ? [i] : []));
+  const rest = (rows: readonly FeatureRow[]): number[][] => rows.map(({ values }) => [...values].filter((_, i) => !bytes.includes(i)));
+  expect(bytes).toHaveLength(2);
+  expect(rest(ofInner.rows)).toEqual(rest(ofBare.rows));
+  const outer = await read(tunnelled);
+  expect([...new Set(outer.rows.filter(({ kind }) => kind === "host").map(({ subject }) => subject))].sort()).not.toContain("10.1.0.2");
+  // The same frames as an agent's samples.
+  const online = (tunnels: "inner" | "outer"): readonly (string | undefined)[] => {
+    const feed = new SflowFeed({ tunnels });
+    feed.update(network);
+    const samples = innerFrames.map((frame) => ({ kind: "flow", samplingRate: 1, input: { format: 0, value: 4 }, output: { format: 0, value: 0 }, records: [{ kind: "sampledHeader", header: vxlan(frame), protocol: 1, frameLength: 100, stripped: 0 }] }));
+    return feed.packets({ samples } as unknown as Datagram, 1_000).map(({ header }) => `${header.src ?? ""}>${header.dst ?? ""}:${header.dstPort}`);
+  };
+  expect(new Set(online("inner"))).toEqual(new Set(["10.1.0.1>10.1.0.2:80", "10.1.0.2>10.1.0.1:40000"]));
+  expect(new Set(online("outer"))).toEqual(new Set(["192.0.2.1>192.0.2.2:4789"]));
 });
 
 test("Parquet gives back the same numbers", async () => {

@@ -2,7 +2,7 @@
  * Features of captures: the same code and the same numbers as online. A capture holds either the traffic itself, of which one packet in
  * N is taken, or an agent's sFlow datagrams, which carry their own sampling.
  */
-import { decodeDatagram, UdpExtractor, WireError, type CapturedPacket } from "sflow-collector";
+import { decodeDatagram, HeaderReader, UdpExtractor, WireError, type CapturedPacket, type TunnelHeaders } from "sflow-collector";
 import type { Network } from "../network/model.js";
 import { capturedPackets } from "./capture/capture-file.js";
 import { FeatureWindows } from "./destination-windows.js";
@@ -39,6 +39,8 @@ export interface OfflineOptions {
   /** One packet in this many is taken, at random by the seed. Not for sFlow. */
   readonly sampling: number;
   readonly seed: number;
+  /** What counts of a tunnelled packet. Default "outer". */
+  readonly tunnels?: TunnelHeaders | undefined;
   /** The capture holds sFlow: whose ports are edge ports, by their interface indexes. */
   readonly sflow?: Network | undefined;
 }
@@ -46,7 +48,7 @@ export interface OfflineOptions {
 /** The rows of a capture (pcap or pcapng, also gzipped), as its windows end. A broken file gives those up to the break. */
 export async function* offlineFeatures(file: string, options: OfflineOptions, counters: OfflineCounters): AsyncGenerator<FeatureRow> {
   const rows = options.kind === "traffic" ? trafficRows() : attackRows();
-  const source = options.sflow === undefined ? sampled(options, counters) : fromSflow(options.sflow, counters);
+  const source = options.sflow === undefined ? sampled(options, counters) : fromSflow(options.sflow, options.tunnels, counters);
   let lastMs = 0;
   for await (const read of capturedPackets(file, (why) => (counters.broken = why))) {
     for (const captured of read) {
@@ -62,11 +64,12 @@ export async function* offlineFeatures(file: string, options: OfflineOptions, co
 
 type Source = (captured: CapturedPacket) => readonly ObservedPacket[];
 
-function sampled({ sampling, seed }: OfflineOptions, counters: OfflineCounters): Source {
+function sampled({ sampling, seed, tunnels = "outer" }: OfflineOptions, counters: OfflineCounters): Source {
+  const reader = new HeaderReader(tunnels);
   const random = seeded(seed);
   return (captured) => {
     if (sampling > 1 && random() * sampling >= 1) return [];
-    const header = headerOf(captured);
+    const header = headerOf(captured, reader);
     if (header === undefined) {
       counters.unreadable++;
       return [];
@@ -75,8 +78,8 @@ function sampled({ sampling, seed }: OfflineOptions, counters: OfflineCounters):
   };
 }
 
-function fromSflow(network: Network, counters: OfflineCounters): Source {
-  const feed = new SflowFeed();
+function fromSflow(network: Network, tunnels: TunnelHeaders | undefined, counters: OfflineCounters): Source {
+  const feed = new SflowFeed({ tunnels });
   feed.update(network);
   const udp = new UdpExtractor();
   return (captured) => {

@@ -92,9 +92,9 @@ test("only what comes in by an edge counts; the rest is counted by reason", () =
 
 test("samples cross links by the port they name, or by the ports the tables say; each bridge tells of what it sends", () => {
   const network = networkOf({ 4: "edge", 6: "fabric", 5: "edge" });
-  const feed = new SflowFeed((question) =>
-    question.sample.output.format === 0 && question.sample.output.value > 0 ? { how: "sampled", ifIndex: question.sample.output.value } : { how: "inferred", ports: [2, 3] },
-  );
+  const feed = new SflowFeed({
+    egressOf: ({ sample: { output } }) => (output.format === 0 && output.value > 0 ? { how: "sampled", ifIndex: output.value } : { how: "inferred", ports: [2, 3] }),
+  });
   // Ports are numbered in the order of their interfaces: 4 is port 1, 5 is port 2, 6 is port 3.
   feed.update({ ...network, links: [{ a: { bridge: "b1", ofport: 3 }, b: { bridge: "b2", ofport: 1 }, up: true }] });
   const flows = datagrams.flatMap((datagram) => datagram.samples).filter((sample) => sample.kind === "flow" && [4, 5, 6].includes(sample.input.value));

@@ -2,7 +2,7 @@
  * From sFlow datagrams to observed packets: only what came in by an edge port of live counts, so each packet counts once. And, where outputs are
  * asked for, to crossings of links: a packet that is sampled at every bridge crosses each of its links once.
  */
-import { decodePacketHeader, type Datagram, type FlowSample } from "sflow-collector";
+import { HeaderReader, type Datagram, type FlowSample, type TunnelHeaders } from "sflow-collector";
 import { portKey, type Network } from "../network/model.js";
 import type { Egress, EgressQuestion } from "./egress.js";
 import type { LinkCrossing, ObservedPacket } from "./observed-packet.js";
@@ -23,10 +23,22 @@ interface Place {
   readonly isEdge: boolean;
 }
 
+interface Crossed {
+  readonly link: string;
+  readonly from: string;
+}
+
 /** What a datagram tells of. */
 export interface Fed {
   readonly packets: readonly ObservedPacket[];
   readonly crossings: readonly LinkCrossing[];
+}
+
+export interface FeedOptions {
+  /** By which ports a sampled packet left; without it there are no crossings. */
+  readonly egressOf?: ((question: EgressQuestion) => Egress) | undefined;
+  /** What counts of a tunnelled packet. Default "outer". */
+  readonly tunnels?: TunnelHeaders | undefined;
 }
 
 export class SflowFeed {
@@ -34,11 +46,12 @@ export class SflowFeed {
   private places = new Map<number, Place>();
   /** By "bridge:ofport": the link that is behind it. */
   private links = new Map<string, string>();
-  private readonly egressOf: ((question: EgressQuestion) => Egress) | undefined;
+  private readonly egressOf: FeedOptions["egressOf"];
+  private readonly reader: HeaderReader;
 
-  /** `egressOf`: by which ports a sampled packet left; without it there are no crossings. */
-  constructor(egressOf?: (question: EgressQuestion) => Egress) {
+  constructor({ egressOf, tunnels }: FeedOptions = {}) {
     this.egressOf = egressOf;
+    this.reader = new HeaderReader(tunnels ?? "outer");
   }
 
   /** The live network changed: which interface is which port. */
@@ -80,13 +93,13 @@ export class SflowFeed {
         if (crossed.links.length === 0) continue;
       }
       const raw = sample.records.find((record) => record.kind === "sampledHeader");
-      const header = raw === undefined ? undefined : decodePacketHeader(raw.header);
+      const header = raw === undefined ? undefined : this.reader.frame(raw.header);
       if (raw === undefined || header === undefined) {
         if (place.isEdge) this.counters.unreadable++;
         continue;
       }
       const common = { tMs: nowMs, weight: sample.samplingRate, frameLength: raw.frameLength - raw.stripped, header };
-      for (const link of crossed.links) crossings.push({ ...common, link, isInferred: crossed.isInferred });
+      for (const { link, from } of crossed.links) crossings.push({ ...common, link, from, isInferred: crossed.isInferred });
       if (!place.isEdge) continue;
       this.counters.packets++;
       packets.push({ ...common, ingress: { bridge: place.bridge, ofport: place.ofport } });
@@ -95,14 +108,18 @@ export class SflowFeed {
   }
 
   /** The links by which a sampled packet left its bridge; none where that is not known. */
-  private crossed(sample: FlowSample, { bridge, ofport }: Place): { readonly links: readonly string[]; readonly isInferred: boolean } {
+  private crossed(sample: FlowSample, { bridge, ofport }: Place): { readonly links: readonly Crossed[]; readonly isInferred: boolean } {
     const egress = this.egressOf?.({ sample, bridge, inPort: ofport });
     if (egress?.how === "sampled") {
       const out = this.places.get(egress.ifIndex);
-      const link = out === undefined ? undefined : this.links.get(portKey(out));
-      return { links: link === undefined ? [] : [link], isInferred: false };
+      return { links: out === undefined ? [] : this.by(portKey(out)), isInferred: false };
     }
     if (egress?.how !== "inferred") return { links: [], isInferred: false };
-    return { links: egress.ports.flatMap((port) => this.links.get(portKey({ bridge, ofport: port })) ?? []), isInferred: true };
+    return { links: egress.ports.flatMap((port) => this.by(portKey({ bridge, ofport: port }))), isInferred: true };
+  }
+
+  private by(from: string): Crossed[] {
+    const link = this.links.get(from);
+    return link === undefined ? [] : [{ link, from }];
   }
 }

@@ -104,7 +104,7 @@ test("the same traffic as Open vSwitch's sFlow and as a capture at the port give
 
 test("a link's traffic is that of its crossings, with the share that was inferred; hosts and bridges have no part in it", () => {
   const windows = new TrafficWindows();
-  const cross = (tMs: number, isInferred: boolean) => windows.cross({ tMs, weight: 10, frameLength: 500, link: "a:1-b:2", isInferred, header: base });
+  const cross = (tMs: number, isInferred: boolean) => windows.cross({ tMs, weight: 10, frameLength: 500, link: "a:1-b:2", from: "a:1", isInferred, header: base });
   for (let i = 0; i < 8; i++) cross(1_000_000 + i, i < 2);
   const told = windows.advance(1_002_000).map(trafficObservation);
   expect(told.map(({ subject, windowMs }) => [subject.kind, subject.name, windowMs])).toEqual([1_000, 5_000, 30_000].map((windowMs) => ["link", "a:1-b:2", windowMs]));

@@ -209,6 +209,37 @@ test("a size bound: the oldest goes first and is said to be gone, what is new st
   await store.close();
 }, 120_000);
 
+test("rows that come while three hours are rolled up are written meanwhile, and none is missing from a tier", async () => {
+  const clock = new Clock();
+  const store = await DuckDbStore.open(options(`${scratch()}/s.duckdb`, clock, 1e6, { ...retention, raw: 24 * hour }));
+  const seconds = 3 * 3_600;
+  const ports = 20;
+  for (let i = 0; i < seconds; i++) {
+    clock.nowMs = start + i * 1_000;
+    for (let one = 0; one < ports; one++) store.observe(observation(clock.nowMs, { rxBytesPerS: 1 }, `l1:${one}`));
+  }
+  await store.flush();
+  clock.nowMs = start + 3 * hour + 10_000;
+  let isRolledUp = false;
+  const upkeep = store.maintain().then(() => (isRolledUp = true));
+  // Late, one for each minute: some of a time that is rolled up already, some of one that is not.
+  let late = 0;
+  while (!isRolledUp && late < 180) {
+    store.observe(observation(start + late++ * 60_000 + 500, { rxBytesPerS: 1 }));
+    await store.flush();
+  }
+  const writtenMeanwhile = late;
+  await upkeep;
+  await store.maintain();
+  expect(writtenMeanwhile).toBeGreaterThan(2);
+  const range = { ...port, fromMs: start, toMs: start + 3 * hour, aggregate: "sum" } as const;
+  for (const bucketMs of [60_000, hour]) {
+    const { points, tier } = await store.query({ ...range, bucketMs });
+    expect([tier, points.reduce((sum, { count }) => sum + count, 0)]).toEqual([bucketMs === hour ? "1h" : "1m", seconds + late]);
+  }
+  await store.close();
+}, 120_000);
+
 test("state of events outlives their retention as the base of what follows", async () => {
   const clock = new Clock();
   const store = await DuckDbStore.open(options(`${scratch()}/s.duckdb`, clock));

@@ -54,7 +54,10 @@ class Thread {
   private writer!: BatchWriter;
   private keeper!: Keeper;
   private reader!: StoreReader;
+  /** How often the file was opened or closed. */
+  private opened = 0;
   private serial: Promise<unknown> = Promise.resolve();
+  private upkeep: Promise<unknown> = Promise.resolve();
 
   private constructor(setup: WorkerSetup, file: DuckFile) {
     this.setup = setup;
@@ -75,7 +78,7 @@ class Thread {
       case "write":
         return this.inTurn(() => this.writer.write(as<"write">()));
       case "maintain":
-        return this.inTurn(() => this.keeper.maintain({ ...as<"maintain">(), retention: this.setup.retention, maxBytes: this.setup.maxBytes }));
+        return this.maintain(as<"maintain">());
       case "query":
         return this.reader.query(as<"query">());
       case "latest":
@@ -97,10 +100,18 @@ class Thread {
       }
       case "close":
         return this.inTurn(() => {
+          this.opened++;
           this.file.close();
           return Promise.resolve(undefined);
         });
     }
+  }
+
+  /** Upkeep by pieces, between which batches are written; a call waits for the one before. */
+  private maintain(at: Operations["maintain"][0]): Promise<Operations["maintain"][1]> {
+    const result = this.upkeep.then(() => this.keeper.maintain({ ...at, retention: this.setup.retention, maxBytes: this.setup.maxBytes }));
+    this.upkeep = result.catch(() => undefined);
+    return result;
   }
 
   /** One after the other; what fails for good reason of the file has it opened anew. */
@@ -121,7 +132,10 @@ class Thread {
   private async load(): Promise<void> {
     this.catalogue = await Catalogue.load(this.file);
     this.writer = new BatchWriter(this.file, this.catalogue, this.writer);
-    this.keeper = new Keeper(this.file, this.catalogue);
+    const opened = ++this.opened;
+    // Upkeep that is under way ends with the file it began with: another catalogue would not hear what it has done.
+    const stillOpen = <T>(work: () => Promise<T>): Promise<T> => (opened === this.opened ? work() : Promise.reject(new StoreError("the file was closed during upkeep")));
+    this.keeper = new Keeper(this.file, this.catalogue, (work) => this.inTurn(() => stillOpen(work)));
     this.reader = new StoreReader(this.file, this.catalogue, this.setup.retention);
   }
 }

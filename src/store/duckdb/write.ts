@@ -1,5 +1,5 @@
 /** Writing a batch: one transaction, rows by the chunk. */
-import { BIGINT, DOUBLE, DuckDBDataChunk, INTEGER, VARCHAR, type DuckDBBigIntVector, type DuckDBDoubleVector, type DuckDBIntegerVector } from "@duckdb/node-api";
+import { BIGINT, DOUBLE, DuckDBDataChunk, INTEGER, VARCHAR, type DuckDBAppender, type DuckDBBigIntVector, type DuckDBDoubleVector, type DuckDBIntegerVector } from "@duckdb/node-api";
 import { blockRows, type Batch, type Block, type EventRow, type MetricDefinition, type SeriesDefinition } from "../batch.js";
 import { tierStepMs } from "../store.js";
 import type { DuckFile } from "./file.js";
@@ -11,6 +11,35 @@ export interface Written {
   readonly late: number;
   /** Rows of a time whose raw rows are deleted. */
   readonly tooOld: number;
+}
+
+/** One appender a table for a whole batch: each closing goes through all that the transaction has put into the table so far. */
+class Appenders {
+  private readonly file: DuckFile;
+  private readonly open = new Map<string, DuckDBAppender>();
+
+  constructor(file: DuckFile) {
+    this.file = file;
+  }
+
+  async of(table: string): Promise<DuckDBAppender> {
+    let appender = this.open.get(table);
+    if (appender === undefined) this.open.set(table, (appender = await this.file.writer.createAppender(table)));
+    return appender;
+  }
+
+  /** To be called within the transaction, failed or not: an appender that is only forgotten writes its rows when it is collected, after the roll-back. */
+  close(): void {
+    const errors: unknown[] = [];
+    for (const appender of this.open.values()) {
+      try {
+        appender.closeSync();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+  }
 }
 
 export class BatchWriter {
@@ -38,13 +67,18 @@ export class BatchWriter {
     let tooOld = 0;
     await file.transaction(async () => {
       await this.writeDefinitions();
-      for (const block of batch.blocks) {
-        const lateMinutes = new Set<number>();
-        const kept = this.sort(block, lateMinutes);
-        late += kept.late;
-        tooOld += kept.tooOld;
-        await this.writeBlock(block, kept.rows);
-        for (const minute of lateMinutes) await file.writer.run("INSERT INTO dirty VALUES (?, ?)", [block.kind, BigInt(minute)]);
+      const appenders = new Appenders(file);
+      try {
+        for (const block of batch.blocks) {
+          const lateMinutes = new Set<number>();
+          const kept = this.sort(block, lateMinutes);
+          late += kept.late;
+          tooOld += kept.tooOld;
+          await this.writeBlock(block, kept.rows, appenders);
+          for (const minute of lateMinutes) await file.writer.run("INSERT INTO dirty VALUES (?, ?)", [block.kind, BigInt(minute)]);
+        }
+      } finally {
+        appenders.close();
       }
       await this.writeEvents(batch.events);
     });
@@ -91,7 +125,7 @@ export class BatchWriter {
     for (const { kind, id, name } of this.newMetrics.values()) await this.file.writer.run("INSERT INTO metrics VALUES (?, ?, ?)", [kind, id, name]);
   }
 
-  private async writeBlock(block: Block, rows: Int32Array): Promise<void> {
+  private async writeBlock(block: Block, rows: Int32Array, appenders: Appenders): Promise<void> {
     if (rows.length === 0) return;
     const columns = this.catalogue.columnsOf("raw", block.kind).map((name) => (name === "t" || name === "s" ? name : Number(name.slice(1))));
     const types = columns.map((metric) => (metric === "t" ? BIGINT : metric === "s" ? INTEGER : DOUBLE));
@@ -110,9 +144,7 @@ export class BatchWriter {
       }
       vector.flush();
     }
-    const appender = await this.file.writer.createAppender(tableOf("raw", block.kind));
-    appender.appendDataChunk(chunk);
-    appender.closeSync();
+    (await appenders.of(tableOf("raw", block.kind))).appendDataChunk(chunk);
   }
 
   private async writeEvents(events: readonly EventRow[]): Promise<void> {

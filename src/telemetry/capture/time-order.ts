@@ -56,11 +56,11 @@ export class TimeOrder {
       this.pop(queue);
     }
     const at = (queue.head + queue.count++) % this.slots;
-    const length = Math.min(bytes.length, snapLength);
+    const headers = bytes.length <= snapLength ? bytes : bytes.subarray(0, snapLength);
     queue.times[at] = tMs;
-    queue.lengths[at] = length;
+    queue.lengths[at] = headers.length;
     queue.linkType = linkType;
-    for (let i = 0, to = at * snapLength; i < length; i++) queue.bytes[to + i] = bytes[i] ?? 0;
+    queue.bytes.set(headers, at * snapLength);
   }
 
   /** Sends on what has waited long enough at `nowMs`, by the clock of the captures. */

@@ -25,7 +25,9 @@ export const measure = {
   handshakeHalf: 9,
   gapAt: 10,
   timedAt: 14,
-  size: 22,
+  /** Smoothed time from our timestamp to its echo, of those that did not wait for data. */
+  stampPrompt: 22,
+  size: 23,
 } as const;
 
 export const gaps = 4;
@@ -62,11 +64,13 @@ export const word = {
   bits: 18,
   gapStart: 19,
   gapEnd: 23,
-  timedEnd: 27,
+  timedStart: 27,
   recentEnd: 35,
   recentId: 39,
   newestStamp: 43,
-  size: 44,
+  /** Acknowledgements of new data since the last sample. */
+  acksSince: 44,
+  size: 45,
 } as const;
 
 /** Bits of `word.bits`. */

@@ -1,18 +1,18 @@
 /** What is measured of TCP each second: names, units, definitions, and the range in which a value is possible. */
 
-export interface Metric {
-  readonly name: string;
+export interface Metric<N extends string = string> {
+  readonly name: N;
   readonly unit: string;
   readonly definition: string;
   readonly min: number;
   /** Above, the measurement is broken. */
   readonly max: number;
   /** How values of several connections become one. */
-  readonly together: "sum" | "mean" | "max";
+  readonly together: "sum" | "mean" | "min";
 }
 
-const count = (name: string, definition: string, unit = "segments"): Metric => ({ name, unit, definition, min: 0, max: 2 ** 32, together: "sum" });
-const duration = (name: string, definition: string): Metric => ({ name, unit: "ms", definition, min: 0, max: 600_000, together: "mean" });
+const count = <N extends string>(name: N, definition: string, unit = "segments"): Metric<N> => ({ name, unit, definition, min: 0, max: 2 ** 32, together: "sum" });
+const duration = <N extends string>(name: N, definition: string, together: "mean" | "min" = "mean"): Metric<N> => ({ name, unit: "ms", definition, min: 0, max: 600_000, together });
 
 /** A subject's values are of what it sends; for a connection, of what its client sends, and with "server" in front of what its server sends. */
 export const tcpMetrics = [
@@ -29,9 +29,10 @@ export const tcpMetrics = [
   count("tcpWindowProbes", "probes of a closed window"),
   count("tcpDuplicateAcks", "acknowledgements that repeat the last one while data is on its way"),
   count("tcpSackHoles", "distinct holes told by SACK"),
-  duration("tcpRttMs", "smoothed round trip (RFC 6298): data to acknowledgement, and the least of the way back within 16 samples"),
+  duration("tcpRttMs", "smoothed round trip (RFC 6298): data to acknowledgement, and the way back of answers that did not wait for data"),
   duration("tcpPathMs", "the half of it from where data enters the network to where its acknowledgement does"),
+  duration("tcpPathLeastMs", "the least of that half since the connection began, its handshake included; of several connections the least", "min"),
   { name: "tcpInFlight", unit: "bytes", definition: "sent and not yet acknowledged, at the second's end", min: 0, max: 2 ** 31, together: "sum" },
 ] as const satisfies readonly Metric[];
 
-export type TcpValues = Readonly<Record<string, number>>;
+export type MetricName = (typeof tcpMetrics)[number]["name"];

@@ -1,6 +1,6 @@
 /** Which connections were opened: each is told once, when its handshake is done. Pure but for what it has told. */
 import type { Opened } from "./protocol.js";
-import type { ConnectionSummary } from "./summary.js";
+import type { ConnectionSecond } from "./second.js";
 
 /** Told in one second at most; more is counted. Openings without an answer, as of a flood, are never told. */
 export const maxOpened = 2_000;
@@ -12,7 +12,7 @@ export class Openings {
   private readonly told = new Map<string, number>();
 
   /** `connections`: all that were heard of in the second that began at `startMs`. */
-  second(connections: readonly ConnectionSummary[], startMs: number): { readonly connections: Opened[]; readonly leftOut: number } {
+  second(connections: readonly ConnectionSecond[], startMs: number): { readonly connections: Opened[]; readonly leftOut: number } {
     for (const [name, openedMs] of this.told) if (openedMs < startMs - maxHandshakeMs) this.told.delete(name);
     const opened: Opened[] = [];
     let leftOut = 0;

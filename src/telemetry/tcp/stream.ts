@@ -1,24 +1,18 @@
 /** What one segment says of the stream its sender sends (`addData`), and of the stream it acknowledges (`addAck`). */
 import type { ConnectionTable } from "./connection-table.js";
 import { bit, counter, counterNames, gaps, measure, recents, timed, word, type CounterName } from "./layout.js";
+import { ahead, dropTimed, echoed, get, sample, stamp, timeSegment } from "./round-trip.js";
 import { flag, type Segment } from "./segment.js";
 
 /** A sequence number this far from what is expected belongs to no segment of this stream: above the largest window there is. */
 const maxStep = 1 << 30;
-/** Of two samples the least counts; a round is this long. */
-const leastRound = 8;
 /** Out of order, or sent again? A gap filled later than this was lost before it was seen, and sent again. In ms. */
 const reorderMs = 3;
-
-/** Serial number arithmetic (RFC 1982): how far `a` is ahead of `b`. */
-const ahead = (a: number, b: number): number => (a - b) | 0;
 
 function count(table: ConnectionTable, slot: number, side: number, which: CounterName, by = 1): void {
   const at = (slot * 2 + side) * counterNames.length + (counter[which] ?? 0);
   table.counts[at] = (table.counts[at] ?? 0) + by;
 }
-
-const get = (array: Uint32Array | Float64Array, at: number): number => array[at] ?? 0;
 
 /** The sender's stream: new data, sent again, out of order, probes. */
 export function addData(table: ConnectionTable, slot: number, side: number, segment: Segment, tMs: number): void {
@@ -74,7 +68,7 @@ export function addData(table: ConnectionTable, slot: number, side: number, segm
   count(table, slot, side, "retransmissions");
   const fresh = Math.max(0, ahead(end, next));
   count(table, slot, side, "retransmittedBytes", Math.max(0, payload - fresh));
-  dropTimed(words, at);
+  dropTimed(table, at, m, seq, end);
   words[at + word.retransmittedEnd] = end;
   words[at + word.retransmittedStamp] = segment.tsVal;
   words[at + word.recover] = fresh > 0 ? end : next;
@@ -97,16 +91,7 @@ function advance(table: ConnectionTable, at: number, m: number, length: number, 
   remember(words, at, end, ipId);
   const bits = get(words, at + word.bits);
   if (payload === 0 || flight <= 0 || ((bits & bit.recovering) !== 0 && (bits & bit.sack) === 0)) return;
-  const waiting = get(words, at + word.timedCount);
-  if (waiting >= timed) return;
-  const to = (get(words, at + word.timedHead) + waiting) % timed;
-  words[at + word.timedEnd + to] = end;
-  measures[m + measure.timedAt + to] = tMs;
-  words[at + word.timedCount] = waiting + 1;
-}
-
-function dropTimed(words: Uint32Array, at: number): void {
-  words[at + word.timedCount] = 0;
+  timeSegment(table, at, m, (end - length) >>> 0, flight, tMs);
 }
 
 /** The last segments with their IPv4 identification: seen again with the same one, the network (or the copy) doubled it. */
@@ -159,21 +144,6 @@ function fillGap(table: ConnectionTable, at: number, m: number, seq: number, end
   return undefined;
 }
 
-/** Our newest timestamp waits for its echo. */
-function stamp(table: ConnectionTable, slot: number, side: number, { tsVal }: Segment, tMs: number): void {
-  const { words, measures } = table;
-  const at = (slot * 2 + side) * word.size;
-  const bits = get(words, at + word.bits);
-  // Several segments carry the same timestamp: the first of them is the one that counts.
-  if ((bits & bit.stampSeen) !== 0 && ahead(tsVal, get(words, at + word.newestStamp)) <= 0) return;
-  words[at + word.newestStamp] = tsVal;
-  words[at + word.bits] = bits | bit.stampSeen;
-  if ((bits & bit.stampWaits) !== 0) return;
-  words[at + word.stamp] = tsVal;
-  words[at + word.bits] = bits | bit.stampWaits | bit.stampSeen;
-  measures[(slot * 2 + side) * measure.size + measure.stampAt] = tMs;
-}
-
 /** What the segment says of the stream that comes the other way: acknowledged, missing, and how long that took. */
 export function addAck(table: ConnectionTable, slot: number, side: number, segment: Segment, tMs: number): void {
   const { words } = table;
@@ -208,7 +178,7 @@ export function addAck(table: ConnectionTable, slot: number, side: number, segme
   else if (isSame && segment.payload === 0 && (flags & (flag.syn | flag.fin)) === 0 && ahead(next, acked) > 0 && ack === acked) {
     count(table, slot, side, "duplicateAcks");
     if (segment.sackBlocks === 0) {
-      dropTimed(words, at);
+      words[at + word.timedCount] = 0;
       words[at + word.recover] = next;
       words[at + word.bits] = get(words, at + word.bits) | bit.recovering;
     }
@@ -219,7 +189,9 @@ function cumulative(table: ConnectionTable, slot: number, owner: number, { ack, 
   const { words, measures } = table;
   const at = (slot * 2 + owner) * word.size;
   const m = (slot * 2 + owner) * measure.size;
+  const before = get(words, at + word.acked);
   words[at + word.acked] = ack;
+  words[at + word.acksSince] = get(words, at + word.acksSince) + 1;
   let bits = get(words, at + word.bits);
   if ((bits & bit.retransmitted) !== 0 && ahead(ack, get(words, at + word.retransmittedEnd)) >= 0) {
     // Eifel (RFC 3522): the answer echoes a time before the retransmission, so the first one had arrived.
@@ -232,9 +204,9 @@ function cumulative(table: ConnectionTable, slot: number, owner: number, { ack, 
   let first = NaN;
   let waiting = get(words, at + word.timedCount);
   let head = get(words, at + word.timedHead);
-  while (waiting > 0 && ahead(ack, get(words, at + word.timedEnd + head)) >= 0) {
-    // The oldest that is acknowledged now is the sample: the receiver may have waited for a second segment.
-    if (Number.isNaN(first)) first = get(measures, m + measure.timedAt + head);
+  while (waiting > 0 && ahead(ack, get(words, at + word.timedStart + head)) > 0) {
+    // The oldest that is acknowledged now is the sample, and none where that was not timed: the receiver may have waited for a second segment.
+    if (Number.isNaN(first) && ahead(get(words, at + word.timedStart + head), before) <= 0) first = get(measures, m + measure.timedAt + head);
     head = (head + 1) % timed;
     waiting--;
   }
@@ -243,7 +215,10 @@ function cumulative(table: ConnectionTable, slot: number, owner: number, { ack, 
   if (!Number.isNaN(first)) sample(table, slot, owner, tMs - first);
 }
 
-/** A hole that the receiver tells of. What it has beyond the hole was just received: that is a sample, too. */
+/**
+ * A hole that the receiver tells of. What it has beyond the hole, and was not told of before, is a sample, too: of the oldest of it, as Linux
+ * takes it; receive offload lets one answer speak for many segments, of which the newest would always be too quick.
+ */
 function sacked(table: ConnectionTable, slot: number, owner: number, { sack, ack }: Segment, block: number, tMs: number): void {
   const { words, measures } = table;
   const at = (slot * 2 + owner) * word.size;
@@ -257,48 +232,13 @@ function sacked(table: ConnectionTable, slot: number, owner: number, { sack, ack
   }
   let waiting = get(words, at + word.timedCount);
   let head = get(words, at + word.timedHead);
-  let newest = NaN;
-  while (waiting > 0 && ahead(right, get(words, at + word.timedEnd + head)) >= 0) {
-    if (ahead(get(words, at + word.timedEnd + head), left) > 0) newest = get(measures, m + measure.timedAt + head);
+  let oldest = NaN;
+  while (waiting > 0 && ahead(right, get(words, at + word.timedStart + head)) > 0) {
+    if (Number.isNaN(oldest) && ahead(get(words, at + word.timedStart + head), left) >= 0) oldest = get(measures, m + measure.timedAt + head);
     head = (head + 1) % timed;
     waiting--;
   }
   words[at + word.timedHead] = head;
   words[at + word.timedCount] = waiting;
-  if (!Number.isNaN(newest)) sample(table, slot, owner, tMs - newest);
-}
-
-function sample(table: ConnectionTable, slot: number, owner: number, halfMs: number): void {
-  if (!(halfMs >= 0)) return; // the clock stepped back
-  const { words, measures } = table;
-  const m = (slot * 2 + owner) * measure.size;
-  const samples = (slot * 2 + owner) * word.size + word.samples;
-  const before = get(words, samples);
-  const smooth = get(measures, m + measure.ackHalf);
-  measures[m + measure.ackDeviation] = before === 0 ? halfMs / 2 : get(measures, m + measure.ackDeviation) * 0.75 + Math.abs(smooth - halfMs) * 0.25;
-  measures[m + measure.ackHalf] = before === 0 ? halfMs : smooth + (halfMs - smooth) / 8;
-  measures[m + measure.ackLeast] = before === 0 ? halfMs : Math.min(get(measures, m + measure.ackLeast), halfMs);
-  measures[m + measure.ackLatest] = halfMs;
-  words[samples] = before + 1;
-}
-
-/** The other side echoes a timestamp of `owner`. */
-function echoed(table: ConnectionTable, slot: number, owner: number, { tsEcr }: Segment, tMs: number): void {
-  const { words, measures } = table;
-  const at = (slot * 2 + owner) * word.size;
-  const m = (slot * 2 + owner) * measure.size;
-  const bits = get(words, at + word.bits);
-  if ((bits & bit.stampWaits) === 0 || ahead(tsEcr, get(words, at + word.stamp)) < 0) return;
-  words[at + word.bits] = bits & ~bit.stampWaits;
-  const halfMs = tMs - get(measures, m + measure.stampAt);
-  // A later echo than the one waited for measures a longer time than the path has.
-  if (!(halfMs >= 0) || tsEcr !== words[at + word.stamp]) return;
-  const before = get(words, at + word.stampSamples);
-  const smooth = get(measures, m + measure.stampHalf);
-  measures[m + measure.stampHalf] = before === 0 ? halfMs : smooth + (halfMs - smooth) / 8;
-  if (before % leastRound === 0) {
-    measures[m + measure.stampLeastBefore] = before === 0 ? halfMs : get(measures, m + measure.stampLeast);
-    measures[m + measure.stampLeast] = halfMs;
-  } else measures[m + measure.stampLeast] = Math.min(get(measures, m + measure.stampLeast), halfMs);
-  words[at + word.stampSamples] = before + 1;
+  if (!Number.isNaN(oldest)) sample(table, slot, owner, tMs - oldest);
 }

@@ -56,24 +56,50 @@ export interface ConnectionSummary {
 
 const bytes = new Uint8Array(16);
 
-function addressText(table: ConnectionTable, slot: number, side: number): string {
+export function addressText(table: ConnectionTable, slot: number, side: number): string {
   const at = slot * 10 + side * 4;
   for (let i = 0; i < 16; i++) bytes[i] = ((table.keys[at + (i >> 2)] ?? 0) >>> (24 - (i & 3) * 8)) & 0xff;
   return table.keys[at] === 0 && table.keys[at + 1] === 0 && table.keys[at + 2] === 0xffff ? ipv4Text(bytes, 12) : ipv6Text(bytes, 0);
 }
 
-/** `since`: "start" counts all, "second" what came since the last second ended. */
-export function summarize(table: ConnectionTable, slot: number, since: "start" | "second" = "start"): ConnectionSummary {
+/** Who opened the connection, as far as that is known. */
+export const openerOf = (table: ConnectionTable, slot: number): 0 | 1 => (table.smalls[slot * small.size + small.opener] === 1 ? 1 : 0);
+export const handshakeOf = (table: ConnectionTable, slot: number): Handshake => handshakes[table.smalls[slot * small.size + small.handshake] ?? 0] ?? "unseen";
+export const portOf = (table: ConnectionTable, slot: number, side: number): number => {
+  const ports = table.keys[slot * 10 + 8] ?? 0;
+  return side === 0 ? ports >>> 16 : ports & 0xffff;
+};
+const endpoint = ({ address, port }: { readonly address: string; readonly port: number }): string => (address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`);
+export const connectionName = (client: Parameters<typeof endpoint>[0], server: Parameters<typeof endpoint>[0]): string => `${endpoint(client)}>${endpoint(server)}`;
+
+/** The half of the round trip of what `side` sends that lies on its way to the other side. In ms; undefined: not measured. */
+export function pathMsOf({ words, measures }: ConnectionTable, slot: number, side: number): number | undefined {
+  const at = (slot * 2 + side) * word.size;
+  const m = (slot * 2 + side) * measure.size;
+  if ((words[at + word.samples] ?? 0) > 0) return measures[m + measure.ackHalf];
+  return (words[at + word.stampSamples] ?? 0) > 0 ? measures[m + measure.stampHalf] : known(measures[m + measure.handshakeHalf]);
+}
+
+/** The other half. Only what was prompt counts: what an answer makes a side send may also have waited for data. */
+export function returnMsOf({ words, measures }: ConnectionTable, slot: number, side: number): number | undefined {
+  const m = (slot * 2 + 1 - side) * measure.size;
+  if ((words[(slot * 2 + 1 - side) * word.size + word.stampSamples] ?? 0) === 0) return known(measures[m + measure.handshakeHalf]);
+  return Math.max(measures[m + measure.stampPrompt] ?? 0, Math.min(measures[m + measure.stampLeast] ?? 0, measures[m + measure.stampLeastBefore] ?? 0));
+}
+
+export const known = (value: number | undefined): number | undefined => (value === undefined || Number.isNaN(value) ? undefined : value);
+
+/** All of a connection since its start. */
+export function summarize(table: ConnectionTable, slot: number): ConnectionSummary {
   const smalls = slot * small.size;
-  const opener = table.smalls[smalls + small.opener] ?? 0;
-  const client = sideSummary(table, slot, opener, since);
-  const server = sideSummary(table, slot, 1 - opener, since);
+  const opener = openerOf(table, slot);
+  const client = sideSummary(table, slot, opener);
+  const server = sideSummary(table, slot, 1 - opener);
   const reset = table.smalls[smalls + small.reset] ?? 0;
-  const shown = ({ address, port }: SideSummary): string => (address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`);
   return {
-    name: `${shown(client)}>${shown(server)}`,
+    name: connectionName(client, server),
     state: states[table.smalls[smalls + small.state] ?? 0] ?? "opening",
-    handshake: handshakes[table.smalls[smalls + small.handshake] ?? 0] ?? "unseen",
+    handshake: handshakeOf(table, slot),
     whole: table.smalls[smalls + small.whole] === 1,
     firstMs: table.times[slot * time.size + time.first] ?? 0,
     lastMs: table.times[slot * time.size + time.last] ?? 0,
@@ -83,28 +109,25 @@ export function summarize(table: ConnectionTable, slot: number, since: "start" |
   };
 }
 
-function sideSummary(table: ConnectionTable, slot: number, side: number, since: "start" | "second"): SideSummary {
+function sideSummary(table: ConnectionTable, slot: number, side: number): SideSummary {
   const { words, measures } = table;
   const w = (name: Exclude<keyof typeof word, "size">): number => words[(slot * 2 + side) * word.size + word[name]] ?? 0;
   const peer = (name: Exclude<keyof typeof word, "size">): number => words[(slot * 2 + 1 - side) * word.size + word[name]] ?? 0;
-  const m = (name: Exclude<keyof typeof measure, "size">, of = side): number => measures[(slot * 2 + of) * measure.size + measure[name]] ?? 0;
+  const m = (name: Exclude<keyof typeof measure, "size">): number => measures[(slot * 2 + side) * measure.size + measure[name]] ?? 0;
   const from = (slot * 2 + side) * counterNames.length;
-  const counts = Object.fromEntries(counterNames.map((name, i) => [name, ((table.counts[from + i] ?? 0) - (since === "second" ? (table.countsBefore[from + i] ?? 0) : 0)) >>> 0])) as Record<CounterName, number>;
+  const counts = Object.fromEntries(counterNames.map((name, i) => [name, table.counts[from + i] ?? 0])) as Record<CounterName, number>;
   const bits = w("bits");
   const ifAny = (samples: number, value: number): number | undefined => (samples > 0 ? value : undefined);
-  const number = (value: number): number | undefined => (Number.isNaN(value) ? undefined : value);
-  const pathMs = ifAny(w("samples"), m("ackHalf")) ?? ifAny(w("stampSamples"), m("stampHalf")) ?? number(m("handshakeHalf"));
-  // The way back is taken at its least: what the answer makes a side send may also have waited for data.
-  const returnMs = ifAny(peer("stampSamples"), Math.min(m("stampLeast", 1 - side), m("stampLeastBefore", 1 - side))) ?? number(m("handshakeHalf", 1 - side));
+  const pathMs = pathMsOf(table, slot, side);
+  const returnMs = returnMsOf(table, slot, side);
   const spurious = Math.min(counts.retransmissions, Math.max(counts.dsacks, counts.earlyAnswers));
   // The window of a SYN is never scaled, and scaling takes both (RFC 7323, 2.2); without the SYNs the scale is not known.
   const isScaled = w("scale") > 0 && peer("scale") > 0;
   const knowsScale = (bits & bit.syn) !== 0 && (peer("bits") & bit.syn) !== 0;
-  const ports = table.keys[slot * 10 + 8] ?? 0;
   return {
     ...counts,
     address: addressText(table, slot, side),
-    port: side === 0 ? ports >>> 16 : ports & 0xffff,
+    port: portOf(table, slot, side),
     vlan: w("vlans") >>> 16,
     innerVlan: w("vlans") & 0xffff,
     appBytes: m("appBytes"),
@@ -119,7 +142,7 @@ function sideSummary(table: ConnectionTable, slot: number, side: number, since: 
     pathDeviationMs: ifAny(w("samples"), m("ackDeviation")),
     returnMs,
     stampMs: ifAny(w("stampSamples"), m("stampHalf")),
-    handshakeMs: number(m("handshakeHalf")),
+    handshakeMs: known(m("handshakeHalf")),
     rttSamples: w("samples"),
     mss: w("mss") || undefined,
     hasSack: (bits & peer("bits") & bit.sack) !== 0,

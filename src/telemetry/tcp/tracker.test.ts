@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { frame, sackOption, stamps, transfer, type FrameFields } from "../../../lab/simulated-tcp.js";
 import { tcpSecond } from "./observations.js";
+import { secondOf } from "./second.js";
 import { tcpMetrics } from "./metrics.js";
 import { summarize, type ConnectionSummary } from "./summary.js";
 import { TcpTracker } from "./tracker.js";
@@ -183,7 +184,7 @@ test("a second's observations: sums by host and pair, means of times, all of the
   const { tracker, slot } = opened();
   tracker.endSecond(20);
   follow(tracker, [1_000, { from: 0, seq: 100, ack: 500, flags: ack, payload: 50 }], [1_004, { from: 1, seq: 500, ack: 150, flags: ack }]);
-  const { observations } = tcpSecond([summarize(tracker.table, slot, "second")], 1_000);
+  const { observations } = tcpSecond([secondOf(tracker.table, slot)], 1_000);
   const of = (kind: string, name: string): Readonly<Record<string, number>> => observations.find(({ subject }) => subject.kind === kind && subject.name === name)?.values ?? {};
   expect(of("host", "10.0.0.1")).toMatchObject({ tcpConnections: 1, tcpOpened: 0, tcpSegments: 1, tcpBytes: 50, tcpPathMs: 4, tcpRttMs: 7 });
   expect(of("pair", "10.0.0.2>10.0.0.1")).toMatchObject({ tcpSegments: 1, tcpBytes: 0 });

@@ -6,6 +6,7 @@ import { TimeOrder } from "../capture/time-order.js";
 import { tcpSecond } from "./observations.js";
 import { Openings } from "./openings.js";
 import type { FromWorker, Query, TcpCounters, ToWorker, WorkerSetup } from "./protocol.js";
+import { secondOf, type ConnectionSecond } from "./second.js";
 import { summarize, type ConnectionSummary } from "./summary.js";
 import { TcpTracker } from "./tracker.js";
 
@@ -20,7 +21,7 @@ class CaptureWorker {
   private readonly captures = new Map<string, Tcpdump | "starting">();
   private readonly tell: (message: FromWorker) => void;
   private readonly openings = new Openings();
-  private readonly forgotten: ConnectionSummary[] = [];
+  private readonly forgotten: ConnectionSecond[] = [];
   private readonly timers: NodeJS.Timeout[];
   private wanted: readonly string[] = [];
   private frames = 0;
@@ -36,7 +37,7 @@ class CaptureWorker {
     const { table } = this.tracker;
     table.forgetting = (slot) => {
       if (!this.tracker.isTouched(slot)) return;
-      if (this.forgotten.length < maxForgotten) this.forgotten.push(summarize(table, slot, "second"));
+      if (this.forgotten.length < maxForgotten) this.forgotten.push(secondOf(table, slot));
       else this.leftOut++;
     };
     this.timers = [setInterval(() => this.order.release(Date.now()), releaseEveryMs), setInterval(() => this.second(), secondMs)];
@@ -108,7 +109,7 @@ class CaptureWorker {
     const { tracker } = this;
     const { table } = tracker;
     const now = Date.now();
-    const connections = [...this.forgotten, ...tracker.heard().map((slot) => summarize(table, slot, "second"))];
+    const connections = [...this.forgotten, ...tracker.heard().map((slot) => secondOf(table, slot))];
     this.forgotten.length = 0;
     const { observations, leftOut } = tcpSecond(connections, this.secondStart);
     const opened = this.openings.second(connections, this.secondStart);
