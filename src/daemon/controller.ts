@@ -184,7 +184,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       exceeded: (packets) => this.copying.stop(`live and shadow together need more resubmits than a packet may have: ${packets} packets were dropped`),
     });
     this.promotion = new Promotion({ shadow: this.shadow, flushLive: () => this.live.settle(), nowMs });
-    this.readings = new Readings({ discovery: this.discovery, shadow: this.shadow, replication: this.replication, copyMode: () => this.copyMode, control: (method) => vswitchd(method) });
+    this.readings = new Readings({ discovery: this.discovery, shadow: this.shadow, replication: this.replication, copyMode: () => this.copyMode, control: (method) => vswitchd(method), nowMs });
     const { automatic, holdDownMs } = config.policy.promotion;
     this.automatic = new AutomaticPromotion({
       enabled: automatic,
@@ -274,9 +274,9 @@ export class Controller extends EventEmitter<ControllerEvents> {
   /** What the switches count (`Readings`). */
   readonly fidelity: Readings["fidelity"] = () => this.readings.fidelity();
   readonly flushCounters: Readings["flushCounters"] = () => this.readings.flushCounters();
-  readonly portReadings: Readings["portReadings"] = (side) => this.readings.portReadings(side);
+  readonly portReadings: Readings["portReadings"] = (side, whose) => this.readings.portReadings(side, whose);
   readonly switchReadings: Readings["switchReadings"] = (side) => this.readings.switchReadings(side);
-  readonly copyCounters: Readings["copyCounters"] = () => this.readings.copyCounters();
+  readonly copyCounters: Readings["copyCounters"] = (whose) => this.readings.copyCounters(whose);
 
   /** How many packets one sample stands for, by bridge, from now on; others as configured. Bridges with an sFlow row of the operator's keep it. */
   setSampling(rates: ReadonlyMap<string, number>): void {

@@ -16,6 +16,7 @@ import { Conflicts } from "../shadow/fidelity/conflicts.js";
 import { FidelityMeter, type MeasuredPort } from "../shadow/fidelity/meter.js";
 import { PressureGauge } from "../shadow/fidelity/pressure.js";
 import { compareCaptures } from "../shadow/fidelity/sample.js";
+import { isLarge, whoseTurn } from "../telemetry/reading-turns.js";
 
 export interface CopiesParts {
   readonly controller: Controller;
@@ -63,7 +64,8 @@ export class Copies {
     this.gauge = new PressureGauge(runDir, nowMs);
     this.budget = new Budget({ limits, looks: pressureLooks, holdMs });
     this.meter = new FidelityMeter({
-      read: () => controller.copyCounters(),
+      read: (looks) => controller.copyCounters(whoseTurn(looks)),
+      isLarge: () => isLarge(controller.discovery.current),
       // Answers when the revalidators have been over all cached flows, and so have brought patch ports' counters up to date.
       flushCounters: () => controller.flushCounters(),
       mode: () => controller.copyMode,

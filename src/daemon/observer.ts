@@ -88,7 +88,7 @@ export class Observer implements ObservationSink {
     this.learned = new Profile({ happened: (event) => this.happened(event) });
     this.observatory = new Observatory({
       sink: this,
-      readPorts: (side) => controller.portReadings(side),
+      readPorts: (side, whose) => controller.portReadings(side, whose),
       readSwitches: (side) => controller.switchReadings(side),
       network: () => controller.discovery.current,
       nowMs,

@@ -8,6 +8,7 @@ import type { CopyMode } from "../shadow/fidelity/account.js";
 import type { Counters } from "../shadow/fidelity/meter.js";
 import type { Shadow } from "../shadow/shadow.js";
 import type { PortReading } from "../telemetry/counter-windows.js";
+import { isLarge, ReadingTurns, type Whose } from "../telemetry/reading-turns.js";
 import type { SwitchReading } from "../telemetry/switch-counters.js";
 
 export interface PortFidelity {
@@ -24,10 +25,14 @@ export interface ReadingParts {
   readonly copyMode: () => CopyMode;
   /** A command of ovs-vswitchd's control socket. */
   readonly control: (method: string) => Promise<unknown>;
+  readonly nowMs: () => number;
 }
 
 export class Readings {
   private readonly parts: ReadingParts;
+  private readonly turns = new ReadingTurns();
+  /** The last reading of each bridge's copies. */
+  private copies: ReadonlyMap<string, ReadonlyMap<string, Counters>> = new Map();
   private readonly fidelityBase = new Map<string, { readonly isPart: boolean; readonly selected: bigint; readonly copied: bigint }>();
 
   constructor(parts: ReadingParts) {
@@ -56,14 +61,22 @@ export class Readings {
     await this.parts.control("revalidator/wait");
   }
 
-  /** Port counters of every bridge that is connected, on live or in the shadow; the shadow's under the names of live. */
-  async portReadings(side: "live" | "shadow"): Promise<PortReading[]> {
-    const bridges = [...this.parts.discovery.current.bridges.keys()];
+  /** Port counters of the bridges whose turn it is, on live or in the shadow; the shadow's under the names of live. */
+  async portReadings(side: "live" | "shadow", whose: Whose): Promise<PortReading[]> {
     const read = async (bridge: string): Promise<PortReading[]> => {
       const stats = await this.connection(side, bridge)?.portStats();
+      if (stats !== undefined) this.turns.took(`${side} ${bridge}`, this.parts.nowMs(), stats);
       return (stats ?? []).map(({ portNo, ...counters }) => ({ port: { bridge, ofport: portNo }, ...counters }));
     };
-    return (await Promise.all(bridges.map(read))).flat();
+    return (await Promise.all(this.dueNow(whose).map(read))).flat();
+  }
+
+  /** The bridges to be read: see `ReadingTurns`. */
+  private dueNow(whose: Whose): string[] {
+    const { current } = this.parts.discovery;
+    const names = [...current.bridges.keys()];
+    if (whose === "all" || !isLarge(current)) return names;
+    return names.filter((bridge) => !this.turns.areQuiet([`live ${bridge}`, ...(this.connection("shadow", bridge) === undefined ? [] : [`shadow ${bridge}`])]));
   }
 
   /** Counters of tables, meters and groups of every bridge that is connected, under the names of live. */
@@ -78,9 +91,21 @@ export class Readings {
     return (await Promise.all([...this.parts.discovery.current.bridges.keys()].map(read))).flat();
   }
 
-  /** Counters of every replicated port at both ends, read now, and what is asked of it, by "bridge:ofport". */
-  async copyCounters(): Promise<Map<string, Counters>> {
-    const bridges = [...this.parts.discovery.current.bridges.keys()].filter((bridge) => this.parts.shadow.edges(bridge).length > 0);
+  /**
+   * Counters of every replicated port at both ends, and what is asked of it, by "bridge:ofport": read now, or where it is not a
+   * bridge's turn the very values of its last reading.
+   */
+  async copyCounters(whose: Whose = "all"): Promise<Map<string, Counters>> {
+    const edged = (bridge: string): boolean => this.parts.shadow.edges(bridge).length > 0;
+    const due = this.dueNow(whose).filter(edged);
+    const read = await this.readCopies(due);
+    const all = [...this.parts.discovery.current.bridges.keys()].filter(edged);
+    this.copies = new Map(all.flatMap((bridge) => (read.has(bridge) ? [[bridge, read.get(bridge) ?? new Map()] as const] : this.copies.has(bridge) ? [[bridge, this.copies.get(bridge) ?? new Map()] as const] : [])));
+    return new Map([...this.copies.values()].flatMap((ports) => [...ports]));
+  }
+
+  /** The counters of these bridges' ports at both ends, by bridge. */
+  private async readCopies(bridges: readonly string[]): Promise<Map<string, ReadonlyMap<string, Counters>>> {
     const isOn = this.parts.copyMode() === "on";
     const live = await Promise.all(
       bridges.map(async (bridge) => ({
@@ -88,18 +113,21 @@ export class Readings {
         ports: new Map((await this.parts.discovery.connection(bridge)?.portStats())?.map((stats) => [stats.portNo, stats]) ?? []),
       })),
     );
-    const copies = await this.parts.shadow.portCounters();
+    const copies = await this.parts.shadow.portCounters(bridges);
     return new Map(
-      bridges.flatMap((bridge, at) =>
-        this.parts.shadow.edges(bridge).map((ofport): [string, Counters] => {
-          const port = portKey({ bridge, ofport });
-          const stats = live[at]?.ports.get(ofport);
-          const asked = live[at]?.asked.get(ofport);
-          // While copying is off no flow selects.
-          const known = isOn || asked === "nothing" ? asked : "all";
-          return [port, { received: stats?.rxPackets, receiveDrops: stats?.rxDropped, copied: copies.get(port)?.copied, asked: known }];
-        }),
-      ),
+      bridges.map((bridge, at) => [
+        bridge,
+        new Map(
+          this.parts.shadow.edges(bridge).map((ofport): [string, Counters] => {
+            const port = portKey({ bridge, ofport });
+            const stats = live[at]?.ports.get(ofport);
+            const asked = live[at]?.asked.get(ofport);
+            // While copying is off no flow selects.
+            const known = isOn || asked === "nothing" ? asked : "all";
+            return [port, { received: stats?.rxPackets, receiveDrops: stats?.rxDropped, copied: copies.get(port)?.copied, asked: known }];
+          }),
+        ),
+      ]),
     );
   }
 

@@ -19,15 +19,11 @@ export interface CountedAdapter {
 
 /** Reads the counters of the adapters that are connected, by live portKey. */
 export async function adapterCounters(adapters: readonly CountedAdapter[]): Promise<Map<string, PortCount>> {
-  const counters = new Map<string, PortCount>();
-  for (const { bridge, edges, connection } of adapters) {
-    if (connection === undefined || edges.length === 0) continue;
+  const read = async ({ bridge, edges, connection }: CountedAdapter): Promise<(readonly [string, PortCount])[]> => {
+    if (connection === undefined || edges.length === 0) return [];
     const stats = new Map((await connection.portStats()).map((one) => [one.portNo, one]));
-    for (const n of edges) {
-      // What went on to the shadow's port: the same whether it came through a replica port of its own or the common one.
-      const egress = stats.get(replicaPort(n));
-      counters.set(portKey({ bridge, ofport: n }), { copied: egress?.txPackets ?? 0n, delivered: egress?.rxPackets ?? 0n });
-    }
-  }
-  return counters;
+    // What went on to the shadow's port: the same whether it came through a replica port of its own or the common one.
+    return edges.map((n) => [portKey({ bridge, ofport: n }), { copied: stats.get(replicaPort(n))?.txPackets ?? 0n, delivered: stats.get(replicaPort(n))?.rxPackets ?? 0n }] as const);
+  };
+  return new Map((await Promise.all(adapters.map(read))).flat());
 }

@@ -219,8 +219,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   }
 
   /** Packets that came into the adapter from each replica port and that the shadow sent towards its host, by live portKey. */
-  portCounters(): Promise<Map<string, PortCount>> {
-    const adapters = [...this.source.network.bridges.keys()].map((bridge) => ({ bridge, edges: this.edges(bridge), connection: this.sessions.own.get(adapterBridge(bridge))?.session.connection }));
+  portCounters(bridges: Iterable<string> = this.source.network.bridges.keys()): Promise<Map<string, PortCount>> {
+    const adapters = [...bridges].map((bridge) => ({ bridge, edges: this.edges(bridge), connection: this.sessions.own.get(adapterBridge(bridge))?.session.connection }));
     return adapterCounters(adapters);
   }
 

@@ -6,6 +6,7 @@
  */
 import type { Observation, Side, Subject } from "../base/observation.js";
 import { portKey, type Network, type PortRef } from "../network/model.js";
+import { quietPackets } from "./reading-turns.js";
 import { longestWindowS, SecondSums, windowLengthsS } from "./seconds.js";
 
 /** Counters of a port as a switch keeps them (OpenFlow ofp_port_stats). Undefined: the switch does not keep it. */
@@ -34,6 +35,8 @@ interface PortSeries {
   readonly ref: PortRef;
   readonly sums: SecondSums;
   last: { readonly tMs: number; readonly reading: PortReading } | undefined;
+  /** The last second of the longest window that was told of it. */
+  toldS: number;
 }
 
 export class CounterWindows {
@@ -57,7 +60,7 @@ export class CounterWindows {
         this.overflow++;
         return;
       }
-      series = { ref: reading.port, sums: new SecondSums(fields), last: undefined };
+      series = { ref: reading.port, sums: new SecondSums(fields), last: undefined, toldS: -Infinity };
       this.ports.set(key, series);
     }
     const before = series.last;
@@ -76,11 +79,21 @@ export class CounterWindows {
 
   /**
    * Observations of all ports, links and bridges of `network` for the windows that end with the second before `endMs`. A subject is left
-   * out while the window holds seconds that nobody read.
+   * out while the window holds seconds that nobody read. `thrifty`: of a quiet port only the longest window is told, one after the other,
+   * until something moves.
    */
-  observations(network: Network, endMs: number): Observation[] {
+  observations(network: Network, endMs: number, thrifty = false): Observation[] {
     const second = Math.floor(endMs / 1_000) - 1;
     const found: Observation[] = [];
+    const isTold = (name: string, length: number): boolean => {
+      const series = this.ports.get(name);
+      if (!thrifty || series === undefined) return true;
+      const isWhole = length === longestWindowS;
+      if (isWhole && second - series.toldS < longestWindowS && isQuiet(series.sums, second)) return false;
+      if (!isWhole && isQuiet(series.sums, second)) return false;
+      if (isWhole) series.toldS = second;
+      return true;
+    };
     for (const length of windowLengthsS) {
       const observe = (subject: Subject, parts: readonly SecondSums[], extra: Readonly<Record<string, number>> = {}): void => {
         if (parts.length > 0) found.push({ tMs: (second + 1 - length) * 1_000, windowMs: length * 1_000, side: this.side, subject, values: { ...rates(parts, second, length), ...extra } });
@@ -94,14 +107,15 @@ export class CounterWindows {
         for (const { ofport, role } of bridge.ports.values()) {
           const sums = whole({ bridge: bridge.name, ofport });
           if (sums === undefined) continue;
-          observe({ kind: "port", name: portKey({ bridge: bridge.name, ofport }) }, [sums]);
+          const name = portKey({ bridge: bridge.name, ofport });
+          if (isTold(name, length)) observe({ kind: "port", name }, [sums]);
           if (role === "edge") edges.push(sums);
         }
         observe({ kind: "bridge", name: bridge.name }, edges);
       }
       for (const { a, b } of network.links) {
         const [x, y] = [whole(a), whole(b)];
-        if (x === undefined || y === undefined) continue;
+        if (x === undefined || y === undefined || (thrifty && isQuiet(x, second) && isQuiet(y, second) && length !== longestWindowS)) continue;
         const sent = x.over(field.outPackets, second, length) + y.over(field.outPackets, second, length);
         const received = x.over(field.inPackets, second, length) + y.over(field.inPackets, second, length);
         // The two ends are read one after the other: what is on its way between the readings is no loss.
@@ -112,6 +126,8 @@ export class CounterWindows {
     return found;
   }
 }
+
+const isQuiet = (sums: SecondSums, second: number): boolean => sums.over(field.inPackets, second, longestWindowS) + sums.over(field.outPackets, second, longestWindowS) < quietPackets;
 
 /** How much each field moved; undefined when a counter went back. */
 function changes(before: PortReading, now: PortReading): number[] | undefined {

@@ -8,14 +8,15 @@ import type { Network } from "../network/model.js";
 import { CounterWindows, type PortReading } from "./counter-windows.js";
 import { defaultLimits, deviation, lossDifference, type BothSides, type Cause, type DeviationLimits, type LinkLoss } from "./deviation.js";
 import type { LinkCrossing, ObservedPacket } from "./observed-packet.js";
+import { isLarge, whoseTurn, type Whose } from "./reading-turns.js";
 import { SwitchCounters, type SwitchReading } from "./switch-counters.js";
 import { trafficObservation, TrafficWindows, type TrafficVector } from "./traffic-windows.js";
 
 export interface ObservatoryParts {
   /** Where observations go. */
   readonly sink: ObservationSink;
-  /** Port counters of all bridges of one side; the shadow's under the names of live. Rejects when they can't be read. */
-  readonly readPorts: (side: Side) => Promise<readonly PortReading[]>;
+  /** Port counters of bridges of one side; the shadow's under the names of live. Rejects when they can't be read. */
+  readonly readPorts: (side: Side, whose: Whose) => Promise<readonly PortReading[]>;
   readonly network: () => Network;
   /** ms since the epoch. */
   readonly nowMs: () => number;
@@ -46,8 +47,8 @@ const everyMs = 1_000;
 /** A flood with spoofed sources has thousands of subjects a second, of which nobody wants to hear one by one. */
 const minToldSamples = 8;
 const maxToldSubjects = 512;
-/** Tables, meters and groups are read every so many seconds. */
-const switchesEvery = 5;
+/** Tables, meters and groups are read every so many seconds; of a large network the longest window apart. */
+const switchesEvery = { small: 5, large: 30 } as const;
 /** Switches that take longer than this to tell their counters are left out of the second. */
 const maxReadMs = 900;
 /** Latest observations kept for the API: as many subjects as the windows tell apart, times three windows and two sides. */
@@ -125,12 +126,13 @@ export class Observatory {
     this.took(this.traffic.advance(nowMs()));
     const failures: string[] = [];
     this.seconds++;
+    const large = isLarge(network());
     for (const side of ["live", "shadow"] as const) {
       try {
-        const readings = await inTime(readPorts(side), maxReadMs);
+        const readings = await inTime(readPorts(side, whoseTurn(this.seconds)), maxReadMs);
         const tMs = nowMs();
         for (const reading of readings) this.ports[side].add(tMs, reading);
-        if (this.seconds % switchesEvery === 0) for (const reading of await inTime(this.parts.readSwitches(side), maxReadMs)) for (const observation of this.switches[side].take(nowMs(), reading)) this.emit(observation);
+        if (this.seconds % switchesEvery[large ? "large" : "small"] === 0) for (const reading of await inTime(this.parts.readSwitches(side), maxReadMs)) for (const observation of this.switches[side].take(nowMs(), reading)) this.emit(observation);
       } catch (error) {
         this.counters.readFailures++;
         failures.push(`${side}: ${error instanceof Error ? error.message : String(error)}`);
@@ -139,7 +141,7 @@ export class Observatory {
     this.failure = failures.length === 0 ? undefined : failures.join("; ");
     const current = network();
     const endMs = Math.floor(nowMs() / 1_000) * 1_000;
-    const seen = { live: this.ports.live.observations(current, endMs), shadow: this.ports.shadow.observations(current, endMs) };
+    const seen = { live: this.ports.live.observations(current, endMs, large), shadow: this.ports.shadow.observations(current, endMs, large) };
     for (const observation of [...seen.live, ...seen.shadow]) this.emit(observation);
     this.compare(seen.live, seen.shadow);
     for (const windows of Object.values(this.ports)) windows.keepOnly(current);

@@ -98,7 +98,8 @@ test("port configuration bits follow by event, also those that only OpenFlow 1.0
   await modify(2, "no-flood");
   await ovs.stopVswitchd("SIGTERM");
   await ovs.startVswitchd();
-  await ovs.ofctl("add-flow", "br0", "priority=5,dl_type=0x1234,actions=FLOOD,set_queue:1,output:3");
+  const put = async (): Promise<boolean> => (await ovs.capsule.run("ovs-ofctl", ["-O", "OpenFlow14", "add-flow", "br0", "priority=5,dl_type=0x1234,actions=FLOOD,set_queue:1,output:3"], { mayFail: true })).code === 0;
+  await waitFor(put, "the bridge is there again and takes the operator's flow");
   await followed({}, [2, 3, 3], "what the restart took from live is taken from the shadow");
   await waitFor(async () => (await copies()).join() === "1", "a flooded packet is copied once again");
 }, 120_000);

@@ -4,13 +4,14 @@ import { isMetric, isWellFormed } from "../../store/limits.js";
 import { fidelityFeatures } from "../../telemetry/features.js";
 import { FidelityMeter } from "./meter.js";
 
-function world() {
+function world(large = false) {
   let [received, copied, nowMs] = [0, 0, 1_000.5];
   const observations: Observation[] = [];
   const events: NetworkEvent[] = [];
   const meter = new FidelityMeter({
     read: () => Promise.resolve(new Map([["l1:1", { received: BigInt(received), copied: BigInt(copied), receiveDrops: 0n }]])),
     flushCounters: () => Promise.resolve(),
+    isLarge: () => large,
     mode: () => "on",
     sink: { observe: (one) => observations.push(one), happened: (one) => events.push(one) },
     nowMs: () => nowMs,
@@ -51,6 +52,12 @@ test("copies that stay away raise one alert, told with how many; it ends when th
   expect(meter.measured()[0]?.alert).toBeUndefined();
 });
 
+test("of a large network nothing is told of a port to which nothing happens, and what is not read again is not counted again", async () => {
+  const { observations, second } = world(true);
+  for (const came of [0, 5, 0, 0, 0, 7, 0]) await second(came, came);
+  expect(observations.map(({ values }) => values["fidelity.received"])).toEqual([0, 5, 7]);
+});
+
 test("few packets raise no alert, and a failed reading is told and forgets nothing", async () => {
   const { meter, events, second } = world();
   await second(1, 1);
@@ -59,6 +66,7 @@ test("few packets raise no alert, and a failed reading is told and forgets nothi
   const failing = new FidelityMeter({
     read: () => Promise.reject(new Error("no answer")),
     flushCounters: () => Promise.reject(new Error("no socket")),
+    isLarge: () => false,
     mode: () => "on",
     sink: { observe: () => undefined, happened: () => undefined },
     nowMs: () => 0,

@@ -11,8 +11,10 @@ import type { Sample } from "./sample.js";
 export type Counters = Pick<Reading, "received" | "copied" | "receiveDrops" | "asked">;
 
 export interface FidelityParts {
-  /** Counters of all replicated ports now, by "bridge:ofport". */
-  readonly read: () => Promise<ReadonlyMap<string, Counters>>;
+  /** Counters of all replicated ports, by "bridge:ofport", at look number `looks`: a value that is the very one of the look before was not read again. */
+  readonly read: (looks: number) => Promise<ReadonlyMap<string, Counters>>;
+  /** Whether nothing is told of ports to which nothing happens. */
+  readonly isLarge: () => boolean;
   /** Resolves when the switch has brought its patch ports' counters up to date; rejects where it can't be asked. */
   readonly flushCounters: () => Promise<void>;
   readonly mode: () => CopyMode;
@@ -55,6 +57,8 @@ const alertLooks = 5;
 /** Fewer packets than this in that time make no alert. */
 const minPackets = 20;
 
+const fates = ["received", "notAsked", "notChosen", "selected", "copied", "lost", "off", "shed", "surplus", "receiveDrops"] as const;
+
 interface Followed {
   readonly accounts: PortAccounts;
   readonly recent: { readonly copied: number; readonly lost: number }[];
@@ -64,6 +68,9 @@ interface Followed {
   sample: Sample | undefined;
   /** The account at the last look. */
   before: PortAccount | undefined;
+  /** What was read last, and when. */
+  counters: Counters | undefined;
+  readMs: number | undefined;
 }
 
 export class FidelityMeter {
@@ -72,6 +79,7 @@ export class FidelityMeter {
   private running: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
   private lastMs: number | undefined;
+  private looks = 0;
   /** Why the counters could not be read last; undefined while they can. */
   failure: string | undefined;
   /** Why the switch could not be asked to bring its counters up to date; then losses are known later. */
@@ -128,16 +136,19 @@ export class FidelityMeter {
       this.flushFailure = error instanceof Error ? error.message : String(error);
       lagMs = unflushedLagMs;
     }
-    const counters = await inTime(parts.read(), readTimeoutMs);
+    const counters = await inTime(parts.read(this.looks++), readTimeoutMs);
     const tMs = parts.nowMs();
     const mode = parts.mode();
     for (const port of this.ports.keys()) if (!counters.has(port)) this.ports.delete(port);
     for (const [port, counter] of counters) {
-      const followed: Followed = this.ports.get(port) ?? { accounts: new PortAccounts(settleMs), recent: [], good: 0, asked: "all", alert: undefined, sample: undefined, before: undefined };
+      const followed: Followed = this.ports.get(port) ?? { accounts: new PortAccounts(settleMs), recent: [], good: 0, asked: "all", alert: undefined, sample: undefined, before: undefined, counters: undefined, readMs: undefined };
       this.ports.set(port, followed);
+      if (followed.counters === counter) continue;
+      followed.counters = counter;
       followed.accounts.take({ ...counter, tMs, lagMs: lagMs + (tMs - startMs), mode });
       followed.asked = typeof counter.asked === "object" ? "part" : (counter.asked ?? "all");
-      this.tell(port, followed, this.lastMs === undefined ? lookIntervalMs : tMs - this.lastMs, mode);
+      this.tell(port, followed, followed.readMs === undefined ? lookIntervalMs : tMs - followed.readMs, mode);
+      followed.readMs = tMs;
     }
     this.lastMs = tMs;
   }
@@ -146,8 +157,12 @@ export class FidelityMeter {
     const { account } = followed.accounts;
     const before = followed.before ?? account;
     followed.before = account;
-    const grown = (key: "received" | "notAsked" | "notChosen" | "selected" | "copied" | "lost" | "off" | "shed" | "surplus" | "receiveDrops"): number => account[key] - before[key];
+    const grown = (key: (typeof fates)[number]): number => account[key] - before[key];
     const { sample } = followed;
+    followed.recent.push({ copied: grown("copied"), lost: grown("lost") });
+    if (followed.recent.length > alertLooks) followed.recent.shift();
+    this.judge(port, followed, mode);
+    if (before !== account && this.parts.isLarge() && fates.every((key) => grown(key) === 0)) return;
     const tMs = Math.round(this.parts.epochMs() - windowMs);
     this.parts.sink.observe({
       tMs,
@@ -170,9 +185,6 @@ export class FidelityMeter {
           : { "fidelity.sampled": sample.looked, "fidelity.duplicated": sample.duplicated, "fidelity.reordered": sample.reordered, "fidelity.delayP50Us": sample.delayP50Us, "fidelity.delayP99Us": sample.delayP99Us }),
       },
     });
-    followed.recent.push({ copied: grown("copied"), lost: grown("lost") });
-    if (followed.recent.length > alertLooks) followed.recent.shift();
-    this.judge(port, followed, mode);
   }
 
   private judge(port: string, followed: Followed, mode: CopyMode): void {

@@ -1,0 +1,61 @@
+/**
+ * Whose counters are read when. Of a small network all, each second. Of a large one the bridges with traffic each second and the quiet
+ * ones every few, all together, because links and deviations hold two bridges against each other at one moment. Pure.
+ */
+import type { Network } from "../network/model.js";
+
+/** Ports of a network that is looked at whole each second. */
+export const smallNetworkPorts = 256;
+/** Quiet bridges of a large one are read every so many seconds: a divisor of the longest window. */
+export const quietEveryS = 6;
+/** A port is quiet below this: 100 packets in the longest window are too few to judge by (`DeviationLimits.minPackets`). */
+export const quietPackets = 100;
+const quietPerS = quietPackets / 30;
+
+/** "all", or those that are not known to be quiet. */
+export type Whose = "all" | "busy";
+
+export const whoseTurn = (second: number): Whose => (second % quietEveryS === 0 ? "all" : "busy");
+
+export function isLarge({ bridges }: Network): boolean {
+  let ports = 0;
+  for (const bridge of bridges.values()) ports += bridge.ports.size;
+  return ports > smallNetworkPorts;
+}
+
+/** Counters by which a port is quiet or not. */
+interface Counted {
+  readonly portNo: number;
+  readonly rxPackets: bigint;
+  readonly txPackets: bigint;
+}
+
+interface Known {
+  readonly tMs: number;
+  readonly packets: ReadonlyMap<number, bigint>;
+  readonly isQuiet: boolean;
+}
+
+export class ReadingTurns {
+  /** By what was read (a side's bridge). */
+  private readonly known = new Map<string, Known>();
+
+  /** Takes what was read of `source` at `tMs`. The first reading says nothing of quiet. */
+  took(source: string, tMs: number, ports: readonly Counted[]): void {
+    const before = this.known.get(source);
+    const packets = new Map(ports.map(({ portNo, rxPackets, txPackets }) => [portNo, rxPackets + txPackets]));
+    const most = before === undefined ? 0 : quietPerS * Math.max(1, (tMs - before.tMs) / 1_000);
+    const isQuiet = before !== undefined && [...packets].every(([port, now]) => Math.abs(Number(now - (before.packets.get(port) ?? now))) < most);
+    this.known.set(source, { tMs, packets, isQuiet });
+  }
+
+  /** Whether every one of these was quiet when it was read last. */
+  areQuiet(sources: readonly string[]): boolean {
+    return sources.every((source) => this.known.get(source)?.isQuiet === true);
+  }
+
+  /** Forgets what is not named. */
+  keepOnly(sources: ReadonlySet<string>): void {
+    for (const source of this.known.keys()) if (!sources.has(source)) this.known.delete(source);
+  }
+}
