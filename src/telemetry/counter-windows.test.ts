@@ -61,3 +61,18 @@ test("counters a switch does not keep are no drops, those it keeps are", () => {
   windows.add(11_000, reading("a", 1, 0, 0, { rxDropped: all, txDropped: 9n, rxErrors: undefined }));
   expect(at(windows, 11_000, "port", 1)?.values).toMatchObject({ dropsPerS: 4, errorsPerS: 0 });
 });
+
+test("thrifty: of a quiet port the longest window is told, one after the other, and everything once it carries something", () => {
+  const windows = new CounterWindows("live");
+  const told = (endMs: number) => windows.observations(network, endMs, true).filter(({ subject }) => subject.kind === "port").map(({ windowMs, values }) => [windowMs / 1_000, Math.round((values["inPacketsPerS"] ?? 0) * 100) / 100]);
+  const longest: number[] = [];
+  for (let s = 0; s <= 96; s += 6) {
+    windows.add(s * 1_000, reading("a", 1, s, 0)); // one packet/s
+    const found = told(s * 1_000);
+    for (const [windowS, rate] of found) expect([windowS, rate]).toEqual([30, 1]);
+    if (found.length > 0) longest.push(s);
+  }
+  expect(longest).toEqual([30, 60, 90]);
+  for (let s = 97; s <= 99; s++) windows.add(s * 1_000, reading("a", 1, 96 + (s - 96) * 500, 0));
+  expect(told(99_000)).toEqual([[1, 500], [5, expect.any(Number)], [30, expect.any(Number)]]);
+});
