@@ -17,10 +17,22 @@ const probePort = "l2:2";
 const webRate = 40;
 const webSeconds = 2;
 
-/** The mean over the last `overS` seconds that are recorded; NaN when none is. */
+/**
+ * The mean over the last `overS` seconds, once nearly all of them are recorded. Counters of patch ports, the shadow's, are up to half a second old,
+ * which over few seconds would be the whole of the tolerance.
+ */
 async function mean(stage: Stage, subject: string, side: string, metric: string): Promise<number> {
-  const { points } = await stage.ctl<QuerySeriesResponse>("history", "--from", `-${overS}s`, "--subject", subject, "--side", side, "--metric", metric);
-  return points.reduce((sum, { value }) => sum + value, 0) / points.length;
+  let values: number[] = [];
+  await waitFor(
+    async () => {
+      const { points } = await stage.ctl<QuerySeriesResponse>("history", "--from", `-${overS}s`, "--subject", subject, "--side", side, "--metric", metric);
+      values = points.map(({ value }) => value);
+      return values.length >= overS - 3;
+    },
+    `${metric} of ${subject} is recorded for ${overS} s`,
+    2 * overS * 1_000,
+  );
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 export async function observations(stage: Stage): Promise<void> {

@@ -1,5 +1,6 @@
 /** What the switches of both networks count, read when asked: ports, tables, meters, groups, and what was copied. */
 import { allMeters, type OpenFlowConnection } from "node-openflow";
+import { inTime } from "../base/in-time.js";
 import { reaches } from "../config/level-schema.js";
 import type { Discovery } from "../network/discovery.js";
 import { portKey } from "../network/model.js";
@@ -28,9 +29,13 @@ export interface ReadingParts {
   readonly nowMs: () => number;
 }
 
+/** Readings that come later than this are not of their second. */
+const maxFlushMs = 400;
+
 export class Readings {
   private readonly parts: ReadingParts;
   private readonly turns = new ReadingTurns();
+  private flush: Promise<void> | undefined;
   /** The last reading of each bridge's copies. */
   private copies: ReadonlyMap<string, ReadonlyMap<string, Counters>> = new Map();
   private readonly fidelityBase = new Map<string, { readonly isPart: boolean; readonly selected: bigint; readonly copied: bigint }>();
@@ -56,9 +61,13 @@ export class Readings {
     return ports;
   }
 
-  /** Resolves when ovs-vswitchd has brought the counters of flows and patch ports up to date. */
-  async flushCounters(): Promise<void> {
-    await this.parts.control("revalidator/wait");
+  /** Resolves when ovs-vswitchd has brought the counters of flows and patch ports up to date. Asked for at the same time, it does so once. */
+  flushCounters(): Promise<void> {
+    this.flush ??= this.parts
+      .control("revalidator/wait")
+      .then(() => undefined)
+      .finally(() => (this.flush = undefined));
+    return this.flush;
   }
 
   /** Port counters of the bridges whose turn it is, on live or in the shadow; the shadow's under the names of live. */
@@ -68,6 +77,8 @@ export class Readings {
       if (stats !== undefined) this.turns.took(`${side} ${bridge}`, this.parts.nowMs(), stats);
       return (stats ?? []).map(({ portNo, ...counters }) => ({ port: { bridge, ofport: portNo }, ...counters }));
     };
+    // The shadow's are patch ports, whose counters are otherwise up to half a second old. Without its answer they are taken as they are.
+    if (side === "shadow") await inTime(this.flushCounters(), maxFlushMs).catch(() => undefined);
     return (await Promise.all(this.dueNow(whose).map(read))).flat();
   }
 

@@ -44,6 +44,8 @@ export interface DeviatingSubject {
 const confirmedAfter = 3;
 
 const everyMs = 1_000;
+/** Seconds that are told late, at most. */
+const maxCatchUpMs = 2_000;
 /** A flood with spoofed sources has thousands of subjects a second, of which nobody wants to hear one by one. */
 const minToldSamples = 8;
 const maxToldSubjects = 512;
@@ -67,6 +69,8 @@ export class Observatory {
   private readonly ports = { live: new CounterWindows("live"), shadow: new CounterWindows("shadow") };
   private readonly switches = { live: new SwitchCounters("live"), shadow: new SwitchCounters("shadow") };
   private seconds = 0;
+  /** The end of the last second that was told, ms since the epoch. */
+  private toldMs = -Infinity;
   /** Live's observations of the second before. */
   private liveBefore: ReadonlyMap<string, Observation> = new Map();
   /** By subject and window: its cause, to which side, and in how many seconds in a row. */
@@ -125,12 +129,15 @@ export class Observatory {
     const { nowMs, readPorts, network } = this.parts;
     this.took(this.traffic.advance(nowMs()));
     const failures: string[] = [];
+    // Seconds that were over when the first side was read: the other's reading, a little later, covers them too.
+    let readMs: number | undefined;
     this.seconds++;
     const large = isLarge(network());
     for (const side of ["live", "shadow"] as const) {
       try {
         const readings = await inTime(readPorts(side, whoseTurn(this.seconds)), maxReadMs);
         const tMs = nowMs();
+        readMs ??= tMs;
         for (const reading of readings) this.ports[side].add(tMs, reading);
         if (this.seconds % switchesEvery[large ? "large" : "small"] === 0) for (const reading of await inTime(this.parts.readSwitches(side), maxReadMs)) for (const observation of this.switches[side].take(nowMs(), reading)) this.emit(observation);
       } catch (error) {
@@ -140,11 +147,19 @@ export class Observatory {
     }
     this.failure = failures.length === 0 ? undefined : failures.join("; ");
     const current = network();
-    const endMs = Math.floor(nowMs() / 1_000) * 1_000;
-    const seen = { live: this.ports.live.observations(current, endMs, large), shadow: this.ports.shadow.observations(current, endMs, large) };
+    const endMs = Math.floor((readMs ?? nowMs()) / 1_000) * 1_000;
+    // A timer that comes late once leaves a second between two rounds.
+    const fromMs = Math.max(endMs - maxCatchUpMs, Math.min(endMs, this.toldMs + everyMs));
+    for (let toMs = fromMs; toMs <= endMs; toMs += everyMs) this.tellSecond(current, toMs, large);
+    this.toldMs = endMs;
+    for (const windows of Object.values(this.ports)) windows.keepOnly(current);
+  }
+
+  /** The windows that end at `endMs`, of both sides and compared. */
+  private tellSecond(network: Network, endMs: number, large: boolean): void {
+    const seen = { live: this.ports.live.observations(network, endMs, large), shadow: this.ports.shadow.observations(network, endMs, large) };
     for (const observation of [...seen.live, ...seen.shadow]) this.emit(observation);
     this.compare(seen.live, seen.shadow);
-    for (const windows of Object.values(this.ports)) windows.keepOnly(current);
   }
 
   /** Deviation of every edge port and bridge that both sides saw. */
