@@ -273,7 +273,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** What the switches count (`Readings`). */
   readonly fidelity: Readings["fidelity"] = () => this.readings.fidelity();
-  readonly flushCounters: Readings["flushCounters"] = () => this.readings.flushCounters();
+  readonly flushCounters: Readings["flushCounters"] = (whose) => this.readings.flushCounters(whose);
   readonly portReadings: Readings["portReadings"] = (side, whose) => this.readings.portReadings(side, whose);
   readonly switchReadings: Readings["switchReadings"] = (side) => this.readings.switchReadings(side);
   readonly copyCounters: Readings["copyCounters"] = (whose) => this.readings.copyCounters(whose);

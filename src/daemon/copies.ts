@@ -67,7 +67,7 @@ export class Copies {
       read: (looks) => controller.copyCounters(whoseTurn(looks)),
       isLarge: () => isLarge(controller.discovery.current),
       // Answers when the revalidators have been over all cached flows, and so have brought patch ports' counters up to date.
-      flushCounters: () => controller.flushCounters(),
+      flushCounters: (looks) => controller.flushCounters(whoseTurn(looks)),
       mode: () => controller.copyMode,
       sink,
       nowMs,
@@ -125,7 +125,7 @@ export class Copies {
   private receiveDrops(): { receiveDropsPerS?: number } {
     const { meter, parts } = this;
     const now = parts.nowMs();
-    const count = meter.measured().reduce((sum, port) => sum + port.receiveDrops, 0);
+    const count = meter.receiveDrops;
     if (this.drops === undefined || now - this.drops.tMs >= 1_000) {
       const before = this.drops;
       this.drops = { tMs: now, count };

@@ -61,8 +61,12 @@ export class Readings {
     return ports;
   }
 
-  /** Resolves when ovs-vswitchd has brought the counters of flows and patch ports up to date. Asked for at the same time, it does so once. */
-  flushCounters(): Promise<void> {
+  /**
+   * Resolves when ovs-vswitchd has brought the counters of flows and patch ports up to date; at once where it is nobody's turn to be read. Asked
+   * for at the same time, it does so once: it goes over all its cached flows.
+   */
+  flushCounters(whose: Whose = "all"): Promise<void> {
+    if (this.dueNow(whose).length === 0) return Promise.resolve();
     this.flush ??= this.parts
       .control("revalidator/wait")
       .then(() => undefined)
@@ -78,7 +82,7 @@ export class Readings {
       return (stats ?? []).map(({ portNo, ...counters }) => ({ port: { bridge, ofport: portNo }, ...counters }));
     };
     // The shadow's are patch ports, whose counters are otherwise up to half a second old. Without its answer they are taken as they are.
-    if (side === "shadow") await inTime(this.flushCounters(), maxFlushMs).catch(() => undefined);
+    if (side === "shadow") await inTime(this.flushCounters(whose), maxFlushMs).catch(() => undefined);
     return (await Promise.all(this.dueNow(whose).map(read))).flat();
   }
 

@@ -85,48 +85,49 @@ export class CounterWindows {
   observations(network: Network, endMs: number, thrifty = false): Observation[] {
     const second = Math.floor(endMs / 1_000) - 1;
     const found: Observation[] = [];
-    const isTold = (name: string, length: number): boolean => {
-      const series = this.ports.get(name);
-      if (!thrifty || series === undefined) return true;
-      const isWhole = length === longestWindowS;
-      if (isWhole && second - series.toldS < longestWindowS && isQuiet(series.sums, second)) return false;
-      if (!isWhole && isQuiet(series.sums, second)) return false;
-      if (isWhole) series.toldS = second;
-      return true;
+    const observe = (subject: Subject, parts: readonly SecondSums[], length: number, extra: Readonly<Record<string, number>> = {}): void => {
+      if (parts.length > 0) found.push({ tMs: (second + 1 - length) * 1_000, windowMs: length * 1_000, side: this.side, subject, values: { ...rates(parts, second, length), ...extra } });
     };
-    for (const length of windowLengthsS) {
-      const observe = (subject: Subject, parts: readonly SecondSums[], extra: Readonly<Record<string, number>> = {}): void => {
-        if (parts.length > 0) found.push({ tMs: (second + 1 - length) * 1_000, windowMs: length * 1_000, side: this.side, subject, values: { ...rates(parts, second, length), ...extra } });
-      };
-      const whole = (ref: PortRef): SecondSums | undefined => {
-        const sums = this.ports.get(portKey(ref))?.sums;
-        return sums !== undefined && sums.over(field.known, second, length) > length - 0.01 ? sums : undefined;
-      };
-      for (const bridge of network.bridges.values()) {
-        const edges: SecondSums[] = [];
-        for (const { ofport, role } of bridge.ports.values()) {
-          const sums = whole({ bridge: bridge.name, ofport });
-          if (sums === undefined) continue;
-          const name = portKey({ bridge: bridge.name, ofport });
-          if (isTold(name, length)) observe({ kind: "port", name }, [sums]);
-          if (role === "edge") edges.push(sums);
+    // Most ports of a large network were not read in this second, and have nothing to tell in any window.
+    const known = (ref: PortRef): PortSeries | undefined => {
+      const series = this.ports.get(portKey(ref));
+      return series !== undefined && isKnown(series.sums, second, 1) ? series : undefined;
+    };
+    for (const bridge of network.bridges.values()) {
+      const ports = [...bridge.ports.values()].flatMap(({ ofport, role }) => {
+        const series = known({ bridge: bridge.name, ofport });
+        return series === undefined ? [] : [{ series, role, isThrifty: thrifty && isQuiet(series.sums, second) }];
+      });
+      if (ports.length === 0) continue;
+      for (const length of windowLengthsS) {
+        const whole = ports.filter(({ series }) => isKnown(series.sums, second, length));
+        for (const { series, isThrifty } of whole) {
+          if (isThrifty && (length !== longestWindowS || second - series.toldS < longestWindowS)) continue;
+          if (length === longestWindowS) series.toldS = second;
+          observe({ kind: "port", name: portKey(series.ref) }, [series.sums], length);
         }
-        observe({ kind: "bridge", name: bridge.name }, edges);
+        observe({ kind: "bridge", name: bridge.name }, whole.filter(({ role }) => role === "edge").map(({ series }) => series.sums), length);
       }
-      for (const { a, b } of network.links) {
-        const [x, y] = [whole(a), whole(b)];
-        if (x === undefined || y === undefined || (thrifty && isQuiet(x, second) && isQuiet(y, second) && length !== longestWindowS)) continue;
+    }
+    for (const { a, b } of network.links) {
+      const [x, y] = [known(a)?.sums, known(b)?.sums];
+      if (x === undefined || y === undefined) continue;
+      const isThrifty = thrifty && isQuiet(x, second) && isQuiet(y, second);
+      for (const length of windowLengthsS) {
+        if ((isThrifty && length !== longestWindowS) || !isKnown(x, second, length) || !isKnown(y, second, length)) continue;
         const sent = x.over(field.outPackets, second, length) + y.over(field.outPackets, second, length);
         const received = x.over(field.inPackets, second, length) + y.over(field.inPackets, second, length);
         // The two ends are read one after the other: what is on its way between the readings is no loss.
         const loss = sent < 1 ? {} : { lossRatio: Math.max(0, 1 - received / sent) };
-        observe({ kind: "link", name: `${portKey(a)}-${portKey(b)}` }, [x, y], loss);
+        observe({ kind: "link", name: `${portKey(a)}-${portKey(b)}` }, [x, y], length, loss);
       }
     }
     return found;
   }
 }
 
+/** Whether all of the window was read. */
+const isKnown = (sums: SecondSums, second: number, length: number): boolean => sums.over(field.known, second, length) > length - 0.01;
 const isQuiet = (sums: SecondSums, second: number): boolean => sums.over(field.inPackets, second, longestWindowS) + sums.over(field.outPackets, second, longestWindowS) < quietPackets;
 
 /** How much each field moved; undefined when a counter went back. */

@@ -164,6 +164,11 @@ export class PortAccounts {
     this.short += selected - copies;
   }
 
+  /** As in the account. */
+  get receiveDrops(): number {
+    return this.totals.receiveDrops;
+  }
+
   /** The account as it stands. */
   get account(): PortAccount {
     const { totals } = this;

@@ -16,7 +16,7 @@ export interface FidelityParts {
   /** Whether nothing is told of ports to which nothing happens. */
   readonly isLarge: () => boolean;
   /** Resolves when the switch has brought its patch ports' counters up to date; rejects where it can't be asked. */
-  readonly flushCounters: () => Promise<void>;
+  readonly flushCounters: (looks: number) => Promise<void>;
   readonly mode: () => CopyMode;
   readonly sink: ObservationSink;
   readonly nowMs: () => number;
@@ -114,6 +114,13 @@ export class FidelityMeter {
     return [...this.ports].sort(([x], [y]) => (x < y ? -1 : 1)).map(([port, { accounts, asked, sample, alert }]) => ({ port, ...accounts.account, asked, sample, alert }));
   }
 
+  /** Packets that live dropped at reception, of all replicated ports. */
+  get receiveDrops(): number {
+    let sum = 0;
+    for (const { accounts } of this.ports.values()) sum += accounts.receiveDrops;
+    return sum;
+  }
+
   /** How old the last complete look is, in ms; undefined before the first. */
   get ageMs(): number | undefined {
     return this.lastMs === undefined ? undefined : this.parts.nowMs() - this.lastMs;
@@ -130,7 +137,7 @@ export class FidelityMeter {
     let lagMs = flushedLagMs;
     const startMs = parts.nowMs();
     try {
-      await inTime(parts.flushCounters(), readTimeoutMs);
+      await inTime(parts.flushCounters(this.looks), readTimeoutMs);
       this.flushFailure = undefined;
     } catch (error) {
       this.flushFailure = error instanceof Error ? error.message : String(error);
