@@ -12,24 +12,23 @@ const probeRate = 1_000;
 /** Of the probe's rate, for estimates over `overS`: about five standard deviations of what one packet in eight tells. */
 const tolerance = 0.1;
 const overS = 20;
+/** Seconds of counters, which are exact but for the two ends. */
+const countedS = 6;
 /** The probe leaves live, and its copies leave the shadow, here. */
 const probePort = "l2:2";
 const webRate = 40;
 const webSeconds = 2;
 
-/**
- * The mean over the last `overS` seconds, once nearly all of them are recorded. Counters of patch ports, the shadow's, are up to half a second old,
- * which over few seconds would be the whole of the tolerance.
- */
-async function mean(stage: Stage, subject: string, side: string, metric: string): Promise<number> {
+/** The mean from `from` on ("-20s", or a time), once at least so many seconds are recorded. */
+async function mean(stage: Stage, subject: string, side: string, metric: string, from: string, seconds: number): Promise<number> {
   let values: number[] = [];
   await waitFor(
     async () => {
-      const { points } = await stage.ctl<QuerySeriesResponse>("history", "--from", `-${overS}s`, "--subject", subject, "--side", side, "--metric", metric);
+      const { points } = await stage.ctl<QuerySeriesResponse>("history", "--from", from, "--subject", subject, "--side", side, "--metric", metric);
       values = points.map(({ value }) => value);
-      return values.length >= overS - 3;
+      return values.length >= seconds;
     },
-    `${metric} of ${subject} is recorded for ${overS} s`,
+    `${metric} of ${subject} is recorded for ${seconds} s`,
     2 * overS * 1_000,
   );
   return values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -38,6 +37,8 @@ async function mean(stage: Stage, subject: string, side: string, metric: string)
 export async function observations(stage: Stage): Promise<void> {
   stage.say("What a user looks at: rates of both networks, how true the copy is, who uses what, and the past.");
   const { live } = stage;
+  // Counters from here on: before, hostile frames were put into the shadow, and it counts them.
+  const since = new Date().toISOString();
   const server = await startWebServer(live, "h1");
   const load = webLoad(live, "h3", "h1", webRate, webSeconds);
   const before = await settledMoment(stage);
@@ -65,13 +66,13 @@ export async function observations(stage: Stage): Promise<void> {
   stage.figure(act, "services in the profile", services.length, `(web: ${web.ok} connections of h3 to h1)`, { text: "h1's web among them", ok: isKnown });
 
   const pair = `pair:${live.host("h2").ip}>${live.host("h4").ip}`;
-  const rates: [string, string, string, string][] = [
-    ["live, by counters", `port:${probePort}`, "live", "outPacketsPerS"],
-    ["shadow, by counters", `port:${probePort}`, "shadow", "outPacketsPerS"],
-    ["live, by sFlow", pair, "live", "packetsPerS"],
+  const rates: [string, ...Parameters<typeof mean>][] = [
+    ["live, by counters", stage, `port:${probePort}`, "live", "outPacketsPerS", since, countedS],
+    ["shadow, by counters", stage, `port:${probePort}`, "shadow", "outPacketsPerS", since, countedS],
+    ["live, by sFlow", stage, pair, "live", "packetsPerS", `-${overS}s`, overS - 3],
   ];
   for (const [what, ...series] of rates) {
-    const rate = await mean(stage, ...series);
+    const rate = await mean(...series);
     stage.figure(act, `the probe: ${what}`, rate, "packets/s", { text: `${probeRate} ± ${tolerance * 100} %`, ok: Math.abs(rate - probeRate) <= tolerance * probeRate });
   }
   const { ports } = await stage.ctl<ListFidelityResponse>("fidelity");
