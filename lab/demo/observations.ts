@@ -12,8 +12,8 @@ const probeRate = 1_000;
 /** Of the probe's rate, for estimates over `overS`: about five standard deviations of what one packet in eight tells. */
 const tolerance = 0.1;
 const overS = 20;
-/** Seconds of counters, which are exact but for the two ends. */
-const countedS = 6;
+/** Seconds of counters, exact but for the two ends: where the switch does not bring them up to date in time, half a second of packets. */
+const countedS = 12;
 /** The probe leaves live, and its copies leave the shadow, here. */
 const probePort = "l2:2";
 const webRate = 40;
@@ -37,11 +37,11 @@ async function mean(stage: Stage, subject: string, side: string, metric: string,
 export async function observations(stage: Stage): Promise<void> {
   stage.say("What a user looks at: rates of both networks, how true the copy is, who uses what, and the past.");
   const { live } = stage;
-  // Counters from here on: before, hostile frames were put into the shadow, and it counts them.
-  const since = new Date().toISOString();
   const server = await startWebServer(live, "h1");
   const load = webLoad(live, "h3", "h1", webRate, webSeconds);
   const before = await settledMoment(stage);
+  // Counters from here on: before, frames were put into the shadow and the topology changed, and it counts what that made it send.
+  const since = new Date(before.atMs).toISOString();
   // Both networks change, so that the past is not simply the present.
   await live.ovs.ofctl("add-flow", "l1", "table=7,priority=77,ip,nw_dst=10.9.9.9,actions=drop");
   await waitFor(async () => {
