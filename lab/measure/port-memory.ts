@@ -4,12 +4,11 @@
  * in step, that of the daemon, and what of its heap was in use after a full garbage collection. Prints one line of JSON, bytes for each further
  * port. The resident memory of the daemon is mostly garbage that V8 has not collected yet.
  */
-import { writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import type { GetStatusResponse } from "../../src/api/generated/ovsshadow/v1/shadow.js";
 import { buildLive } from "../attached.js";
 import { Capsule, projectDir } from "../capsule.js";
 import { Ovs } from "../ovs.js";
+import { Shadowd } from "../shadowd.js";
 import { waitFor } from "../wait.js";
 
 const bridges = 10;
@@ -36,7 +35,8 @@ async function measure(edges: number): Promise<Memory> {
   const vswitchd = "ovs-vswitchd unix";
   const vswitchdBefore = await resident(ovs, vswitchd);
   const config = ["forward: { enabled: false }", "sflow: { samplingRate: 1000000 }", "policy: { promotion: { automatic: false } }", "stateDir: /run/lab/state", ""].join("\n");
-  writeFileSync(ovs.capsule.path("/run/lab/config.yaml"), config);
+  const shadowd = new Shadowd(ovs.capsule);
+  shadowd.configure(config);
   const daemon = ovs.capsule.spawn("node", ["--trace-gc", `${projectDir}/dist/src/main.js`, "--config", "/run/lab/config.yaml"], { stdio: ["ignore", "pipe", "ignore"] });
   const heaps: number[] = [];
   if (daemon.stdout === null) throw new Error("no pipe");
@@ -48,13 +48,7 @@ async function measure(edges: number): Promise<Memory> {
     const after = isolate === main ? /Mark-Compact.* -> ([\d.]+) \(/.exec(line)?.[1] : undefined;
     if (after !== undefined) heaps.push(Number(after) * 1_048_576);
   });
-  const isInStep = async (): Promise<boolean> => {
-    const { code, stdout } = await ovs.capsule.run("node", [`${projectDir}/dist/src/cli/main.js`, "status", "--output", "json"], { mayFail: true, timeoutMs: 60_000 });
-    if (code !== 0) return false;
-    const { settled, shadows } = JSON.parse(stdout) as GetStatusResponse;
-    return settled && shadows.length === bridges && shadows.every(({ state }) => state === "in step");
-  };
-  await waitFor(isInStep, "all shadows are in step", 300_000);
+  await shadowd.inStep(bridges, 300_000);
   const collected = heaps.length;
   await waitFor(() => heaps.length >= collected + 2, "the garbage was collected twice", 180_000);
   return { ports: bridges * edges, vswitchdBefore, vswitchdInStep: await resident(ovs, vswitchd), daemon: await resident(ovs, "node .*/dist/src/main.js"), daemonHeap: heaps.at(-1) ?? NaN };

@@ -50,9 +50,9 @@ export class Audits {
 
   private async turn(): Promise<void> {
     const { live, shadow, looks, isSuspended, log, nowMs } = this.parts;
-    for (const look of looks) await look();
-    if (isSuspended()) return;
     try {
+      for (const look of looks) await look();
+      if (isSuspended()) return;
       if (this.left.length === 0) {
         this.lookForClaims();
         this.left = [...live.audited(), ...shadow.audited()];

@@ -1,7 +1,7 @@
 /** What a bridge should have of ours: forwarding, the changes in force, the rules about replica ports, and what copies. */
 import { AttachFlows, desiredForwarding } from "../forward/forwarding.js";
-import type { FlowEntry } from "../network/flow-entry.js";
 import type { Discovery } from "../network/discovery.js";
+import type { FlowEntry } from "../network/flow-entry.js";
 import type { Network } from "../network/model.js";
 import type { SwitchState } from "../reconcile/switch-writer.js";
 import type { Promotion } from "../shadow/promotion.js";

@@ -8,7 +8,6 @@ import type { Logger } from "pino";
 import type { ObservationSink } from "../base/observation.js";
 import type { BudgetLimits } from "../config/level-schema.js";
 import type { Config } from "../config/schema.js";
-import type { Controller } from "./controller.js";
 import { portAt, type PortRef } from "../network/model.js";
 import { Budget, type Pressure } from "../shadow/fidelity/budget.js";
 import { capture } from "../shadow/fidelity/capture.js";
@@ -17,6 +16,7 @@ import { FidelityMeter, type MeasuredPort } from "../shadow/fidelity/meter.js";
 import { PressureGauge } from "../shadow/fidelity/pressure.js";
 import { compareCaptures } from "../shadow/fidelity/sample.js";
 import { isLarge, whoseTurn } from "../telemetry/reading-turns.js";
+import type { Controller } from "./controller.js";
 
 export interface CopiesParts {
   readonly controller: Controller;

@@ -2,8 +2,8 @@
 import { OpenFlowServer } from "node-openflow";
 import type { Logger } from "pino";
 import { SflowReceiver } from "sflow-collector";
-import type { FidelitySurface } from "../api/fidelity-service.js";
 import { DriftWatch } from "../analysis/drift/drift-watch.js";
+import type { FidelitySurface } from "../api/fidelity-service.js";
 import { startApi, type Api, type ControlSurface } from "../api/server.js";
 import { ChangeManager } from "../change/change-manager.js";
 import { History } from "../change/history.js";

@@ -9,10 +9,10 @@ import { Listening } from "../analysis/routing/listening.js";
 import type { RoutingSurface } from "../api/routing-service.js";
 import type { NetworkEvent, ObservationSink } from "../base/observation.js";
 import type { Config } from "../config/schema.js";
-import type { Controller } from "./controller.js";
 import { portKey, type Network } from "../network/model.js";
-import type { Replication } from "../shadow/replication/replication.js";
 import { adapterBridge } from "../shadow/names.js";
+import type { Replication } from "../shadow/replication/replication.js";
+import type { Controller } from "./controller.js";
 
 /** Routes come in bursts: those of so long are followed together … */
 const routesTogetherMs = 50;

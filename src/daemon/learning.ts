@@ -2,10 +2,10 @@
 import { packetOut, action, port as reserved } from "node-openflow";
 import { reaches } from "../config/level-schema.js";
 import type { Config } from "../config/schema.js";
-import type { Controller } from "./controller.js";
 import { unixctl, vswitchdSocket } from "../network/unixctl.js";
 import { LearnedAddresses, type BridgePair } from "../shadow/learned-addresses.js";
 import { shadowBridge } from "../shadow/names.js";
+import type { Controller } from "./controller.js";
 
 const lookEveryMs = 3_000;
 /** Bridges looked at in one look, in turn: each costs two questions to ovs-vswitchd. */

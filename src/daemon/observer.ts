@@ -10,7 +10,6 @@ import { Profile } from "../analysis/profile/profile.js";
 import { readSnapshot, writeSnapshot } from "../analysis/profile/snapshot.js";
 import type { NetworkEvent, Observation, ObservationSink } from "../base/observation.js";
 import type { Config } from "../config/schema.js";
-import type { Controller } from "./controller.js";
 import type { BridgeState } from "../network/flow-table.js";
 import { portKey, type Network } from "../network/model.js";
 import { maxReplicatedPort } from "../network/pipeline.js";
@@ -22,6 +21,7 @@ import { Queueing, type PairDelay } from "../telemetry/queueing.js";
 import { planSampling, type BridgeTraffic } from "../telemetry/sampling-plan.js";
 import { SflowFeed } from "../telemetry/sflow-feed.js";
 import { TcpMonitor } from "../telemetry/tcp/monitor.js";
+import type { Controller } from "./controller.js";
 
 export interface ObserverParts {
   readonly controller: Pick<Controller, "portReadings" | "switchReadings" | "setSampling" | "discovery" | "on" | "shadow" | "explainer">;

@@ -4,9 +4,9 @@ import { inTime } from "../base/in-time.js";
 import { reaches } from "../config/level-schema.js";
 import type { Discovery } from "../network/discovery.js";
 import { portKey } from "../network/model.js";
-import type { Replication } from "../shadow/replication/replication.js";
 import type { CopyMode } from "../shadow/fidelity/account.js";
 import type { Counters } from "../shadow/fidelity/meter.js";
+import type { Replication } from "../shadow/replication/replication.js";
 import type { Shadow } from "../shadow/shadow.js";
 import type { PortReading } from "../telemetry/counter-windows.js";
 import { isLarge, ReadingTurns, type Whose } from "../telemetry/reading-turns.js";
@@ -35,7 +35,9 @@ const maxFlushMs = 400;
 export class Readings {
   private readonly parts: ReadingParts;
   private readonly turns = new ReadingTurns();
-  private flush: Promise<void> | undefined;
+  /** The round of ovs-vswitchd's revalidators that is under way for us, and the one behind it. */
+  private round: Promise<void> | undefined;
+  private nextRound: Promise<void> | undefined;
   /** The last reading of each bridge's copies. */
   private copies: ReadonlyMap<string, ReadonlyMap<string, Counters>> = new Map();
   private readonly fidelityBase = new Map<string, { readonly isPart: boolean; readonly selected: bigint; readonly copied: bigint }>();
@@ -62,16 +64,27 @@ export class Readings {
   }
 
   /**
-   * Resolves when ovs-vswitchd has brought the counters of flows and patch ports up to date; at once where it is nobody's turn to be read. Asked
-   * for at the same time, it does so once: it goes over all its cached flows.
+   * Resolves when ovs-vswitchd has brought the counters of flows and patch ports up to date, in a round over all its cached flows that began
+   * after it was asked; at once where it is nobody's turn to be read. All who ask during one round share the next.
    */
   flushCounters(whose: Whose = "all"): Promise<void> {
     if (this.dueNow(whose).length === 0) return Promise.resolve();
-    this.flush ??= this.parts
-      .control("revalidator/wait")
-      .then(() => undefined)
-      .finally(() => (this.flush = undefined));
-    return this.flush;
+    if (this.round === undefined) return (this.round = this.flushRound());
+    this.nextRound ??= this.round
+      .catch(() => undefined)
+      .then(() => {
+        this.nextRound = undefined;
+        return (this.round = this.flushRound());
+      });
+    return this.nextRound;
+  }
+
+  private async flushRound(): Promise<void> {
+    try {
+      await this.parts.control("revalidator/wait");
+    } finally {
+      this.round = undefined;
+    }
   }
 
   /** Port counters of the bridges whose turn it is, on live or in the shadow; the shadow's under the names of live. */
@@ -90,6 +103,7 @@ export class Readings {
   private dueNow(whose: Whose): string[] {
     const { current } = this.parts.discovery;
     const names = [...current.bridges.keys()];
+    if (whose === "all") this.turns.keepOnly(new Set(names.flatMap((bridge) => [`live ${bridge}`, `shadow ${bridge}`])));
     if (whose === "all" || !isLarge(current)) return names;
     return names.filter((bridge) => !this.turns.areQuiet([`live ${bridge}`, ...(this.connection("shadow", bridge) === undefined ? [] : [`shadow ${bridge}`])]));
   }
@@ -115,7 +129,11 @@ export class Readings {
     const due = this.dueNow(whose).filter(edged);
     const read = await this.readCopies(due);
     const all = [...this.parts.discovery.current.bridges.keys()].filter(edged);
-    this.copies = new Map(all.flatMap((bridge) => (read.has(bridge) ? [[bridge, read.get(bridge) ?? new Map()] as const] : this.copies.has(bridge) ? [[bridge, this.copies.get(bridge) ?? new Map()] as const] : [])));
+    const known = new Map([...this.copies, ...read]);
+    this.copies = new Map(all.flatMap((bridge) => {
+      const ports = known.get(bridge);
+      return ports === undefined ? [] : [[bridge, ports] as const];
+    }));
     return new Map([...this.copies.values()].flatMap((ports) => [...ports]));
   }
 

@@ -4,15 +4,15 @@
  */
 import { monitorEventLoopDelay, performance, type IntervalHistogram } from "node:perf_hooks";
 import type { Logger } from "pino";
-import type { EventKind, NetworkEvent, Side } from "../base/observation.js";
 import { inTime } from "../base/in-time.js";
+import type { EventKind, NetworkEvent, Side } from "../base/observation.js";
 import type { ChangeManager } from "../change/change-manager.js";
-import type { Controller } from "./controller.js";
 import { digestTables, type DigestOfTable } from "../network/digest.js";
 import { elementChanges, elementsOf, gone, isGone, type Detail } from "../network/elements.js";
 import type { Network } from "../network/model.js";
 import type { Defence } from "../respond/defence.js";
 import type { TimeSeriesStore } from "../store/store.js";
+import type { Controller } from "./controller.js";
 
 export interface RecorderParts {
   readonly store: TimeSeriesStore;

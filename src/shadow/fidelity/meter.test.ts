@@ -55,7 +55,7 @@ test("copies that stay away raise one alert, told with how many; it ends when th
 test("of a large network nothing is told of a port to which nothing happens, and what is not read again is not counted again", async () => {
   const { observations, second } = world(true);
   for (const came of [0, 5, 0, 0, 0, 7, 0]) await second(came, came);
-  expect(observations.map(({ values }) => values["fidelity.received"])).toEqual([0, 5, 7]);
+  expect(observations.map(({ values }) => values["fidelity.received"])).toEqual([5, 7]);
 });
 
 test("few packets raise no alert, and a failed reading is told and forgets nothing", async () => {

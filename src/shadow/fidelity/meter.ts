@@ -169,7 +169,7 @@ export class FidelityMeter {
     followed.recent.push({ copied: grown("copied"), lost: grown("lost") });
     if (followed.recent.length > alertLooks) followed.recent.shift();
     this.judge(port, followed, mode);
-    if (before !== account && this.parts.isLarge() && fates.every((key) => grown(key) === 0)) return;
+    if (this.parts.isLarge() && fates.every((key) => grown(key) === 0)) return;
     const tMs = Math.round(this.parts.epochMs() - windowMs);
     this.parts.sink.observe({
       tMs,

@@ -1,7 +1,7 @@
 /** Levels as seen from outside: listed, set by an operator, raised for a time. */
 import type { Level } from "../../config/level-schema.js";
-import type { BridgeLevel, Levels } from "./levels.js";
 import type { Shadow } from "../shadow.js";
+import type { BridgeLevel, Levels } from "./levels.js";
 
 export interface LevelControlParts {
   readonly levels: Levels;

@@ -1,17 +1,15 @@
 /** Replication as seen from outside: sessions added and removed, what each selects, what it costs, and the gaps others made. */
-import type { Announced, Origin, RouteSelector, Session } from "../../config/session-schema.js";
-import type { FlowEntry } from "../../network/flow-entry.js";
-import { flowKey } from "../../network/flow-entry.js";
-import { readCookie, replicaPort } from "../../network/pipeline.js";
 import type { OpenFlowConnection } from "node-openflow";
-import { cookie } from "../../network/pipeline.js";
+import type { Announced, Origin, RouteSelector, Session } from "../../config/session-schema.js";
+import { flowKey, type FlowEntry } from "../../network/flow-entry.js";
+import { cookie, readCookie, replicaPort } from "../../network/pipeline.js";
+import type { Asked } from "../fidelity/account.js";
+import type { Shadow } from "../shadow.js";
 import { CachedFlows } from "./cached-flows.js";
 import { GapCounter } from "./gaps.js";
-import type { Asked } from "../fidelity/account.js";
-import { askedOf, selectsParts, sessionPorts, type BridgeCounts, type SessionPortCount } from "./session-status.js";
 import { copiesByFlows } from "./plan.js";
+import { askedOf, selectsParts, sessionPorts, type BridgeCounts, type SessionPortCount } from "./session-status.js";
 import type { SessionStore } from "./session-store.js";
-import type { Shadow } from "../shadow.js";
 
 export interface ReplicationParts {
   readonly store: SessionStore;
