@@ -108,8 +108,7 @@ export class Observer implements ObservationSink {
   start(): void {
     try {
       const kept = readSnapshot(this.profileFile);
-      if (kept !== undefined) this.learned.restore(kept);
-      else this.learnPeaks();
+      if (kept === undefined || !this.learned.restore(kept)) this.learnPeaks();
     } catch (err) {
       this.parts.log.warn({ err }, "the kept profile can't be used; learning begins anew");
       this.learnPeaks();

@@ -8,7 +8,6 @@ import { Conversations, serviceName, type Conversation } from "./conversations.j
 import { dependencies } from "./dependencies.js";
 import { diffProfiles } from "./document.js";
 import { HeavyHitters } from "./heavy-hitters.js";
-import { Peaks } from "./peaks.js";
 import { Profile } from "./profile.js";
 import { readSnapshot, writeSnapshot } from "./snapshot.js";
 import { SizeHistogram, Transfers } from "./transfers.js";
@@ -156,21 +155,6 @@ test("the heaviest talkers are found in a stream of many, with the error they ma
   expect(Math.abs(((first?.amount ?? 0) - (first?.error ?? 0)) / 4_000 - 1)).toBeLessThan(0.1);
   hitters.fade();
   expect(hitters.total).toBe(10_000);
-});
-
-test("the peak of a day is found within five minutes and a tenth of its height, and noise does not move it", () => {
-  const random = seeded(9);
-  const peaks = new Peaks();
-  for (let day = 0; day < 7; day++) {
-    for (let minute = 0; minute < 1_440; minute++) {
-      const atMs = (day * 1_440 + minute) * 60_000;
-      peaks.add("h", atMs, 100 + 900 * Math.exp(-(((minute - 870) / 60) ** 2)) + 20 * random());
-    }
-  }
-  const peak = peaks.peak("h");
-  expect(Math.abs((peak?.atMs ?? 0) / 60_000 - 870)).toBeLessThanOrEqual(7.5);
-  expect(Math.abs((peak?.height ?? 0) / 1_000 - 1)).toBeLessThan(0.1);
-  expect(peak?.seasons).toBe(7);
 });
 
 test("a restarted profile goes on where it was", () => {

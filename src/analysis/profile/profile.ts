@@ -113,7 +113,7 @@ export class Profile {
       peaks: this.peaks
         .all()
         .flatMap((subject) => {
-          const peak = this.peaks.peak(subject);
+          const peak = this.peaks.peak(subject, nowMs);
           return peak === undefined ? [] : [{ subject, ...peak }];
         })
         .sort((x, y) => y.height - x.height)
@@ -131,13 +131,13 @@ export class Profile {
     return { format: 1, version: this.last?.version ?? this.firstVersion, sinceMs: this.sinceMs, edges: this.graph.all(), peaks: this.peaks.state(), transfers: this.transfers.state() };
   }
 
-  /** Goes on from what was kept. To be called before the first packet. */
-  restore(snapshot: ProfileSnapshot): void {
+  /** Goes on from what was kept. To be called before the first packet. Returns whether the peaks could be used: those of an older version can't. */
+  restore(snapshot: ProfileSnapshot): boolean {
     this.firstVersion = snapshot.version;
     this.sinceMs = snapshot.sinceMs;
     this.graph.restore(snapshot.edges);
-    this.peaks.restore(snapshot.peaks);
     this.transfers.restore(snapshot.transfers);
+    return this.peaks.restore(snapshot.peaks);
   }
 
   private services(edges: readonly ServiceEdge[]): ServiceProfile[] {
