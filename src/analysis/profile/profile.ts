@@ -43,6 +43,8 @@ export class Profile {
   private sinceMs: number | undefined;
   private last: ProfileDocument | undefined;
   private firstVersion = 1;
+  /** Conversations that were told to be large. */
+  private readonly toldLarge = new WeakSet<Conversation>();
 
   constructor(options: ProfileOptions) {
     this.options = options;
@@ -162,10 +164,12 @@ export class Profile {
   }
 
   private grown(conversation: Conversation): void {
+    if (conversation.bytes >= this.transfers.elephantBytes || this.toldLarge.has(conversation)) return;
     const { probability } = this.transfers.guess(conversation);
     if (probability < tellElephant) return;
+    this.toldLarge.add(conversation);
     const service = serviceName(conversation.service);
-    this.options.happened({ tMs: conversation.lastMs, kind: "prediction", side: "live", subject: `${conversation.client} > ${service}`, detail: { what: "large transfer", service, probability, bytesSoFar: conversation.bytes } });
+    this.options.happened({ tMs: conversation.lastMs, kind: "prediction", side: "live", subject: `${conversation.client} > ${service}`, detail: { what: "large transfer", service, probability, bytesSoFar: conversation.bytes, packetsSoFar: conversation.packets } });
   }
 }
 
