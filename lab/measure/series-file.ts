@@ -14,8 +14,8 @@ export interface SeriesFile {
   readonly startMs: number | undefined;
 }
 
-/** Reads a file; `rowMs` is the length of its intervals. Throws when a row has another number of columns than the first line. */
-export function readSeries(path: string, rowMs: number): SeriesFile {
+/** Reads a file; `rowMs` is the length of its intervals. With `pairs` each cell of a matrix is a series. Throws when a row has another number of columns than the first line. */
+export function readSeries(path: string, rowMs: number, pairs = false): SeriesFile {
   const packed = readFileSync(path);
   const [first = "", ...lines] = (path.endsWith(".gz") ? gunzipSync(packed) : packed).toString().trimEnd().split("\n");
   const names = first.split(",");
@@ -28,7 +28,7 @@ export function readSeries(path: string, rowMs: number): SeriesFile {
   const file = basename(path);
   const startMs = start(columns, rows[0]?.[names.indexOf("time")], rowMs);
   for (const name of ["t", "time", "clock", "day", "slot", "itemid", "id_time", "num"]) columns.delete(name);
-  return { file, series: columns.has("od_0_0") ? ofMatrix(columns) : columns, startMs };
+  return { file, series: columns.has("od_0_0") && !pairs ? ofMatrix(columns) : columns, startMs };
 }
 
 function start(columns: ReadonlyMap<string, Float64Array>, time: string | undefined, rowMs: number): number | undefined {

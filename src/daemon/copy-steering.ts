@@ -130,8 +130,10 @@ export class CopySteering {
       [...plan().bridges.values()].filter(({ sessions, mirrored }) => sessions.length > 0 || mirrored.size > 0).map(async (bridge) => {
         const to = connection(bridge.bridge);
         if (to === undefined) return undefined;
-        const [flows, ports] = await Promise.all([to.flowStats({ cookie: cookie("replicate"), cookieMask: 0xffff_ff00_0000_0000n }), bridge.mirrored.size > 0 ? to.portStats() : []]);
-        return { plan: bridge, flows, received: new Map(ports.map((port) => [port.portNo, { packetCount: port.rxPackets, byteCount: port.rxBytes }] as const)) };
+        const [flows, ports] = await Promise.all([to.flowStats({ cookie: cookie("replicate"), cookieMask: 0xffff_ff00_0000_0000n }), to.portStats()]);
+        const received = new Map(ports.map((port) => [port.portNo, { packetCount: port.rxPackets, byteCount: port.rxBytes }] as const));
+        const sent = new Map(ports.map((port) => [port.portNo, { packetCount: port.txPackets, byteCount: port.txBytes }] as const));
+        return { plan: bridge, flows, received, sent };
       }),
     );
     const known = counts.filter((one) => one !== undefined);

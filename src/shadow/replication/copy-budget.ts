@@ -17,6 +17,8 @@ export interface CopyReading {
   readonly tMs: number;
   /** What sessions with `auto` are asked about, by portKey: all that they select, copied or not. */
   readonly asked: ReadonlyMap<string, number>;
+  /** What goes out by these ports, by portKey: what raising a port copies besides. */
+  readonly delivered: ReadonlyMap<string, number>;
   /** Everything copied. */
   readonly copied: number;
   /** Of it, what the other sessions ask for. */
@@ -59,6 +61,8 @@ const maxPatienceMs = 300_000;
 
 interface Rates {
   readonly load: ReadonlyMap<string, number>;
+  /** In and out. */
+  readonly bothWays: ReadonlyMap<string, number>;
   readonly askedPerS: number;
   readonly copiedPerS: number;
   readonly fixedPerS: number;
@@ -128,7 +132,7 @@ export class CopyBudget {
     const isOtherLoad = this.isOtherLoad(rates.askedPerS, target, nowMs);
     let { raised } = before;
     if (weights !== undefined || isOtherLoad || nowMs - this.chosenMs >= chooseEveryMs) {
-      raised = chooseRaised(rates.load, ports, target / yielded, before.raised);
+      raised = chooseRaised(rates.bothWays, ports, target / yielded, before.raised);
       this.chosenMs = nowMs;
       if (weights !== undefined) this.chosenFor = weights;
     }
@@ -218,5 +222,6 @@ function ratesBetween(from: CopyReading, to: CopyReading): Rates {
   const perS = (amount: number): number => (Math.max(0, amount) * 1_000) / Math.max(1, to.tMs - from.tMs);
   // A port whose counters began anew, or that is new, counts from the next reading on.
   const load = new Map([...to.asked].map(([port, asked]) => [port, perS(asked - (from.asked.get(port) ?? asked))]));
-  return { load, askedPerS: [...load.values()].reduce((sum, one) => sum + one, 0), copiedPerS: perS(to.copied - from.copied), fixedPerS: perS(to.fixed - from.fixed) };
+  const bothWays = new Map([...load].map(([port, one]) => [port, one + perS((to.delivered.get(port) ?? 0) - (from.delivered.get(port) ?? to.delivered.get(port) ?? 0))]));
+  return { load, bothWays, askedPerS: [...load.values()].reduce((sum, one) => sum + one, 0), copiedPerS: perS(to.copied - from.copied), fixedPerS: perS(to.fixed - from.fixed) };
 }

@@ -27,8 +27,9 @@ interface Counted {
 export interface BridgeCopyCounts {
   readonly plan: BridgePlan;
   readonly flows: readonly (Counted & { readonly tableId: number; readonly cookie: bigint })[];
-  /** Received by each port; needed where Mirror rows copy. */
+  /** What each port took in and gave out. */
   readonly received: ReadonlyMap<number, Counted>;
+  readonly sent: ReadonlyMap<number, Counted>;
 }
 
 /** Whether sessions with `auto` select on a bridge. */
@@ -44,9 +45,14 @@ export function steeredPorts(plan: BridgePlan): PortRef[] {
 export function copyReading(tMs: number, bridges: readonly BridgeCopyCounts[], limit: CopyBudgetLimit): CopyReading {
   const amount = ({ packetCount, byteCount }: Counted): number => ("packetsPerS" in limit ? Number(packetCount) : 8 * Number(byteCount));
   const asked = new Map<string, number>();
+  const delivered = new Map<string, number>();
   let [copied, fixed] = [0, 0];
-  for (const { plan, flows, received } of bridges) {
+  for (const { plan, flows, received, sent } of bridges) {
     const steered = new Set(plan.sessions.flatMap(({ session, index }) => (session.auto === true ? [index] : [])));
+    for (const port of steeredPorts(plan)) {
+      const counted = sent.get(port.ofport);
+      if (counted !== undefined) delivered.set(portKey(port), amount(counted));
+    }
     for (const edge of plan.mirrored) {
       const counted = received.get(edge);
       if (counted === undefined) continue;
@@ -66,5 +72,5 @@ export function copyReading(tMs: number, bridges: readonly BridgeCopyCounts[], l
       }
     }
   }
-  return { tMs, asked, copied, fixed };
+  return { tMs, asked, delivered, copied, fixed };
 }
