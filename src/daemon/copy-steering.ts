@@ -124,14 +124,15 @@ export class CopySteering {
   /** Undefined while a bridge is away: what it copied would be missing. */
   private async reading(limit: CopyBudgetLimit): Promise<CopyReading | undefined> {
     const { plan, connection, flushCounters, nowMs } = this.parts;
+    const askedMs = nowMs();
     await flushCounters();
-    const tMs = nowMs();
+    const tMs = (askedMs + nowMs()) / 2;
     const counts = await Promise.all(
       [...plan().bridges.values()].filter(({ sessions, mirrored }) => sessions.length > 0 || mirrored.size > 0).map(async (bridge) => {
         const to = connection(bridge.bridge);
         if (to === undefined) return undefined;
         const [flows, ports] = await Promise.all([to.flowStats({ cookie: cookie("replicate"), cookieMask: 0xffff_ff00_0000_0000n }), to.portStats()]);
-        const received = new Map(ports.map((port) => [port.portNo, { packetCount: port.rxPackets, byteCount: port.rxBytes }] as const));
+        const received = new Map(ports.map((port) => [port.portNo, { packetCount: port.rxPackets, byteCount: port.rxBytes, ageMs: port.durationSec * 1_000 + port.durationNsec / 1e6 }] as const));
         const sent = new Map(ports.map((port) => [port.portNo, { packetCount: port.txPackets, byteCount: port.txBytes }] as const));
         return { plan: bridge, flows, received, sent };
       }),

@@ -55,7 +55,7 @@ class World {
   }
 
   reading(): CopyReading {
-    return { tMs: this.nowMs, asked: new Map(this.asked), delivered: new Map(this.delivered), copied: this.copied, fixed: this.fixed };
+    return { tMs: this.nowMs, asked: new Map(this.asked), cameIn: new Map([...this.asked].map(([key, amount]) => [key, { amount, ageMs: this.nowMs }])), delivered: new Map(this.delivered), copied: this.copied, fixed: this.fixed };
   }
   copiedFrom(ofport: number): number {
     return this.copiedOf.get(portKey(port(ofport))) ?? 0;
@@ -137,7 +137,7 @@ test("of a few large connections the nearest that whole ones allow is copied, an
 
 test("counters that begin anew, and a port that is new, are no load", () => {
   const budget = new CopyBudget();
-  const reading = (tMs: number, asked: Record<string, number>, copied: number): CopyReading => ({ tMs, asked: new Map(Object.entries(asked)), delivered: new Map(), copied, fixed: 0 });
+  const reading = (tMs: number, asked: Record<string, number>, copied: number): CopyReading => ({ tMs, asked: new Map(Object.entries(asked)), cameIn: new Map(Object.entries(asked).map(([key, amount]) => [key, { amount, ageMs: tMs }])), delivered: new Map(), copied, fixed: 0 });
   expect(budget.take(reading(0, { "l1:1": 1_000_000 }, 50_000), 100, portsOf(2))).toBe(false);
   expect(budget.take(reading(1_000, { "l1:1": 10 }, 0), 100, portsOf(2))).toBe(false); // the switch was started anew
   expect(budget.take(reading(2_000, { "l1:1": 110, "l1:2": 9_000_000 }, 1), 100, portsOf(2))).toBe(true);

@@ -17,6 +17,8 @@ export interface CopyReading {
   readonly tMs: number;
   /** What sessions with `auto` are asked about, by portKey: all that they select, copied or not. */
   readonly asked: ReadonlyMap<string, number>;
+  /** What came in by these ports, by portKey, and their age by the switch's clock. */
+  readonly cameIn: ReadonlyMap<string, { readonly amount: number; readonly ageMs: number }>;
   /** What goes out by these ports, by portKey: what raising a port copies besides. */
   readonly delivered: ReadonlyMap<string, number>;
   /** Everything copied. */
@@ -42,17 +44,23 @@ export interface BudgetState {
 
 /** A second's rate this far off is acted upon at once; above the noise of so few copies. */
 const farOff = 0.15;
-/** Three seconds' rate this far off, then. */
+/** The rate over a longer span this far off, then: over three seconds twice as much, because flows are not all counted at one moment. */
 const off = 0.02;
 const longMs = 2_900;
+const offAtMs = 5_900;
 const shortMs = 500;
-const keptReadings = 4;
+const keptReadings = 7;
 /** A port's factor is another one when its fair share is this many doublings from the one it has. */
 const otherFactor = 0.8;
 const maxDoublings = 6;
 /** Raised ports are chosen anew so often, or when weights change or the load does. */
 const chooseEveryMs = 10_000;
 const nudge = 0.05;
+/** The load is taken over so long, unless the last second's is this much another. */
+const loadMs = 4_500;
+const anotherLoad = 0.3;
+/** The part that is asked for moves so much of the way each second. */
+const partStep = 0.1;
 /** A load that moved by this much is another load: what was learned of shares is forgotten. */
 const otherLoad = 0.1;
 /** Connections come and go: what was learned of shares holds so long at first, and at last. */
@@ -84,6 +92,10 @@ export class CopyBudget {
   /** Times that shares were changed. */
   changes = 0;
   private readonly readings: CopyReading[] = [];
+  /** The last seconds', whatever the shares were. */
+  private readonly lately: CopyReading[] = [];
+  /** Of what comes in, what is asked for. */
+  private askedPart: number | undefined;
   private bracket: Bracket | undefined;
   private patienceMs = learnedForMs;
   private chosenMs = -Infinity;
@@ -96,18 +108,22 @@ export class CopyBudget {
   /** Counting begins anew from here: shares have just changed, or counters began anew. */
   rebase(reading: CopyReading): void {
     this.readings.splice(0, this.readings.length, reading);
+    this.see(reading);
   }
 
   /** Takes a reading; `budget` in its unit a second. Returns true when shares are others from now on: bring them to the switches, then `rebase`. */
   take(reading: CopyReading, budget: number, ports: readonly SteeredPort[]): boolean {
     const last = this.readings.at(-1);
-    if (last === undefined || reading.copied < last.copied || reading.fixed < last.fixed || reading.tMs - last.tMs > 4 * longMs) {
+    if (last === undefined || reading.copied < last.copied || reading.fixed < last.fixed || reading.tMs < last.tMs || reading.tMs - last.tMs > 4 * longMs) {
       this.rebase(reading);
       return false;
     }
     if (reading.tMs - last.tMs < shortMs) return false;
-    const [short, long] = [ratesBetween(last, reading), ratesBetween(this.readings[0] ?? last, reading)];
-    const isLong = reading.tMs - (this.readings[0]?.tMs ?? reading.tMs) >= longMs;
+    this.see(reading);
+    const lately = this.loadLately();
+    const [short, long] = [ratesBetween(last, reading), ratesBetween(this.readings[0] ?? last, reading)].map((rates) => atLoad(rates, lately)) as [Rates, Rates];
+    const spanMs = reading.tMs - (this.readings[0]?.tMs ?? reading.tMs);
+    const isLong = spanMs >= longMs;
     this.readings.push(reading);
     if (this.readings.length > keptReadings) this.readings.shift();
     this.state = { copiedPerS: short.copiedPerS, fixedPerS: short.fixedPerS, askedPerS: short.askedPerS };
@@ -117,9 +133,33 @@ export class CopyBudget {
     const errorOf = ({ copiedPerS }: Rates): number => (copiedPerS - budget) / budget;
     const noise = 3 / Math.sqrt(Math.max(1, (budget * (reading.tMs - last.tMs)) / 1_000));
     const isFar = Math.abs(errorOf(short)) > Math.max(farOff, Math.min(0.5, noise));
-    if (!isFar && !isNewChoice && !(isLong && Math.abs(errorOf(long)) > off)) return false;
+    if (!isFar && !isNewChoice && !(isLong && Math.abs(errorOf(long)) > off * Math.max(1, offAtMs / spanMs))) return false;
     const rates = isFar || !isLong ? short : long;
     return this.act(rates, budget, ports, reading.tMs, isNewChoice ? weights : undefined);
+  }
+
+  /**
+   * What is asked for a second: what came in by the ports, over the last seconds or, where that is quite another load, the last one; and the part of it
+   * that is asked for. Ports count at once and tell their own clock. Flows count when ovs-vswitchd comes by, which on a busy machine
+   * is not known to a second; of them only the parts are used, which are true of one reading.
+   */
+  private loadLately(): number {
+    const now = this.lately.at(-1);
+    const from = this.lately[0];
+    if (now === undefined || from === undefined || now === from) return 0;
+    const [long, short] = [cameInPerS(from, now), cameInPerS(this.lately.findLast((one) => now.tMs - one.tMs >= shortMs) ?? from, now)];
+    const came = grown(now.cameIn, from.cameIn, ({ amount }) => amount);
+    const part = came > 0 ? grown(now.asked, from.asked, (asked) => asked) / came : 1;
+    const old = this.askedPart;
+    this.askedPart = old === undefined || Math.abs(part - old) > anotherLoad * old ? part : old + partStep * (part - old);
+    return (Math.abs(short - long) > anotherLoad * long ? short : long) * this.askedPart;
+  }
+
+  private see(reading: CopyReading): void {
+    const last = this.lately.at(-1);
+    if (last !== undefined && reading.tMs <= last.tMs) this.lately.length = 0;
+    this.lately.push(reading);
+    while (this.lately.length > 2 && reading.tMs - (this.lately[0]?.tMs ?? 0) > loadMs) this.lately.shift();
   }
 
   private act(rates: Rates, budget: number, ports: readonly SteeredPort[], nowMs: number, weights: string | undefined): boolean {
@@ -216,6 +256,28 @@ function baseFor(load: ReadonlyMap<string, number>, raised: readonly RaisedPort[
   }
   const over = predict({ base: low, raised }, load) - wanted;
   return low > 1 && wanted - predict({ base: low - 1, raised }, load) < over ? low - 1 : low;
+}
+
+/** By how much the values of ports that were there before have grown together. */
+function grown<T>(now: ReadonlyMap<string, T>, before: ReadonlyMap<string, T>, valueOf: (one: T) => number): number {
+  return [...now].reduce((sum, [port, one]) => {
+    const old = before.get(port);
+    return old === undefined ? sum : sum + Math.max(0, valueOf(one) - valueOf(old));
+  }, 0);
+}
+
+function cameInPerS(from: CopyReading, to: CopyReading): number {
+  return [...to.cameIn].reduce((sum, [port, { amount, ageMs }]) => {
+    const old = from.cameIn.get(port);
+    return old === undefined || ageMs <= old.ageMs ? sum : sum + (Math.max(0, amount - old.amount) * 1_000) / (ageMs - old.ageMs);
+  }, 0);
+}
+
+/** The same parts of another load. */
+function atLoad({ load, bothWays, askedPerS, copiedPerS, fixedPerS }: Rates, perS: number): Rates {
+  const times = askedPerS > 0 ? perS / askedPerS : 1;
+  const scaled = (rates: ReadonlyMap<string, number>): Map<string, number> => new Map([...rates].map(([port, one]) => [port, one * times]));
+  return { load: scaled(load), bothWays: scaled(bothWays), askedPerS: askedPerS * times, copiedPerS: copiedPerS * times, fixedPerS: fixedPerS * times };
 }
 
 function ratesBetween(from: CopyReading, to: CopyReading): Rates {

@@ -27,8 +27,8 @@ interface Counted {
 export interface BridgeCopyCounts {
   readonly plan: BridgePlan;
   readonly flows: readonly (Counted & { readonly tableId: number; readonly cookie: bigint })[];
-  /** What each port took in and gave out. */
-  readonly received: ReadonlyMap<number, Counted>;
+  /** What each port took in and gave out, and its age by the switch's clock, in ms. */
+  readonly received: ReadonlyMap<number, Counted & { readonly ageMs: number }>;
   readonly sent: ReadonlyMap<number, Counted>;
 }
 
@@ -46,12 +46,15 @@ export function copyReading(tMs: number, bridges: readonly BridgeCopyCounts[], l
   const amount = ({ packetCount, byteCount }: Counted): number => ("packetsPerS" in limit ? Number(packetCount) : 8 * Number(byteCount));
   const asked = new Map<string, number>();
   const delivered = new Map<string, number>();
+  const cameIn = new Map<string, { readonly amount: number; readonly ageMs: number }>();
   let [copied, fixed] = [0, 0];
   for (const { plan, flows, received, sent } of bridges) {
     const steered = new Set(plan.sessions.flatMap(({ session, index }) => (session.auto === true ? [index] : [])));
     for (const port of steeredPorts(plan)) {
       const counted = sent.get(port.ofport);
       if (counted !== undefined) delivered.set(portKey(port), amount(counted));
+      const taken = received.get(port.ofport);
+      if (taken !== undefined) cameIn.set(portKey(port), { amount: amount(taken), ageMs: taken.ageMs });
     }
     for (const edge of plan.mirrored) {
       const counted = received.get(edge);
@@ -72,5 +75,5 @@ export function copyReading(tMs: number, bridges: readonly BridgeCopyCounts[], l
       }
     }
   }
-  return { tMs, asked, delivered, copied, fixed };
+  return { tMs, asked, cameIn, delivered, copied, fixed };
 }
