@@ -22,7 +22,7 @@ interface PairSurface {
   readonly window: { readonly sent: number; readonly lost: number; readonly rttMs: number | undefined; readonly rttP99Ms: number | undefined } | undefined;
   readonly connected: boolean;
   readonly failure: string | undefined;
-  readonly compared: { readonly rtt: MetricSurface | undefined; readonly loss: MetricSurface | undefined; readonly window: MetricSurface | undefined } | undefined;
+  readonly compared: { readonly path: MetricSurface | undefined; readonly wait: MetricSurface | undefined; readonly loss: MetricSurface | undefined; readonly window: MetricSurface | undefined } | undefined;
 }
 
 export function nodesHandlers(nodes: NodesSurface): NodesServiceServer {
@@ -37,7 +37,8 @@ export function nodesHandlers(nodes: NodesSurface): NodesServiceServer {
         rttP99Ms: window?.rttP99Ms,
         connected,
         failure: failure ?? "",
-        rtt: compared?.rtt,
+        path: compared?.path,
+        wait: compared?.wait,
         loss: compared?.loss,
         window: compared?.window,
       })),

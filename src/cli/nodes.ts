@@ -13,7 +13,7 @@ export async function nodes(options: GlobalOptions & { readonly all?: boolean })
   const ms = (value: number | undefined): string => (value === undefined ? "-" : `${value.toFixed(2)} ms`);
   const both = (metric: ComparedMetric | undefined, shown: (value: number) => string): string => (metric === undefined ? "-" : `${shown(metric.live)} / ${shown(metric.shadow)}, z ${metric.z.toFixed(1)}`);
   printTable(
-    ["pair", "probes", "lost", "rtt", "p99", "TCP rtt, live / shadow", "loss", "window", "trouble"],
-    now.pairs.map(({ pair, sent, lost, rttMs, rttP99Ms, rtt, loss, window, failure }) => [pair, String(sent), String(lost), ms(rttMs), ms(rttP99Ms), both(rtt, (value) => ms(value)), both(loss, percent), both(window, (value) => `${Math.round(value / 1_024)} KiB`), failure || "-"]),
+    ["pair", "probes", "lost", "rtt", "p99", "TCP latency, live / shadow", "of that waiting", "loss", "window", "trouble"],
+    now.pairs.map(({ pair, sent, lost, rttMs, rttP99Ms, loss, window, path, wait, failure }) => [pair, String(sent), String(lost), ms(rttMs), ms(rttP99Ms), both(path, ms), both(wait, ms), both(loss, percent), both(window, (value) => `${Math.round(value / 1_024)} KiB`), failure || "-"]),
   );
 }

@@ -92,7 +92,7 @@ const plainSchema = z.strictObject({
           maxPairs: z.number().int().min(1).max(64).default(8),
           /** ICMP echo requests a second and pair. */
           probesPerS: z.number().min(0.1).max(100).default(5),
-          /** TCP payload a second and pair; a round trip is compared from 20 kB on. */
+          /** TCP payload a second, pair and direction; a latency is compared from 20 kB on. */
           transferKiBPerS: z.number().int().min(1).max(1_024).default(32),
           /** TCP port on which nodes take it. */
           tcpPort: z.number().int().min(1).max(65535).default(21_320),

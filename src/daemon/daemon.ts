@@ -125,7 +125,7 @@ export class Daemon {
     });
     this.copies = new Copies({ controller, config, sink: this.observer, log, nowMs: () => performance.now(), epochMs: Date.now });
     this.learning = new Learning(controller, config);
-    this.nodes = new Nodes({ controller, config: config.shadow, observatory: this.observer.observatory, log, nowMs: Date.now, isRoot: process.geteuid?.() === 0 });
+    this.nodes = new Nodes({ controller, config: config.shadow, observer: this.observer, log, nowMs: Date.now, isRoot: process.geteuid?.() === 0 });
     this.drift = drift;
     controller.on("network", (network) => {
       if (controller.discovery.settled) this.drift.update(network);

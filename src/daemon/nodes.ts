@@ -11,16 +11,16 @@ import { Converger } from "../reconcile/converger.js";
 import { choose, type Choice, type PairLoad, type Place } from "../shadow/nodes/choose.js";
 import { inNode, NodeNamespaces } from "../shadow/nodes/namespaces.js";
 import { nodeNumbers, type ShadowNode } from "../shadow/nodes/node.js";
-import type { Observatory } from "../telemetry/observatory.js";
 import { PairComparison, type PairComparisonResult } from "../telemetry/pair-comparison.js";
 import { Probes, type ProbedPair } from "../telemetry/probes/probes.js";
 import type { Endpoint } from "../telemetry/probes/transfers.js";
 import type { Controller } from "./controller.js";
+import type { Observer } from "./observer.js";
 
 export interface NodesParts {
   readonly controller: Controller;
   readonly config: Config["shadow"];
-  readonly observatory: Observatory;
+  readonly observer: Pick<Observer, "observatory" | "watch">;
   readonly log: Logger;
   /** ms since the epoch. */
   readonly nowMs: () => number;
@@ -60,6 +60,8 @@ export class Nodes {
   private nodes: readonly ShadowNode[] = [];
   private choice: { readonly made: Choice; readonly tMs: number } | undefined;
   private kept: ReadonlySet<string> | undefined;
+  /** Whom each node was told to reach. */
+  private readonly peers = new Map<string, readonly ShadowNode[]>();
   private readonly failures = new Map<string, string>();
   private passFailure: string | undefined;
   private timers: NodeJS.Timeout[] = [];
@@ -91,10 +93,10 @@ export class Nodes {
   }
 
   start(): void {
-    const { config, isRoot, observatory } = this.parts;
+    const { config, isRoot, observer } = this.parts;
     // Without any asked for, what an earlier run left is still taken away; where that can't be done nothing is said.
     if (!isRoot || config.remote !== undefined || !config.enabled) return;
-    this.unwatch = observatory.watch((observation) => this.comparison.take(observation));
+    this.unwatch = observer.watch((observation) => this.comparison.take(observation));
     this.timers = [setInterval(() => this.look(), lookMs), setInterval(() => this.everySecond(), secondMs), setInterval(() => void this.followHold(), holdLookMs)];
   }
 
@@ -173,21 +175,21 @@ export class Nodes {
       controller.shadow.setNodes(ready, false);
       await controller.shadow.settle();
     }
-    await this.probe(choice.pairs, isNew);
+    await this.probe(choice.pairs);
     this.passFailure = undefined;
     if (config.nodes.count === 0 && ready.length === 0) this.stopLooking();
   }
 
-  /** The choice of a minute ago, while all its hosts are where they were. */
+  /** The choice of a minute ago, while all its hosts are where they were, and not when it was made without knowing of any traffic. */
   private chosen(nowMs: number): Choice {
-    const { controller, config, observatory } = this.parts;
+    const { controller, config, observer } = this.parts;
     const { hosts } = controller.discovery.current;
     const { shadow } = controller;
     const placed = [...hosts.values()].filter(({ at }) => shadow.edges(at.bridge).includes(at.ofport));
     const { count, maxPairs } = config.nodes;
-    const fresh = choose({ hosts: placed, loads: pairLoads(observatory), kept: this.kept ?? new Set(), count, maxPairs });
+    const fresh = choose({ hosts: placed, loads: pairLoads(observer.observatory), kept: this.kept ?? new Set(), count, maxPairs });
     const before = this.choice;
-    const stands = before !== undefined && nowMs - before.tMs < chooseMs && before.made.nodes.length >= fresh.nodes.length && before.made.nodes.every(({ mac, address, at }) => isThere(hosts.get(mac), address, portKey(at)));
+    const stands = before !== undefined && nowMs - before.tMs < chooseMs && before.made.nodes.length >= fresh.nodes.length && (before.made.busy > 0 || fresh.busy === 0) && before.made.nodes.every(({ mac, address, at }) => isThere(hosts.get(mac), address, portKey(at)));
     if (stands) return before.made;
     this.choice = { made: fresh, tMs: nowMs };
     return fresh;
@@ -221,6 +223,7 @@ export class Nodes {
   private async make(namespaces: NodeNamespaces, node: ShadowNode, isThere: boolean): Promise<boolean> {
     try {
       await namespaces.make(node);
+      this.peers.delete(node.name);
       if (!isThere) this.made++;
       this.failures.delete(node.name);
       return true;
@@ -232,30 +235,32 @@ export class Nodes {
     }
   }
 
-  private async probe(pairs: Choice["pairs"], isNew: boolean): Promise<void> {
-    const { config, nowMs, observatory } = this.parts;
+  private async probe(pairs: Choice["pairs"]): Promise<void> {
+    const { config, nowMs } = this.parts;
     const byAddress = new Map(this.nodes.map((node) => [node.address, node]));
     const real = pairs.flatMap(({ from, to }) => {
       const [a, b] = [byAddress.get(from), byAddress.get(to)];
       return a === undefined || b === undefined ? [] : [{ from: a, to: b }];
     });
     if (real.length === 0 && this.probes === undefined) return;
-    if (isNew) {
-      for (const node of this.nodes) {
-        await this.namespaces?.setPeers(node.name, real.flatMap(({ from, to }) => (from === node ? [to] : to === node ? [from] : [])));
-      }
+    for (const node of this.nodes) {
+      const peers = real.flatMap(({ from, to }) => (from === node ? [to] : to === node ? [from] : []));
+      const before = this.peers.get(node.name);
+      if (before !== undefined && JSON.stringify(before) === JSON.stringify(peers)) continue;
+      await this.namespaces?.setPeers(node.name, peers, before);
+      this.peers.set(node.name, peers);
     }
     const { probesPerS, transferKiBPerS, tcpPort } = config.nodes;
-    this.probes ??= new Probes({ probesPerS, transferBytesPerS: transferKiBPerS * 1_024, port: tcpPort, nowMs, observe: (observation) => this.heard(observation, observatory) });
+    this.probes ??= new Probes({ probesPerS, transferBytesPerS: transferKiBPerS * 1_024, port: tcpPort, nowMs, observe: (observation) => this.heard(observation) });
     const named = real.map(({ from, to }) => ({ from: endpoint(from), to: endpoint(to) }));
-    this.comparison.setPairs(real.map(({ from, to }) => `${from.address}>${to.address}`));
+    this.comparison.setPairs(real.flatMap(({ from, to }) => [`${from.address}>${to.address}`, `${to.address}>${from.address}`]));
     await this.probes.setPairs(named, [...new Set(real.flatMap(({ from, to }) => [from.name, to.name]))]);
   }
 
-  private heard(observation: Observation, observatory: Observatory): void {
+  private heard(observation: Observation): void {
     const isTcp = observation.values["probesSent"] === undefined;
     if (isTcp && this.parts.nowMs() - this.resumedMs < settleMs) return;
-    observatory.tell(observation);
+    this.parts.observer.observatory.tell(observation);
   }
 
   /** While the shadow carries the traffic, or a trial looks at what it meets, the probes rest. */
@@ -277,7 +282,8 @@ export class Nodes {
   }
 
   private everySecond(): void {
-    const { observatory, nowMs } = this.parts;
+    const { nowMs } = this.parts;
+    const { observatory } = this.parts.observer;
     for (const observation of this.comparison.advance(nowMs())) observatory.tell(observation);
     observatory.deviatingPairs = this.comparison.deviating;
   }
@@ -291,15 +297,10 @@ export class Nodes {
 const endpoint = ({ name, address }: ShadowNode): Endpoint => ({ name, address, enter: ["nsenter", ...inNode(name)] });
 const isThere = (host: { readonly addresses: readonly string[]; readonly at: Place["at"] } | undefined, address: string, at: string): boolean => host?.addresses.includes(address) === true && portKey(host.at) === at;
 
-/** How busy pairs of live hosts are: by samples over 30 s, and where these say nothing by the bytes of TCP of the last second. */
-function pairLoads(observatory: Observatory): PairLoad[] {
-  const loads = new Map<string, PairLoad>();
-  for (const { side, subject, windowMs, values } of observatory.latest({ kind: "pair" })) {
+/** How busy pairs of live hosts are, by samples over 30 s. */
+function pairLoads(observatory: Observer["observatory"]): PairLoad[] {
+  return observatory.latest({ kind: "pair", windowMs: 30_000 }).flatMap(({ side, subject, values: { bitsPerS } }): PairLoad[] => {
     const [src, dst] = subject.name.split(">");
-    if (side !== "live" || src === undefined || dst === undefined) continue;
-    const { bitsPerS, tcpBytes } = values;
-    if (windowMs === 30_000 && bitsPerS !== undefined) loads.set(subject.name, { src, dst, bitsPerS });
-    else if (tcpBytes !== undefined && !loads.has(subject.name)) loads.set(subject.name, { src, dst, bitsPerS: tcpBytes * 8 });
-  }
-  return [...loads.values()];
+    return side !== "live" || bitsPerS === undefined || src === undefined || dst === undefined ? [] : [{ src, dst, bitsPerS }];
+  });
 }

@@ -135,8 +135,10 @@ export const linkDifferenceFeatures = rows({ source: "both networks", subjects: 
 
 /** The same pair of hosts on both sides (`pair-comparison.ts`): TCP of live's hosts, and of their nodes in the shadow. */
 export const pairDifferenceFeatures = rows({ source: "both networks", subjects: ["pair"], windowsS: [30] }, [
-  ["rttDifference", "ms", "median of live's tcpRttMs less that of the shadow's, of seconds with at least 20 kB", "shape"],
-  ["rttDifferenceZ", "standard deviations", "that over the noise, by ranks", "shape"],
+  ["pathDifference", "ms", "median of live's tcpPathMs less that of the shadow's, of seconds with at least 20 kB", "shape"],
+  ["pathDifferenceZ", "standard deviations", "that over the noise, by ranks", "shape"],
+  ["waitDifference", "ms", "the same of what lies above tcpPathLeastMs", "shape"],
+  ["waitDifferenceZ", "standard deviations", "that over the noise, by ranks", "shape"],
   ["lossDifference", "ratio", "share of live's segments lost in the network less that of the shadow's", "shape"],
   ["lossDifferenceZ", "standard deviations", "that over the noise of its seconds", "shape"],
   ["windowDifference", "bytes", "median of live's tcpWindow less that of the shadow's", "shape"],

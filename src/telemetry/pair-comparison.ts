@@ -1,6 +1,10 @@
 /**
- * Round trip, loss and window of pairs of hosts, live beside shadow, over 30 s: what TCP of live's hosts met, read from the copies, and
+ * Latency, loss and window of pairs of hosts, live beside shadow, over 30 s: what TCP of live's hosts met, read from the copies, and
  * what TCP of the same hosts' nodes met in the shadow, by the same code. Differences are live's less the shadow's. Pure.
+ *
+ * The latency is that from where data enters the network to where its acknowledgement does (`tcpPathMs`): the other half of a round trip
+ * depends on when an application sends again. Of that, the wait is what lies above the least of the connection: links of live
+ * have a length and the shadow's have none, which is no difference of what the networks do.
  */
 import type { Observation } from "../base/observation.js";
 import { defaultLimits } from "./deviation.js";
@@ -17,8 +21,9 @@ export interface Compared {
 
 export interface PairComparisonResult {
   readonly pair: string;
-  /** ms */
-  readonly rtt: Compared | undefined;
+  /** From the data's edge to its acknowledgement's, in ms; of that, above its least. */
+  readonly path: Compared | undefined;
+  readonly wait: Compared | undefined;
   /** Share of the segments. */
   readonly loss: Compared | undefined;
   /** bytes */
@@ -27,7 +32,8 @@ export interface PairComparisonResult {
 
 interface Second {
   readonly tMs: number;
-  readonly rttMs: number | undefined;
+  readonly pathMs: number | undefined;
+  readonly waitMs: number | undefined;
   readonly windowBytes: number | undefined;
   readonly segments: number;
   readonly lost: number;
@@ -44,16 +50,16 @@ const keptMs = 30_000;
 /** With fewer seconds on a side nothing is said. */
 const leastSeconds = 8;
 const leastSegments = 100;
-/** In a second with less data a round trip is that of single answers, which hosts give when they like (delayed acknowledgements). */
+/** In a second with less data a latency is that of single answers, which hosts give when they like (delayed acknowledgements). */
 const leastBytes = 20_000;
 /** What is smaller is a matter of processors, not of networks: ms, and shares of the larger value. */
-const leastRtt = { ms: 0.5, share: 0.25 };
+const leastWait = { ms: 1, share: 0.25 };
 const leastLoss = 0.005;
 const confirmedAfter = 3;
 
 export class PairComparison {
   results: readonly PairComparisonResult[] = [];
-  /** Pairs whose round trip or loss differs, three seconds in a row to the same side. */
+  /** Pairs whose wait or loss differs, three seconds in a row to the same side. */
   deviating: readonly DeviatingSubject[] = [];
   private readonly pairs = new Map<string, Sides>();
 
@@ -66,9 +72,12 @@ export class PairComparison {
   take({ side, subject, windowMs, tMs, values }: Observation): void {
     if (subject.kind !== "pair" || windowMs !== 1_000) return;
     const sides = this.pairs.get(subject.name);
-    const { tcpSegments: segments, tcpRetransmissions = 0, tcpSpurious = 0, tcpRttMs: rttMs, tcpBytes = 0, tcpWindow: windowBytes } = values;
+    const { tcpSegments: segments, tcpRetransmissions = 0, tcpSpurious = 0, tcpBytes = 0, tcpWindow: windowBytes } = values;
+    const { tcpPathMs, tcpPathLeastMs: leastMs } = values;
     if (sides === undefined || segments === undefined) return;
-    sides[side].push({ tMs, segments, lost: Math.max(0, tcpRetransmissions - tcpSpurious), rttMs: tcpBytes >= leastBytes ? rttMs : undefined, windowBytes });
+    const pathMs = tcpBytes >= leastBytes ? tcpPathMs : undefined;
+    const waitMs = pathMs === undefined || leastMs === undefined ? undefined : Math.max(0, pathMs - leastMs);
+    sides[side].push({ tMs, segments, lost: Math.max(0, tcpRetransmissions - tcpSpurious), pathMs, waitMs, windowBytes });
   }
 
   /** Forgets what the shadow did: its probes were held, and what was on its way is lost for that reason. */
@@ -82,23 +91,23 @@ export class PairComparison {
     const observations: Observation[] = [];
     this.results = [...this.pairs].map(([pair, sides]) => {
       for (const side of ["live", "shadow"] as const) sides[side] = sides[side].filter(({ tMs }) => nowMs - tMs <= keptMs);
-      const rtt = ranked(sides, ({ rttMs }) => rttMs);
+      const path = ranked(sides, ({ pathMs }) => pathMs);
+      const wait = ranked(sides, ({ waitMs }) => waitMs);
       const loss = lossOf(sides);
       const window = ranked(sides, ({ windowBytes }) => windowBytes);
-      const values = { ...named("rtt", rtt), ...named("loss", loss), ...named("window", window) };
+      const values = { ...named("path", path), ...named("wait", wait), ...named("loss", loss), ...named("window", window) };
       const at = { tMs: nowMs - keptMs, windowMs: keptMs, subject: { kind: "pair", name: pair } } as const;
       if (Object.keys(values).length > 0) observations.push({ ...at, side: "shadow", values });
-      const larger = rtt === undefined ? 0 : Math.max(rtt.live, rtt.shadow);
+      const larger = wait === undefined ? 0 : Math.max(wait.live, wait.shadow);
       const judged = [
-        { metric: "tcpRttMs", compared: rtt, least: Math.max(leastRtt.ms, leastRtt.share * larger) },
-        { metric: "tcpLossRatio", compared: loss, least: leastLoss },
+        { metric: "wait", compared: wait, least: Math.max(leastWait.ms, leastWait.share * larger), scale: larger },
+        { metric: "loss", compared: loss, least: leastLoss, scale: 1 },
       ];
-      for (const { metric, compared, least } of judged) {
+      for (const { metric, compared, least, scale } of judged) {
         if (compared === undefined || !this.confirmed(sides, metric, compared, least)) continue;
-        const scale = metric === "tcpRttMs" ? larger : 1;
         deviating.push({ ...at, cause: "the networks differ", metric, mirrorLoss: undefined, deviation: (compared.live - compared.shadow) / scale, z: compared.z });
       }
-      return { pair, rtt, loss, window };
+      return { pair, path, wait, loss, window };
     });
     this.deviating = deviating;
     return observations;

@@ -31,6 +31,8 @@ export interface Choice {
   readonly nodes: readonly Place[];
   /** From the side that sends more, by address; the busiest first. */
   readonly pairs: readonly { readonly from: string; readonly to: string }[];
+  /** How many of the pairs have traffic on live; they come first. */
+  readonly busy: number;
 }
 
 /** A pair whose nodes are both there counts as so many times as busy: what is there is not replaced for a little more. */
@@ -59,7 +61,7 @@ export function choose({ hosts, loads, kept, count, maxPairs }: ChooseInput): Ch
     const to = addresses[(i + 1) % addresses.length];
     return paired.has(from) || to === undefined || to === from || (addresses.length === 2 && i === 1) ? [] : [{ from, to }];
   });
-  return { nodes: addresses.flatMap((address) => places.get(address) ?? []), pairs: [...busy, ...quiet].slice(0, maxPairs) };
+  return { nodes: addresses.flatMap((address) => places.get(address) ?? []), pairs: [...busy, ...quiet].slice(0, maxPairs), busy: Math.min(busy.length, maxPairs) };
 }
 
 const keyOf = (place: Place | undefined): string => (place === undefined ? "" : portKey(place.at));

@@ -56,27 +56,26 @@ export class NodeNamespaces {
       await this.remove(name);
       await this.mustBeFree(name);
       await ip("netns", "add", name);
-      await ip("link", "add", "name", name, "type", "veth", "peer", "name", device, "netns", name);
-      await ip("link", "set", "dev", name, "alias", `${aliasPrefix} ${this.database} ${portKey(at)}`);
-      // Neither end has an address of its own or speaks by itself.
-      await ip("link", "set", "dev", name, "addrgenmode", "none");
+      // Neither end has an address of its own or speaks by itself. The alias follows at once: without it the device is nobody's.
+      await batch([], [`link add name ${name} type veth peer name ${device} netns ${name}`, `link set dev ${name} alias "${aliasPrefix} ${this.database} ${portKey(at)}"`, `link set dev ${name} addrgenmode none`, `link set dev ${name} up`]);
     }
-    await batch(name, [
+    await batch(["-n", name], [
       `link set dev ${device} addrgenmode none`,
       `link set dev ${device} address ${mac}`,
       `addr flush dev ${device}`,
       `addr add ${address}/32 dev ${device} noprefixroute`,
       `link set dev ${device} up`,
     ]);
-    await ip("link", "set", "dev", name, "up");
     // The userspace datapath forwards half-made checksums, and segments of any size, as they are.
     await run("nsenter", [...inNode(name), "ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off", "gro", "off"]);
   }
 
-  /** The node reaches these, and nobody else. */
-  async setPeers(name: string, peers: readonly Peer[]): Promise<void> {
+  /** The node reaches these, and nobody else. `before`: whom it reached until now, undefined: not known. Those in both are not interrupted. */
+  async setPeers(name: string, peers: readonly Peer[], before: readonly Peer[] | undefined): Promise<void> {
+    const gone = before?.filter(({ address }) => !peers.some((peer) => peer.address === address));
+    const away = gone?.flatMap(({ address }) => [`route del ${address}/32 dev ${device}`, `neigh del ${address} dev ${device}`]) ?? [`route flush dev ${device}`, `neigh flush nud permanent dev ${device}`];
     const commands = peers.flatMap(({ mac, address }) => [`neigh replace ${address} lladdr ${mac} dev ${device} nud permanent`, `route replace ${address}/32 dev ${device}`]);
-    await batch(name, [`route flush dev ${device}`, `neigh flush nud permanent dev ${device}`, ...commands]);
+    await batch(["-n", name], [...away, ...commands]);
   }
 
   /** Takes a node of ours away, whatever of it is there. What runs in it goes on without a device until it ends. */
@@ -125,9 +124,9 @@ async function isEmpty(name: string): Promise<boolean> {
 
 const ip = async (...args: readonly string[]): Promise<void> => void (await run("ip", [...args]));
 
-/** Commands of ip(8) in a node, one a line, in one process; all are tried up to the first that fails. */
-async function batch(name: string, commands: readonly string[]): Promise<void> {
-  const child = spawn("ip", ["-n", name, "-batch", "-"], { stdio: ["pipe", "ignore", "pipe"] });
+/** Commands of ip(8), one a line, in one process, with these arguments before; all are tried up to the first that fails. */
+async function batch(args: readonly string[], commands: readonly string[]): Promise<void> {
+  const child = spawn("ip", [...args, "-batch", "-"], { stdio: ["pipe", "ignore", "pipe"] });
   let errors = "";
   child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
   child.stdin.on("error", () => undefined); // it ended before it read all: the status says why
@@ -136,5 +135,5 @@ async function batch(name: string, commands: readonly string[]): Promise<void> {
     child.once("error", reject);
     child.once("close", resolve);
   });
-  if (code !== 0) throw new Error(`ip in ${name}: ${errors.trim()}`);
+  if (code !== 0) throw new Error(`ip ${args.join(" ")}: ${errors.trim()}`);
 }

@@ -18,6 +18,7 @@ export interface ProbesOptions {
 }
 
 export interface ProbedPair {
+  /** Each pair is told in both directions; ICMP echo says the same of both. */
   readonly pair: string;
   /** The last 30 s; undefined: nothing yet. */
   readonly window: ProbeWindow | undefined;
@@ -65,7 +66,8 @@ export class Probes {
   async setPairs(pairs: readonly ProbePair[], devices: readonly string[]): Promise<void> {
     const wanted = new Map(pairs.map((pair) => [pairName(pair), pair]));
     this.tcp.setDevices(devices);
-    this.transfers.setPairs(pairs);
+    // Both ways: what a node sends says nothing of the way back.
+    this.transfers.setPairs(pairs.flatMap((pair) => [pair, reverse(pair)]));
     const gone = [...this.probed].filter(([name]) => !wanted.has(name));
     for (const [name] of gone) this.probed.delete(name);
     await Promise.all(gone.flatMap(([, { ping }]) => ping?.stop() ?? []));
@@ -95,12 +97,14 @@ export class Probes {
 
   list(): ProbedPair[] {
     const now = this.options.nowMs();
-    return [...this.probed].map(([pair, { latest, failure }]) => ({
-      pair,
-      window: latest,
-      connected: this.transfers.isUp(pair),
-      failure: failure !== undefined && now - failure.tMs < failureMs ? failure.why : undefined,
-    }));
+    return [...this.probed.values()].flatMap(({ pair, latest, failure }) =>
+      [pair, reverse(pair)].map((way) => ({
+        pair: pairName(way),
+        window: latest,
+        connected: this.transfers.isUp(pairName(way)),
+        failure: failure !== undefined && now - failure.tMs < failureMs ? failure.why : undefined,
+      })),
+    );
   }
 
   /** Why TCP of the shadow can't be captured; undefined while it can. */
@@ -130,7 +134,7 @@ export class Probes {
   /** `name`: of a pair, or of the address that takes its data. */
   private failed(name: string, why: string): void {
     const failure = { why, tMs: this.options.nowMs() };
-    for (const [pair, probed] of this.probed) if (pair === name || probed.pair.to.address === name) probed.failure = failure;
+    for (const [pair, probed] of this.probed) if ([pair, pairName(reverse(probed.pair)), probed.pair.to.address, probed.pair.from.address].includes(name)) probed.failure = failure;
   }
 
   private second(): void {
@@ -146,3 +150,5 @@ export class Probes {
     }
   }
 }
+
+const reverse = ({ from, to }: ProbePair): ProbePair => ({ from: to, to: from });

@@ -27,8 +27,11 @@ export interface TransfersOptions {
 }
 
 const program = new URL(import.meta.url.endsWith(".ts") ? "../../../dist/src/telemetry/probes/socket-in-node.js" : "./socket-in-node.js", import.meta.url).pathname;
-/** Half a second apart a burst is answered at once: the receiver delays no acknowledgement after so long a pause. */
-const turnsPerS = 2;
+/**
+ * All of a second at once: after the pause TCP begins with ten segments, and sends the others when acknowledgements come. What they take on
+ * their way back shows in nothing else.
+ */
+const turnMs = 1_000;
 const againMs = 2_000;
 
 /** Makes a socket there. Rejects with what was wrong. */
@@ -49,6 +52,9 @@ function socketAt({ enter: [command, ...before] }: Endpoint, args: readonly stri
 /** One socket that is wanted: made, and made again when it is gone. */
 class Kept<T extends Server | Socket> {
   socket: T | undefined;
+  /** Resolves when it was made for the first time, or will never be. */
+  readonly made: Promise<void>;
+  private tellMade: () => void = () => undefined;
   private isWanted = true;
   private again: NodeJS.Timeout | undefined;
   private readonly make: () => Promise<T>;
@@ -57,12 +63,14 @@ class Kept<T extends Server | Socket> {
   constructor(make: () => Promise<T>, failed: (why: string) => void) {
     this.make = make;
     this.failed = failed;
+    this.made = new Promise((resolve) => (this.tellMade = resolve));
     this.start();
   }
 
   stop(): void {
     this.isWanted = false;
     clearTimeout(this.again);
+    this.tellMade();
     if (this.socket !== undefined) end(this.socket);
   }
 
@@ -71,6 +79,7 @@ class Kept<T extends Server | Socket> {
       (socket) => {
         if (!this.isWanted) return end(socket);
         this.socket = socket;
+        this.tellMade();
         socket.on("error", (error) => this.failed(error.message));
         socket.once("close", () => this.lost());
       },
@@ -103,8 +112,8 @@ export class Transfers {
 
   constructor(options: TransfersOptions) {
     this.options = options;
-    this.block = Buffer.alloc(Math.max(1, Math.round(options.bytesPerS / turnsPerS)));
-    this.timer = setInterval(() => this.turn(), 1_000 / turnsPerS);
+    this.block = Buffer.alloc(Math.max(1, Math.round((options.bytesPerS * turnMs) / 1_000)));
+    this.timer = setInterval(() => this.turn(), turnMs);
   }
 
   /** Between these pairs from now on, and no others. */
@@ -121,7 +130,11 @@ export class Transfers {
     }
     for (const [name, { from, to }] of wanted) {
       if (this.clients.has(name)) continue;
-      const make = async (): Promise<Socket> => (await socketAt(from, ["connect", to.address, String(port), from.address])) as Socket;
+      const server = this.servers.get(to.name);
+      const make = async (): Promise<Socket> => {
+        await server?.made;
+        return (await socketAt(from, ["connect", to.address, String(port), from.address])) as Socket;
+      };
       this.clients.set(name, new Kept(make, (why) => failed(name, why)));
     }
   }

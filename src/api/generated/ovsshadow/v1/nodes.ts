@@ -45,7 +45,7 @@ export interface ComparedMetric {
 }
 
 export interface ProbedPair {
-  /** "from>to", by address. */
+  /** "from>to", by address; each pair is there in both directions, and ICMP echo says the same of both. */
   pair: string;
   /** ICMP echo in the last 30 s: how many of which it is known, and how many of these were not answered. */
   sent: number;
@@ -59,8 +59,12 @@ export interface ProbedPair {
   connected: boolean;
   /** Why probing does not go; empty: it does. */
   failure: string;
-  /** TCP on both sides in the last 30 s; absent while a side has too little. ms, share of the segments, bytes. */
-  rtt: ComparedMetric | undefined;
+  /**
+   * TCP of what the first sends, on both sides in the last 30 s; absent while a side has too little. From the edge by which data enters to
+   * that by which its acknowledgement does, ms; of that, above the least; share of the segments; bytes.
+   */
+  path: ComparedMetric | undefined;
+  wait: ComparedMetric | undefined;
   loss: ComparedMetric | undefined;
   window: ComparedMetric | undefined;
 }
@@ -402,7 +406,8 @@ function createBaseProbedPair(): ProbedPair {
     rttP99Ms: undefined,
     connected: false,
     failure: "",
-    rtt: undefined,
+    path: undefined,
+    wait: undefined,
     loss: undefined,
     window: undefined,
   };
@@ -431,14 +436,17 @@ export const ProbedPair: MessageFns<ProbedPair> = {
     if (message.failure !== "") {
       writer.uint32(58).string(message.failure);
     }
-    if (message.rtt !== undefined) {
-      ComparedMetric.encode(message.rtt, writer.uint32(66).fork()).join();
+    if (message.path !== undefined) {
+      ComparedMetric.encode(message.path, writer.uint32(66).fork()).join();
+    }
+    if (message.wait !== undefined) {
+      ComparedMetric.encode(message.wait, writer.uint32(74).fork()).join();
     }
     if (message.loss !== undefined) {
-      ComparedMetric.encode(message.loss, writer.uint32(74).fork()).join();
+      ComparedMetric.encode(message.loss, writer.uint32(82).fork()).join();
     }
     if (message.window !== undefined) {
-      ComparedMetric.encode(message.window, writer.uint32(82).fork()).join();
+      ComparedMetric.encode(message.window, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -517,7 +525,7 @@ export const ProbedPair: MessageFns<ProbedPair> = {
               break;
             }
 
-            message.rtt = ComparedMetric.decode(reader, reader.uint32());
+            message.path = ComparedMetric.decode(reader, reader.uint32());
             continue;
           }
           case 9: {
@@ -525,11 +533,19 @@ export const ProbedPair: MessageFns<ProbedPair> = {
               break;
             }
 
-            message.loss = ComparedMetric.decode(reader, reader.uint32());
+            message.wait = ComparedMetric.decode(reader, reader.uint32());
             continue;
           }
           case 10: {
             if (tag !== 82) {
+              break;
+            }
+
+            message.loss = ComparedMetric.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
               break;
             }
 
@@ -565,7 +581,8 @@ export const ProbedPair: MessageFns<ProbedPair> = {
         : undefined,
       connected: isSet(object.connected) ? globalThis.Boolean(object.connected) : false,
       failure: isSet(object.failure) ? globalThis.String(object.failure) : "",
-      rtt: isSet(object.rtt) ? ComparedMetric.fromJSON(object.rtt) : undefined,
+      path: isSet(object.path) ? ComparedMetric.fromJSON(object.path) : undefined,
+      wait: isSet(object.wait) ? ComparedMetric.fromJSON(object.wait) : undefined,
       loss: isSet(object.loss) ? ComparedMetric.fromJSON(object.loss) : undefined,
       window: isSet(object.window) ? ComparedMetric.fromJSON(object.window) : undefined,
     };
@@ -594,8 +611,11 @@ export const ProbedPair: MessageFns<ProbedPair> = {
     if (message.failure !== "") {
       obj.failure = message.failure;
     }
-    if (message.rtt !== undefined) {
-      obj.rtt = ComparedMetric.toJSON(message.rtt);
+    if (message.path !== undefined) {
+      obj.path = ComparedMetric.toJSON(message.path);
+    }
+    if (message.wait !== undefined) {
+      obj.wait = ComparedMetric.toJSON(message.wait);
     }
     if (message.loss !== undefined) {
       obj.loss = ComparedMetric.toJSON(message.loss);
@@ -618,8 +638,11 @@ export const ProbedPair: MessageFns<ProbedPair> = {
     message.rttP99Ms = object.rttP99Ms ?? undefined;
     message.connected = object.connected ?? false;
     message.failure = object.failure ?? "";
-    message.rtt = (object.rtt !== undefined && object.rtt !== null)
-      ? ComparedMetric.fromPartial(object.rtt)
+    message.path = (object.path !== undefined && object.path !== null)
+      ? ComparedMetric.fromPartial(object.path)
+      : undefined;
+    message.wait = (object.wait !== undefined && object.wait !== null)
+      ? ComparedMetric.fromPartial(object.wait)
       : undefined;
     message.loss = (object.loss !== undefined && object.loss !== null)
       ? ComparedMetric.fromPartial(object.loss)

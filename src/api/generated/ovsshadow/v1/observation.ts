@@ -104,8 +104,8 @@ export interface Deviation {
     | number
     | undefined;
   /**
-   * What differs, where it is not the packets: "tcpRttMs" or "tcpLossRatio" of a pair; deviation is then live's less the shadow's, of a round
-   * trip as a share of the larger.
+   * What differs, where it is not the packets: "wait" or "loss" of a pair's TCP; deviation is then live's less the shadow's, of a wait
+   * as a share of the longer.
    */
   metric: string;
 }
