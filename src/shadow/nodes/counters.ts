@@ -69,15 +69,28 @@ export class NodeCounters {
   }
 }
 
-/** A counter with the nodes' part taken off. The two are read one after the other: what it said before is the least. */
-export class Corrected {
-  private readonly before = new Map<string, { readonly raw: bigint; readonly value: bigint }>();
+interface Before {
+  readonly raw: bigint;
+  readonly nodes: bigint;
+  readonly value: bigint;
+  /** What nodes had sent when the counter began: it counts none of that. */
+  readonly base: bigint;
+}
 
+/** Counters of ports with the nodes' part taken off. Only differences of what they say mean anything. */
+export class Corrected {
+  private readonly before = new Map<string, Before>();
+
+  /** `raw`: what the port says; `nodes`: what was counted of nodes there, which never goes back. */
   of(key: string, raw: bigint, nodes: bigint): bigint {
     const was = this.before.get(key);
-    const plain = raw > nodes ? raw - nodes : 0n;
-    const value = was !== undefined && raw >= was.raw && plain < was.value ? was.value : plain;
-    this.before.set(key, { raw, value });
+    const isAnew = was !== undefined && raw < was.raw;
+    const base = isAnew ? was.nodes : (was?.base ?? (nodes <= raw ? 0n : nodes));
+    const own = nodes - base;
+    const plain = raw > own ? raw - own : 0n;
+    // The two are read one after the other: a counter that did not begin anew never goes back for that.
+    const value = was !== undefined && !isAnew && plain < was.value ? was.value : plain;
+    this.before.set(key, { raw, nodes, value, base });
     return value;
   }
 }
