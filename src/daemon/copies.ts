@@ -87,6 +87,7 @@ export class Copies {
     for (const timer of this.timers) clearInterval(timer);
     await this.meter.stop();
     await this.sampling;
+    this.gauge.close();
   }
 
   /** What an operator should know about the copies, as text. */
