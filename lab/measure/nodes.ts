@@ -47,7 +47,8 @@ async function usage(ovs: Ovs): Promise<Map<string, Usage>> {
 async function measure(count: number) {
   await using ovs = await Ovs.start(await Capsule.start());
   await buildLive(ovs, { bridges, edges: Math.ceil(all / bridges) });
-  await ovs.capsule.run("sh", ["-c", "for d in /sys/class/net/p[0-9]*; do ip link set dev $(basename $d) addrgenmode none; ip link set dev $(basename $d) up; done"], { timeoutMs: 120_000 });
+  const up = String.raw`ip -o link show | sed -n 's/^[0-9]*: \(p[0-9]*-[0-9]*\):.*/link set dev \1 addrgenmode none\nlink set dev \1 up/p' | ip -batch -`;
+  await ovs.capsule.run("sh", ["-c", up], { timeoutMs: 120_000 });
   const shadowd = new Shadowd(ovs.capsule);
   shadowd.start([`shadow: { nodes: { count: ${count}, maxPairs: 64 }, budget: { enabled: false } }`, "sflow: { samplingRate: 1000000 }", "policy: { promotion: { automatic: false } }", "stateDir: /run/lab/state", ""].join("\n"));
   await shadowd.inStep(bridges, 300_000);
