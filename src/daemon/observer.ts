@@ -211,7 +211,9 @@ export class Observer implements ObservationSink {
 
   private everySecond(): void {
     const values = Object.fromEntries(Object.entries(this.egress.counters).map(([name, count]) => [`egress.${name}`, count]));
-    this.observatory.tell({ tMs: this.parts.nowMs() - secondMs, windowMs: secondMs, side: "live", subject: { kind: "process", name: "egress" }, values });
+    const tell = (name: string, told: Readonly<Record<string, number>>): void => this.observatory.tell({ tMs: this.parts.nowMs() - secondMs, windowMs: secondMs, side: "live", subject: { kind: "process", name }, values: told });
+    tell("egress", values);
+    if (this.tcp !== undefined) tell("queueing", { "queueing.leftOut": this.queueing.leftOut });
     this.considerPlan();
   }
 

@@ -34,6 +34,8 @@ export interface DiscoveryCounters {
 
 export interface PortState {
   readonly ref: PortRef;
+  /** The same as text. */
+  readonly key: string;
   bornMs: number;
   up: boolean;
 }

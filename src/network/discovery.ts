@@ -166,7 +166,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       present.add(port.ofport);
       if (bridge.ports.has(port.ofport)) continue;
       const ref = { bridge: row.name, ofport: port.ofport };
-      bridge.ports.set(port.ofport, { ref, bornMs: this.parts.nowMs(), up: port.up });
+      bridge.ports.set(port.ofport, { ref, key: portKey(ref), bornMs: this.parts.nowMs(), up: port.up });
       fresh.push(ref);
     }
     const gone = [...bridge.ports.values()].filter((port) => !present.has(port.ref.ofport)).map((port) => port.ref);
@@ -276,10 +276,9 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   private everySecond(): void {
     for (const [name, bridge] of this.bridges) this.closeRound(name, bridge);
-    const due = [...this.bridges.values()].flatMap((bridge) => [...bridge.ports.values()].filter((port) => port.up));
-    const isFabric = ({ ref }: PortState): boolean => this.fabric.has(portKey(ref));
-    const refs = (ports: readonly PortState[]): PortRef[] => ports.map(({ ref }) => ref);
-    this.sender.everySecond(refs(due.filter(isFabric)), refs(due.filter((port) => !isFabric(port))));
+    const [links, others]: [PortRef[], PortRef[]] = [[], []];
+    for (const { ports } of this.bridges.values()) for (const { ref, key, up } of ports.values()) if (up) (this.fabric.has(key) ? links : others).push(ref);
+    this.sender.everySecond(links, others);
     for (const bridge of this.bridges.values()) this.openRound(bridge);
     this.rebuild();
   }

@@ -173,7 +173,10 @@ function spread(sums: SecondSums, fromMs: number, toMs: number, moved: readonly 
   for (let second = Math.floor(fromMs / 1_000); second * 1_000 < toMs; second++) {
     const lapMs = Math.min(toMs, (second + 1) * 1_000) - Math.max(fromMs, second * 1_000);
     const share = lapMs / (toMs - fromMs);
-    for (const [i, amount] of moved.entries()) if (amount !== 0) sums.add(second, i, amount * share);
+    for (let i = 0; i < moved.length; i++) {
+      const amount = moved[i] ?? 0;
+      if (amount !== 0) sums.add(second, i, amount * share);
+    }
     sums.add(second, field.known, lapMs / 1_000);
   }
 }

@@ -116,6 +116,11 @@ export class FidelityMeter {
     return [...this.ports].sort(([x], [y]) => (x < y ? -1 : 1)).map(([port, { accounts, asked, sample, alert }]) => ({ port, ...accounts.account, asked, sample, alert }));
   }
 
+  /** The ports of which packets were copied, by name. */
+  get copied(): string[] {
+    return [...this.ports].flatMap(([port, { accounts }]) => (accounts.copied > 0 ? [port] : [])).sort();
+  }
+
   /** Packets that live dropped at reception, of all replicated ports. */
   get receiveDrops(): number {
     let sum = 0;
