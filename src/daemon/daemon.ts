@@ -19,6 +19,7 @@ import { Controller } from "./controller.js";
 import { Copies } from "./copies.js";
 import { Interception } from "./interception.js";
 import { Learning } from "./learning.js";
+import { Nodes } from "./nodes.js";
 import { Observer } from "./observer.js";
 import { processUnits, Recorder } from "./recorder.js";
 import { status } from "./status.js";
@@ -53,6 +54,7 @@ export class Daemon {
   private readonly observer: Observer;
   private readonly copies: Copies;
   private readonly learning: Learning;
+  private readonly nodes: Nodes;
   private readonly store: TimeSeriesStore;
   private readonly recorder: Recorder;
   private readonly defence: Defence | undefined;
@@ -124,6 +126,7 @@ export class Daemon {
     });
     this.copies = new Copies({ controller, config, sink: this.observer, log, nowMs: () => performance.now(), epochMs: Date.now });
     this.learning = new Learning(controller, config);
+    this.nodes = new Nodes({ controller, config: config.shadow, observer: this.observer, log, nowMs: Date.now, isRoot: process.geteuid?.() === 0 });
     this.drift = drift;
     controller.on("network", (network) => {
       if (controller.discovery.settled) this.drift.update(network);
@@ -147,6 +150,7 @@ export class Daemon {
     this.observer.start();
     this.copies.start();
     this.learning.start();
+    this.nodes.start();
     defence?.start();
     this.api = await startApi({
       listen: this.config.api.listen,
@@ -159,6 +163,7 @@ export class Daemon {
       telemetry: this.observer,
       explain: controller.explainer,
       drift: this.drift,
+      nodes: this.nodes,
       levels: new LevelControl({ levels: controller.levels, shadow: controller.shadow, flushLive: () => controller.live.settle(), nowMs: Date.now }),
       log,
     });
@@ -181,6 +186,7 @@ export class Daemon {
     await this.defence?.stop();
     await this.copies.stop();
     await this.learning.stop();
+    await this.nodes.stop();
     await this.observer.stop();
     await this.sflow.close();
     await this.openflow?.close();
@@ -206,7 +212,7 @@ export class Daemon {
     const { controller, changes, observer, copies, learning, sflow, history, store } = this;
     const { model } = this.config;
     return {
-      status: () => status({ controller, observer, copies, learning, sflow, history, store, model }),
+      status: () => status({ controller, observer, copies, learning, nodes: this.nodes, sflow, history, store, model }),
       topology: () => controller.discovery.current,
       predictions: () => this.defence?.predictions ?? [],
       changes,
@@ -215,7 +221,7 @@ export class Daemon {
       demote: (why) => controller.demote(why),
       detach: async () => {
         await changes.cancelAll("detach");
-        await controller.detach();
+        await this.nodes.detach(() => controller.detach());
         setImmediate(() => void this.stop());
       },
     };
