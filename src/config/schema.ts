@@ -124,6 +124,14 @@ const plainSchema = z.strictObject({
           maxConnections: z.number().int().min(1).max(4_000_000).default(65_536),
         })
         .prefault({}),
+      flows: z
+        .strictObject({
+          /** Keep a record of every flow of live: what sFlow, the flow entries, connection tracking and captures say of it. */
+          enabled: z.boolean().default(false),
+          /** Flows known at once; about 2 kB each. */
+          maxFlows: z.number().int().min(1).max(1_000_000).default(16_384),
+        })
+        .prefault({}),
     })
     .prefault({}),
   /** Folder of the attack model; none: no predictions. */

@@ -134,10 +134,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
       taken: (bridge, flow) => this.emit("conflict", bridge, "our flow deleted", `table ${flow.tableId}, priority ${flow.priority}`, 1),
       differed: (bridge, differences) => this.emit("conflict", bridge, "our tables changed", "what we put there was changed or deleted", differences),
     });
-    this.explainer = new Explainer({ tables: replica, dial, control: async (method, params) => unixctl(await vswitchdSocket(config.openflow.runDir), method, params) });
+    this.explainer = new Explainer({ tables: replica, dial, control: (method, params) => this.control(method, params) });
     const { sflow } = config;
     const isOurMirror = (uuid: string): boolean => entries(replica.table("Mirror").get(uuid), "external_ids").has(mark.role);
-    const vswitchd = async (method: string, ...args: string[]): Promise<string> => unixctl(await vswitchdSocket(config.openflow.runDir), method, args);
+    const vswitchd = (method: string, ...args: string[]): Promise<string> => this.control(method, args);
     const { remote } = config.shadow;
     this.far = far;
     this.farDatabase = far === undefined ? undefined : new DatabaseWriter(far.client, far.replica);
@@ -276,6 +276,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly flushCounters: Readings["flushCounters"] = (whose) => this.readings.flushCounters(whose);
   readonly portReadings: Readings["portReadings"] = (side, whose) => this.readings.portReadings(side, whose);
   readonly switchReadings: Readings["switchReadings"] = (side) => this.readings.switchReadings(side);
+
+  /** A question to the control socket of live's ovs-vswitchd; rejects with its words, or with an answer of more than `maxBytes` (default 1 MiB). */
+  async control(method: string, params: readonly string[], maxBytes?: number): Promise<string> {
+    return unixctl(await vswitchdSocket(this.config.openflow.runDir), method, params, undefined, maxBytes);
+  }
   readonly copyCounters: Readings["copyCounters"] = (whose) => this.readings.copyCounters(whose);
 
   /** How many packets one sample stands for, by bridge, from now on; others as configured. Bridges with an sFlow row of the operator's keep it. */

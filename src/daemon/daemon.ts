@@ -15,8 +15,10 @@ import { LevelControl } from "../shadow/levels/level-control.js";
 import { openStore } from "../store/open.js";
 import type { TimeSeriesStore } from "../store/store.js";
 import { catalogue } from "../telemetry/features.js";
+import type { FlowWatch } from "../telemetry/flows/flow-watch.js";
 import { Controller } from "./controller.js";
 import { Copies } from "./copies.js";
+import { followFlows } from "./flow-following.js";
 import { Interception } from "./interception.js";
 import { Learning } from "./learning.js";
 import { Observer } from "./observer.js";
@@ -51,6 +53,7 @@ export class Daemon {
   private readonly changes: ChangeManager;
   private readonly sflow: SflowReceiver;
   private readonly observer: Observer;
+  private readonly flows: FlowWatch | undefined;
   private readonly copies: Copies;
   private readonly learning: Learning;
   private readonly store: TimeSeriesStore;
@@ -122,6 +125,7 @@ export class Daemon {
       tcpConnections: config.telemetry.tcp.enabled ? config.telemetry.tcp.maxConnections : undefined,
     });
     this.copies = new Copies({ controller, config, sink: this.observer, log, nowMs: () => performance.now(), epochMs: Date.now });
+    this.flows = followFlows({ controller, config: config.telemetry.flows, tcp: this.observer.tcp, nowMs: Date.now });
     this.learning = new Learning(controller, config);
     this.drift = drift;
     controller.on("network", (network) => {
@@ -137,6 +141,7 @@ export class Daemon {
     this.sflow.on("error", (error) => log.error({ err: error }, "the sFlow socket failed"));
     this.sflow.on("datagram", (datagram) => {
       const packets = this.observer.datagram(datagram);
+      this.flows?.packets(packets);
       defence?.packets(packets);
     });
     this.openflow?.on("rejected", (reason) => log.info({ reason }, "an OpenFlow peer was turned away"));
@@ -144,6 +149,7 @@ export class Daemon {
     await this.recorder.start();
     controller.start();
     this.observer.start();
+    this.flows?.start();
     this.copies.start();
     this.learning.start();
     defence?.start();
@@ -158,6 +164,7 @@ export class Daemon {
       telemetry: this.observer,
       explain: controller.explainer,
       drift: this.drift,
+      flows: { flows: this.flows },
       levels: new LevelControl({ levels: controller.levels, shadow: controller.shadow, flushLive: () => controller.live.settle(), nowMs: Date.now }),
       log,
     });
@@ -180,6 +187,7 @@ export class Daemon {
     await this.defence?.stop();
     await this.copies.stop();
     await this.learning.stop();
+    await this.flows?.stop();
     await this.observer.stop();
     await this.sflow.close();
     await this.openflow?.close();
