@@ -37,6 +37,13 @@ export async function makeFlows(network: Network, from: string, to: string, { tc
   return made.map(({ protocol, port, sent, answered }) => ({ name: `${client}:${port}>${server}:${protocol === "tcp" ? tcpPort : udpPort}/${protocol}`, protocol, sent, answered }));
 }
 
+/** UDP flows that go on for so long, from ports that follow one another; resolves with their names when they begin. They are answered. */
+export async function startStreams(network: Network, from: string, to: string, firstPort: number, flows: number, rate: number, seconds: number): Promise<string[]> {
+  const [client, server] = [network.host(from).ip, network.host(to).ip];
+  await Asked.start(network.spawn(from, python, [tool, "stream", server, ...[udpPort, firstPort, flows, rate, seconds].map(String)], { stdio: ["pipe", "pipe", "inherit"] }));
+  return Array.from({ length: flows }, (_, i) => `${client}:${firstPort + i}>${server}:${udpPort}/udp`);
+}
+
 /** The records of flows that were made; undefined for those the daemon has none of. */
 export function recordsOf(made: readonly MadeFlow[], { flows }: Pick<ListFlowsResponse, "flows">): readonly (Flow | undefined)[] {
   const byName = new Map(flows.map((flow) => [flow.name, flow]));

@@ -1,5 +1,6 @@
 """Flows with known counts: `serve TCP_PORT UDP_PORT` answers every message and tells, for each line on its input, what each peer sent it;
-`run ADDRESS TCP_PORT UDP_PORT TCP_FLOWS UDP_FLOWS MESSAGES GAP_MS` opens flows, sends so many messages on each, and prints what it sent."""
+`run ADDRESS TCP_PORT UDP_PORT TCP_FLOWS UDP_FLOWS MESSAGES GAP_MS` opens flows, sends so many messages on each, and prints what it sent.
+`stream ADDRESS UDP_PORT FIRST_PORT FLOWS RATE SECONDS` sends numbered messages from so many ports in turn, RATE a second from each."""
 import asyncio
 import json
 import sys
@@ -94,7 +95,20 @@ async def run(address, tcp_port, udp_port, tcp_flows, udp_flows, messages, gap_m
     print(json.dumps(made), flush=True)
 
 
-if sys.argv[1] == "serve":
+async def stream(address, port, first_port, flows, rate, seconds):
+    loop = asyncio.get_running_loop()
+    own = [await loop.create_datagram_endpoint(Asker, local_addr=("0.0.0.0", first_port + i), remote_addr=(address, port)) for i in range(flows)]
+    print(json.dumps("ready"), flush=True)
+    start = loop.time()
+    for n in range(rate * seconds):
+        for transport, _ in own:
+            transport.sendto(n.to_bytes(8, "big") + bytes(SIZE - 8))
+        await asyncio.sleep(max(0, start + (n + 1) / rate - loop.time()))
+
+
+if sys.argv[1] == "stream":
+    asyncio.run(stream(sys.argv[2], *map(int, sys.argv[3:8])))
+elif sys.argv[1] == "serve":
     asyncio.run(serve(*map(int, sys.argv[2:4])))
 else:
     asyncio.run(run(sys.argv[2], *map(int, sys.argv[3:9])))

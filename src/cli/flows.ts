@@ -1,15 +1,16 @@
-/** ovs-shadowctl flows [--address A] [--incomplete] [--limit N] [--watch | --parquet FILE] */
-import { FlowServiceClient, type Flow, type FlowDirection, type ListFlowsResponse } from "../api/generated/ovsshadow/v1/flow.js";
+/** ovs-shadowctl flows [--address A] [--incomplete] [--limit N] [--watch | --parquet FILE | --differences] */
+import { FlowServiceClient, type Flow, type FlowDirection, type ListFlowDifferencesResponse, type ListFlowsResponse } from "../api/generated/ovsshadow/v1/flow.js";
 import { callService, type GlobalOptions } from "./client.js";
 import { percent, printJson, printLine, printTable, time } from "./print.js";
 
-export type FlowsOptions = GlobalOptions & { readonly address?: string; readonly limit?: number; readonly incomplete?: boolean; readonly watch?: boolean; readonly parquet?: string };
+export type FlowsOptions = GlobalOptions & { readonly address?: string; readonly limit?: number; readonly incomplete?: boolean; readonly watch?: boolean; readonly parquet?: string; readonly differences?: boolean };
 
 const watchEveryMs = 2_000;
 const defaultLimit = 100;
 const exportLimit = 20_000;
 
 export async function flows(options: FlowsOptions): Promise<void> {
+  if (options.differences === true) return differences(options);
   const limit = options.limit ?? (options.parquet === undefined ? defaultLimit : exportLimit);
   const ask = (): Promise<ListFlowsResponse> =>
     callService<FlowServiceClient, ListFlowsResponse>(options, FlowServiceClient, (client, done) => client.listFlows({ address: options.address ?? "", limit, incomplete: options.incomplete === true }, done));
@@ -28,6 +29,23 @@ export async function flows(options: FlowsOptions): Promise<void> {
     told = new Map(answer.flows.map(({ name, lastMs }) => [name, lastMs]));
     if (options.output === "json") for (const flow of fresh) printLine(JSON.stringify(flow));
     else if (fresh.length > 0) print({ ...answer, flows: fresh }, options);
+    await new Promise((resolve) => setTimeout(resolve, watchEveryMs));
+  }
+}
+
+/** Flows of which live and shadow do not deliver the same. */
+async function differences(options: FlowsOptions): Promise<void> {
+  for (;;) {
+    const answer = await callService<FlowServiceClient, ListFlowDifferencesResponse>(options, FlowServiceClient, (client, done) => client.listFlowDifferences({}, done));
+    if (options.output === "json") {
+      if (options.watch === true) printLine(JSON.stringify(answer));
+      else printJson(answer);
+    } else {
+      const share = (one: ListFlowDifferencesResponse["differences"][number]): string => `${percent(one.difference)} ± ${percent(one.error)}`;
+      printTable(["flow", "what", "of its packets", "z", "p", "q", "not copied", "samples"], answer.differences.map((one) => [one.name, one.cause, share(one), one.z.toFixed(1), one.p.toExponential(1), one.q.toExponential(1), one.mirrorLoss === undefined ? "-" : percent(one.mirrorLoss), one.samples]));
+      printLine(answer.paused === undefined ? `${answer.compared} directions of flows compared; ${answer.judged} samples looked for, ${answer.uncaptured} of flows that are not copied, ${answer.unjudged + answer.leftOut} could not be` : `nothing is compared: ${answer.paused}`);
+    }
+    if (options.watch !== true) return;
     await new Promise((resolve) => setTimeout(resolve, watchEveryMs));
   }
 }

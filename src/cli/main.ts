@@ -81,7 +81,8 @@ verb("flows", "flows of live: what sFlow, flow entries, connection tracking and 
   .addOption(new Option("-n, --limit <count>", "at most this many; default 100, into a file 20,000").argParser(number))
   .option("--incomplete", "only those that a source is missing of, and why")
   .option("-w, --watch", "go on; those heard of since")
-  .option("--parquet <file>", "into this file, one row a flow");
+  .option("--parquet <file>", "into this file, one row a flow")
+  .option("--differences", "those of which live and shadow do not deliver the same packets");
 verb("deviations", "what the shadow does otherwise than live, with mirror loss kept apart", async (options: GlobalOptions) => (await import("./deviations.js")).deviations(options));
 verb("anomalies", "what is out of the ordinary now", async (options: GlobalOptions) => (await import("./anomalies.js")).anomalies(options));
 verb("profile", "the behavioural profile: who uses what, when, how much, and what needs what", async (options: GlobalOptions) => (await import("./profile.js")).profile(options)).option("-w, --watch", "then each change, one line each");

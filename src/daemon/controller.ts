@@ -38,6 +38,7 @@ import { Shadow } from "../shadow/shadow.js";
 import type { TableFollower } from "../shadow/table-follower.js";
 import { Audits } from "./audits.js";
 import { Composition, type Overlays } from "./composition.js";
+import { capturesFlows, comparesFlows } from "./flow-options.js";
 import { configuredSessions, criticalOf, openKept, type Kept } from "./kept.js";
 import { Readings } from "./readings.js";
 
@@ -159,7 +160,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
       sessions: () => this.replication.active(),
       demand: (bridge) => this.levels.of(bridge),
       showSink: config.shadow.showSink,
-      tap: config.telemetry.tcp.enabled,
+      tap: config.telemetry.tcp.enabled || capturesFlows(config),
+      sinks: comparesFlows(config),
       sflow: { target: `${sflow.host}:${sflow.port}`, sampling: sflow.samplingRate, pollingS: sflow.pollingS, agent: sflow.agent },
       liveFlowRemoved: (bridge, flow) => {
         this.live.removed(bridge, flow);

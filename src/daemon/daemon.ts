@@ -15,10 +15,10 @@ import { LevelControl } from "../shadow/levels/level-control.js";
 import { openStore } from "../store/open.js";
 import type { TimeSeriesStore } from "../store/store.js";
 import { catalogue } from "../telemetry/features.js";
-import type { FlowWatch } from "../telemetry/flows/flow-watch.js";
 import { Controller } from "./controller.js";
 import { Copies } from "./copies.js";
-import { followFlows } from "./flow-following.js";
+import { FlowFollowing } from "./flow-following.js";
+import { comparesFlows } from "./flow-options.js";
 import { Interception } from "./interception.js";
 import { Learning } from "./learning.js";
 import { Observer } from "./observer.js";
@@ -53,7 +53,7 @@ export class Daemon {
   private readonly changes: ChangeManager;
   private readonly sflow: SflowReceiver;
   private readonly observer: Observer;
-  private readonly flows: FlowWatch | undefined;
+  private readonly flows: FlowFollowing | undefined;
   private readonly copies: Copies;
   private readonly learning: Learning;
   private readonly store: TimeSeriesStore;
@@ -122,10 +122,19 @@ export class Daemon {
       suspected: (bridge, why) => controller.suspect(bridge, why),
       nowMs: Date.now,
       tunnels: config.telemetry.tunnels,
+      deliveries: comparesFlows(config),
       tcpConnections: config.telemetry.tcp.enabled ? config.telemetry.tcp.maxConnections : undefined,
     });
     this.copies = new Copies({ controller, config, sink: this.observer, log, nowMs: () => performance.now(), epochMs: Date.now });
-    this.flows = followFlows({ controller, config: config.telemetry.flows, tcp: this.observer.tcp, nowMs: Date.now });
+    this.flows = FlowFollowing.of({
+      controller,
+      config,
+      tcp: this.observer.tcp,
+      lostDatagrams: () => sflow.counters.lost,
+      happened: (event) => this.observer.happened(event),
+      log,
+      nowMs: Date.now,
+    });
     this.learning = new Learning(controller, config);
     this.drift = drift;
     controller.on("network", (network) => {
@@ -140,8 +149,9 @@ export class Daemon {
     this.changes.on("change", (change) => log.info({ id: change.id, state: change.state, why: change.timeline.at(-1)?.why }, "change"));
     this.sflow.on("error", (error) => log.error({ err: error }, "the sFlow socket failed"));
     this.sflow.on("datagram", (datagram) => {
-      const packets = this.observer.datagram(datagram);
+      const { packets, deliveries } = this.observer.datagram(datagram);
       this.flows?.packets(packets);
+      this.flows?.delivered(deliveries);
       defence?.packets(packets);
     });
     this.openflow?.on("rejected", (reason) => log.info({ reason }, "an OpenFlow peer was turned away"));
@@ -164,7 +174,7 @@ export class Daemon {
       telemetry: this.observer,
       explain: controller.explainer,
       drift: this.drift,
-      flows: { flows: this.flows },
+      flows: { flows: this.flows?.watch, comparison: this.flows?.comparison },
       levels: new LevelControl({ levels: controller.levels, shadow: controller.shadow, flushLive: () => controller.live.settle(), nowMs: Date.now }),
       log,
     });

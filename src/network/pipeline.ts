@@ -106,7 +106,7 @@ export const mark = {
 } as const;
 
 /** Roles of our rows. */
-export type RowRole = "shadow" | "adapter" | "replica" | "ingress" | "egress" | "edge" | "fabric" | "guard" | "sflow";
+export type RowRole = "shadow" | "adapter" | "replica" | "ingress" | "egress" | "sink" | "edge" | "fabric" | "guard" | "sflow";
 
 /** OpenFlow port of a live bridge's replica port for edge port N, and of the adapter's egress port: 0x8000 + N. */
 export function replicaPort(edgeOfport: number): number {
@@ -114,5 +114,7 @@ export function replicaPort(edgeOfport: number): number {
 }
 /** OpenFlow port, on live and on the adapter, of the one port that carries the copies of all edge ports of a bridge. */
 export const commonReplicaPort = 0x8000;
+/** OpenFlow port, on the adapter, of the device that shows what the shadow would deliver. Below the replica ports, above all edge ports. */
+export const sinkPort = 0x7fff;
 /** The largest edge port number that can be replicated: 0x8000 + N must stay below OFPP_MAX (0xff00). */
 export const maxReplicatedPort = 0x7eff;

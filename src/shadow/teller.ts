@@ -19,6 +19,7 @@ export interface TellerParts {
   readonly edges: (bridge: string) => readonly number[];
   readonly wiring: (bridge: string) => Wiring;
   readonly showSink: boolean;
+  readonly sinks: boolean;
 }
 
 /** What the bridges' tables depend on besides. */
@@ -47,7 +48,7 @@ export class Teller {
 
   /** Tells all bridges what is new to them. */
   tell({ network, live, promoted }: Telling): void {
-    const { sessions, trials, compose, edges, wiring, showSink } = this.parts;
+    const { sessions, trials, compose, edges, wiring, showSink, sinks } = this.parts;
     const composed = compose(network);
     for (const name of network.bridges.keys()) {
       const own = sessions.own.get(shadowBridge(name));
@@ -56,7 +57,7 @@ export class Teller {
         this.tellPorts(name, own);
       }
       const adapter = sessions.own.get(adapterBridge(name));
-      const mode = { tap: trials.tapOf(name), showSink, promoted };
+      const mode = { tap: trials.tapOf(name), showSink, sinks, promoted };
       const told = JSON.stringify([edges(name), mode, wiring(name)]);
       if (adapter === undefined || adapter.told === told) continue;
       adapter.told = told;

@@ -34,6 +34,10 @@ export class Trials {
     return this.flows?.get(bridge) ?? noFlows;
   }
 
+  get isTrying(): boolean {
+    return this.flows !== undefined;
+  }
+
   /** Whether a trial's flows stand on the shadow of a live bridge: then it has everything, whatever its level. */
   isAt(bridge: string): boolean {
     return this.flows?.has(bridge) === true;

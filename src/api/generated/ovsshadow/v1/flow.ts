@@ -19,6 +19,44 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 
+export interface ListFlowDifferencesRequest {
+}
+
+export interface ListFlowDifferencesResponse {
+  differences: FlowDifference[];
+  /** Directions of flows that were compared. */
+  compared: number;
+  /** Samples of packets that live delivered, since the start, and those beyond the bound. */
+  samples: number;
+  leftOut: number;
+  /** Why nothing is compared now. */
+  paused?:
+    | string
+    | undefined;
+  /** Samples that were looked for; of flows of which nothing was captured; and those that could not be looked for. */
+  judged: number;
+  uncaptured: number;
+  unjudged: number;
+  kernelDropped: number;
+}
+
+export interface FlowDifference {
+  /** "from:port>to:port/protocol": the direction that differs. */
+  name: string;
+  /** "the shadow lacks packets", "the shadow delivers elsewhere" or "live lacks packets". */
+  cause: string;
+  /** Share of the packets that differ, and half its 95 % interval. */
+  difference: number;
+  error: number;
+  z: number;
+  /** Chance of as much between equal networks, and the share of false ones expected among all that are as sure. */
+  p: number;
+  q: number;
+  /** Share of live's packets that were not copied, which is no difference. */
+  mirrorLoss?: number | undefined;
+  samples: number;
+}
+
 export interface ListFlowsRequest {
   /** Only flows of this address; empty: all. */
   address: string;
@@ -161,6 +199,476 @@ export interface FlowCounters {
   openflowFailure?: string | undefined;
   waysLeft: number;
 }
+
+function createBaseListFlowDifferencesRequest(): ListFlowDifferencesRequest {
+  return {};
+}
+
+export const ListFlowDifferencesRequest: MessageFns<ListFlowDifferencesRequest> = {
+  encode(_: ListFlowDifferencesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListFlowDifferencesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListFlowDifferencesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ListFlowDifferencesRequest {
+    return {};
+  },
+
+  toJSON(_: ListFlowDifferencesRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListFlowDifferencesRequest>, I>>(base?: I): ListFlowDifferencesRequest {
+    return ListFlowDifferencesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListFlowDifferencesRequest>, I>>(_: I): ListFlowDifferencesRequest {
+    const message = createBaseListFlowDifferencesRequest();
+    return message;
+  },
+};
+
+function createBaseListFlowDifferencesResponse(): ListFlowDifferencesResponse {
+  return {
+    differences: [],
+    compared: 0,
+    samples: 0,
+    leftOut: 0,
+    paused: undefined,
+    judged: 0,
+    uncaptured: 0,
+    unjudged: 0,
+    kernelDropped: 0,
+  };
+}
+
+export const ListFlowDifferencesResponse: MessageFns<ListFlowDifferencesResponse> = {
+  encode(message: ListFlowDifferencesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.differences) {
+      FlowDifference.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.compared !== 0) {
+      writer.uint32(17).double(message.compared);
+    }
+    if (message.samples !== 0) {
+      writer.uint32(25).double(message.samples);
+    }
+    if (message.leftOut !== 0) {
+      writer.uint32(33).double(message.leftOut);
+    }
+    if (message.paused !== undefined) {
+      writer.uint32(42).string(message.paused);
+    }
+    if (message.judged !== 0) {
+      writer.uint32(49).double(message.judged);
+    }
+    if (message.uncaptured !== 0) {
+      writer.uint32(57).double(message.uncaptured);
+    }
+    if (message.unjudged !== 0) {
+      writer.uint32(65).double(message.unjudged);
+    }
+    if (message.kernelDropped !== 0) {
+      writer.uint32(73).double(message.kernelDropped);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListFlowDifferencesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListFlowDifferencesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.differences.push(FlowDifference.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.compared = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.samples = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.leftOut = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.paused = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.judged = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.uncaptured = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.unjudged = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.kernelDropped = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListFlowDifferencesResponse {
+    return {
+      differences: globalThis.Array.isArray(object?.differences)
+        ? object.differences.map((e: any) => FlowDifference.fromJSON(e))
+        : [],
+      compared: isSet(object.compared) ? globalThis.Number(object.compared) : 0,
+      samples: isSet(object.samples) ? globalThis.Number(object.samples) : 0,
+      leftOut: isSet(object.leftOut)
+        ? globalThis.Number(object.leftOut)
+        : isSet(object.left_out)
+        ? globalThis.Number(object.left_out)
+        : 0,
+      paused: isSet(object.paused) ? globalThis.String(object.paused) : undefined,
+      judged: isSet(object.judged) ? globalThis.Number(object.judged) : 0,
+      uncaptured: isSet(object.uncaptured) ? globalThis.Number(object.uncaptured) : 0,
+      unjudged: isSet(object.unjudged) ? globalThis.Number(object.unjudged) : 0,
+      kernelDropped: isSet(object.kernelDropped)
+        ? globalThis.Number(object.kernelDropped)
+        : isSet(object.kernel_dropped)
+        ? globalThis.Number(object.kernel_dropped)
+        : 0,
+    };
+  },
+
+  toJSON(message: ListFlowDifferencesResponse): unknown {
+    const obj: any = {};
+    if (message.differences?.length) {
+      obj.differences = message.differences.map((e) => FlowDifference.toJSON(e));
+    }
+    if (message.compared !== 0) {
+      obj.compared = floatToJson(message.compared);
+    }
+    if (message.samples !== 0) {
+      obj.samples = floatToJson(message.samples);
+    }
+    if (message.leftOut !== 0) {
+      obj.leftOut = floatToJson(message.leftOut);
+    }
+    if (message.paused !== undefined) {
+      obj.paused = message.paused;
+    }
+    if (message.judged !== 0) {
+      obj.judged = floatToJson(message.judged);
+    }
+    if (message.uncaptured !== 0) {
+      obj.uncaptured = floatToJson(message.uncaptured);
+    }
+    if (message.unjudged !== 0) {
+      obj.unjudged = floatToJson(message.unjudged);
+    }
+    if (message.kernelDropped !== 0) {
+      obj.kernelDropped = floatToJson(message.kernelDropped);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListFlowDifferencesResponse>, I>>(base?: I): ListFlowDifferencesResponse {
+    return ListFlowDifferencesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListFlowDifferencesResponse>, I>>(object: I): ListFlowDifferencesResponse {
+    const message = createBaseListFlowDifferencesResponse();
+    message.differences = object.differences?.map((e) => FlowDifference.fromPartial(e)) || [];
+    message.compared = object.compared ?? 0;
+    message.samples = object.samples ?? 0;
+    message.leftOut = object.leftOut ?? 0;
+    message.paused = object.paused ?? undefined;
+    message.judged = object.judged ?? 0;
+    message.uncaptured = object.uncaptured ?? 0;
+    message.unjudged = object.unjudged ?? 0;
+    message.kernelDropped = object.kernelDropped ?? 0;
+    return message;
+  },
+};
+
+function createBaseFlowDifference(): FlowDifference {
+  return { name: "", cause: "", difference: 0, error: 0, z: 0, p: 0, q: 0, mirrorLoss: undefined, samples: 0 };
+}
+
+export const FlowDifference: MessageFns<FlowDifference> = {
+  encode(message: FlowDifference, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.cause !== "") {
+      writer.uint32(18).string(message.cause);
+    }
+    if (message.difference !== 0) {
+      writer.uint32(25).double(message.difference);
+    }
+    if (message.error !== 0) {
+      writer.uint32(33).double(message.error);
+    }
+    if (message.z !== 0) {
+      writer.uint32(41).double(message.z);
+    }
+    if (message.p !== 0) {
+      writer.uint32(49).double(message.p);
+    }
+    if (message.q !== 0) {
+      writer.uint32(57).double(message.q);
+    }
+    if (message.mirrorLoss !== undefined) {
+      writer.uint32(65).double(message.mirrorLoss);
+    }
+    if (message.samples !== 0) {
+      writer.uint32(73).double(message.samples);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FlowDifference {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFlowDifference();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.difference = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.error = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.z = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.p = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.q = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.mirrorLoss = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.samples = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FlowDifference {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      cause: isSet(object.cause) ? globalThis.String(object.cause) : "",
+      difference: isSet(object.difference) ? globalThis.Number(object.difference) : 0,
+      error: isSet(object.error) ? globalThis.Number(object.error) : 0,
+      z: isSet(object.z) ? globalThis.Number(object.z) : 0,
+      p: isSet(object.p) ? globalThis.Number(object.p) : 0,
+      q: isSet(object.q) ? globalThis.Number(object.q) : 0,
+      mirrorLoss: isSet(object.mirrorLoss)
+        ? globalThis.Number(object.mirrorLoss)
+        : isSet(object.mirror_loss)
+        ? globalThis.Number(object.mirror_loss)
+        : undefined,
+      samples: isSet(object.samples) ? globalThis.Number(object.samples) : 0,
+    };
+  },
+
+  toJSON(message: FlowDifference): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.cause !== "") {
+      obj.cause = message.cause;
+    }
+    if (message.difference !== 0) {
+      obj.difference = floatToJson(message.difference);
+    }
+    if (message.error !== 0) {
+      obj.error = floatToJson(message.error);
+    }
+    if (message.z !== 0) {
+      obj.z = floatToJson(message.z);
+    }
+    if (message.p !== 0) {
+      obj.p = floatToJson(message.p);
+    }
+    if (message.q !== 0) {
+      obj.q = floatToJson(message.q);
+    }
+    if (message.mirrorLoss !== undefined) {
+      obj.mirrorLoss = floatToJson(message.mirrorLoss);
+    }
+    if (message.samples !== 0) {
+      obj.samples = floatToJson(message.samples);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FlowDifference>, I>>(base?: I): FlowDifference {
+    return FlowDifference.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FlowDifference>, I>>(object: I): FlowDifference {
+    const message = createBaseFlowDifference();
+    message.name = object.name ?? "";
+    message.cause = object.cause ?? "";
+    message.difference = object.difference ?? 0;
+    message.error = object.error ?? 0;
+    message.z = object.z ?? 0;
+    message.p = object.p ?? 0;
+    message.q = object.q ?? 0;
+    message.mirrorLoss = object.mirrorLoss ?? undefined;
+    message.samples = object.samples ?? 0;
+    return message;
+  },
+};
 
 function createBaseListFlowsRequest(): ListFlowsRequest {
   return { address: "", limit: 0, incomplete: false };
@@ -2370,11 +2878,25 @@ export const FlowServiceService = {
     responseSerialize: (value: ListFlowsResponse): Buffer => Buffer.from(ListFlowsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListFlowsResponse => ListFlowsResponse.decode(value),
   },
+  /** ListFlowDifferences returns the flows of which live and shadow do not deliver the same packets, the surest first. */
+  listFlowDifferences: {
+    path: "/ovsshadow.v1.FlowService/ListFlowDifferences" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListFlowDifferencesRequest): Buffer =>
+      Buffer.from(ListFlowDifferencesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListFlowDifferencesRequest => ListFlowDifferencesRequest.decode(value),
+    responseSerialize: (value: ListFlowDifferencesResponse): Buffer =>
+      Buffer.from(ListFlowDifferencesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListFlowDifferencesResponse => ListFlowDifferencesResponse.decode(value),
+  },
 } as const;
 
 export interface FlowServiceServer extends UntypedServiceImplementation {
   /** ListFlows returns the flows known, those heard of last first. */
   listFlows: handleUnaryCall<ListFlowsRequest, ListFlowsResponse>;
+  /** ListFlowDifferences returns the flows of which live and shadow do not deliver the same packets, the surest first. */
+  listFlowDifferences: handleUnaryCall<ListFlowDifferencesRequest, ListFlowDifferencesResponse>;
 }
 
 export interface FlowServiceClient extends Client {
@@ -2393,6 +2915,22 @@ export interface FlowServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListFlowsResponse) => void,
+  ): ClientUnaryCall;
+  /** ListFlowDifferences returns the flows of which live and shadow do not deliver the same packets, the surest first. */
+  listFlowDifferences(
+    request: ListFlowDifferencesRequest,
+    callback: (error: ServiceError | null, response: ListFlowDifferencesResponse) => void,
+  ): ClientUnaryCall;
+  listFlowDifferences(
+    request: ListFlowDifferencesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListFlowDifferencesResponse) => void,
+  ): ClientUnaryCall;
+  listFlowDifferences(
+    request: ListFlowDifferencesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListFlowDifferencesResponse) => void,
   ): ClientUnaryCall;
 }
 
