@@ -1,15 +1,16 @@
-/** ovs-shadowctl flows [--address A] [--incomplete] [--limit N] [--watch | --parquet FILE | --differences] */
+/** ovs-shadowctl flows [--address A] [--incomplete] [--limit N] [--watch | --parquet FILE | --differences | --pcap FILE] */
 import { FlowServiceClient, type Flow, type FlowDirection, type ListFlowDifferencesResponse, type ListFlowsResponse } from "../api/generated/ovsshadow/v1/flow.js";
 import { callService, type GlobalOptions } from "./client.js";
 import { percent, printJson, printLine, printTable, time } from "./print.js";
 
-export type FlowsOptions = GlobalOptions & { readonly address?: string; readonly limit?: number; readonly incomplete?: boolean; readonly watch?: boolean; readonly parquet?: string; readonly differences?: boolean };
+export type FlowsOptions = GlobalOptions & { readonly address?: string; readonly limit?: number; readonly incomplete?: boolean; readonly watch?: boolean; readonly parquet?: string; readonly differences?: boolean; readonly pcap?: string };
 
 const watchEveryMs = 2_000;
 const defaultLimit = 100;
 const exportLimit = 20_000;
 
 export async function flows(options: FlowsOptions): Promise<void> {
+  if (options.pcap !== undefined) return ofCapture(options, options.pcap);
   if (options.differences === true) return differences(options);
   const limit = options.limit ?? (options.parquet === undefined ? defaultLimit : exportLimit);
   const ask = (): Promise<ListFlowsResponse> =>
@@ -31,6 +32,19 @@ export async function flows(options: FlowsOptions): Promise<void> {
     else if (fresh.length > 0) print({ ...answer, flows: fresh }, options);
     await new Promise((resolve) => setTimeout(resolve, watchEveryMs));
   }
+}
+
+/** The flows of a capture, without the daemon. What can be read is shown; why it is not all is the error. */
+async function ofCapture({ output, address = "", limit = Infinity }: FlowsOptions, file: string): Promise<void> {
+  const { flowsOf } = await import("../telemetry/flows/offline.js");
+  const { flows: found, frames, unreadable, leftOut, broken } = await flowsOf(file);
+  const shown = found.filter(({ ends }) => address === "" || ends.from.address === address || ends.to.address === address).slice(0, limit);
+  if (output === "json") printJson({ flows: shown, frames, unreadable, leftOut });
+  else {
+    printTable(["flow", "application", "by", "name", "packets", "bytes"], shown.map(({ name, app, packets, bytes }) => [name, app?.label ?? "-", app?.evidence ?? "-", app?.detail ?? "", packets, bytes]));
+    printLine(`${found.length} flows of ${frames} frames, ${unreadable} without IP${leftOut > 0 ? `, ${leftOut} packets of further flows` : ""}`);
+  }
+  if (broken !== undefined) throw new Error(`${broken}; the flows up to there are shown`);
 }
 
 /** Flows of which live and shadow do not deliver the same. */

@@ -82,6 +82,7 @@ verb("flows", "flows of live: what sFlow, flow entries, connection tracking and 
   .option("--incomplete", "only those that a source is missing of, and why")
   .option("-w, --watch", "go on; those heard of since")
   .option("--parquet <file>", "into this file, one row a flow")
+  .option("--pcap <file>", "of a capture instead: pcap or pcapng, also gzipped")
   .option("--differences", "those of which live and shadow do not deliver the same packets");
 verb("deviations", "what the shadow does otherwise than live, with mirror loss kept apart", async (options: GlobalOptions) => (await import("./deviations.js")).deviations(options));
 verb("anomalies", "what is out of the ordinary now", async (options: GlobalOptions) => (await import("./anomalies.js")).anomalies(options));

@@ -49,7 +49,7 @@ test("of tracked and untracked flows at least 99 % are joined of all sources tha
   const [tracked, plain] = await Promise.all([makeFlows(stage.live, "h1", "h3", load), makeFlows(stage.live, "h2", "h4", load)]);
   const made = [...tracked, ...plain];
   expect(made).toHaveLength(2 * (load.tcpFlows + load.udpFlows));
-  const records = await whenJoined(made, (flow) => flow?.isComplete === true);
+  const records = await whenJoined(made, (flow, { protocol, sent }) => flow?.isComplete === true && (protocol === "tcp" || flow.out?.captured?.packets === sent));
   const joined = records.filter((flow) => flow?.isComplete === true);
   expect(joined.length / made.length).toBeGreaterThanOrEqual(0.99);
   const counts = records.map((flow, i) => {
@@ -64,6 +64,10 @@ test("of tracked and untracked flows at least 99 % are joined of all sources tha
   const ofTracked = records.slice(0, tracked.length).map((flow) => flow?.tracked.map((one) => ({ zone: one.zone, mark: one.mark })));
   expect(ofTracked.filter((one) => JSON.stringify(one) === JSON.stringify([{ zone, mark }])).length / ofTracked.length).toBeGreaterThanOrEqual(0.99);
   expect(records.slice(tracked.length).map((flow) => flow?.missing.find(({ source }) => source === "conntrack")?.notApplicable)).toEqual(plain.map(() => true));
+  // Copies are counted exactly.
+  const captured = records.flatMap((flow, i) => (made[i]?.protocol === "udp" ? [[flow?.out?.captured?.packets, flow?.back?.captured?.packets]] : []));
+  const exact = made.filter(({ protocol }) => protocol === "udp").map(({ sent, answered }) => [sent, answered]);
+  expect(captured.filter((one, i) => JSON.stringify(one) === JSON.stringify(exact[i])).length / exact.length).toBeGreaterThanOrEqual(0.99);
   // TCP as captured from the copies.
   const tcpOf = records.flatMap((flow, i) => (made[i]?.protocol === "tcp" ? [flow?.tcp] : []));
   expect(tcpOf.filter((tcp) => tcp?.handshake === "done" && tcp.clientAppBytes === 200 * load.messages).length / tcpOf.length).toBeGreaterThanOrEqual(0.99);
@@ -72,6 +76,17 @@ test("of tracked and untracked flows at least 99 % are joined of all sources tha
   expect(udp.map((entry) => [entry?.priority, entry?.packets, entry?.carries])).toEqual(udp.map(() => [300, load.udpFlows * load.messages, load.udpFlows]));
   await Promise.all(servers.map((server) => server.stop()));
 }, 150_000);
+
+test("what application a flow is, by its first packets", async () => {
+  const { live } = stage;
+  live.spawn("h4", "python3", ["-m", "http.server", "8123"], { stdio: "ignore" });
+  const ask = `import urllib.request\nurllib.request.urlopen("http://${live.host("h4").ip}:8123/", timeout=5).read()`;
+  await waitFor(async () => (await live.exec("h2", "python3", ["-c", ask], { mayFail: true })).code === 0, "the server answers", 30_000);
+  const labels = async (): Promise<string[]> => (await listed()).flows.filter(({ server }) => server?.port === 8_123).map(({ app }) => `${app?.label} ${app?.evidence} ${app?.detail}`);
+  const label = `http http request ${live.host("h4").ip}:8123`;
+  await waitFor(async () => (await labels()).includes(label), "the request is labelled", 20_000);
+  expect(await labels()).toContain(label);
+}, 60_000);
 
 test("what is known goes into a Parquet file, one row a flow", async () => {
   const file = "/run/lab/flows.parquet";

@@ -2,7 +2,11 @@
  * A captured or sampled frame, read in place: which flow it is of, where its payload begins, and a fingerprint by which the same packet is known
  * again elsewhere. Reading allocates nothing but the key.
  */
+import { ipv4Text, ipv6Text } from "sflow-collector";
+import type { HeaderEnds } from "./tuple.js";
 
+/** LINKTYPEs. */
+const [ethernet, rawIp, cooked, cooked2] = [1, 101, 113, 276];
 const vlanTags = new Set([0x8100, 0x88a8, 0x9100]);
 const [tcp, udp, sctp] = [6, 17, 132];
 /** Hop-by-hop, routing, destination options; and fragment. */
@@ -35,19 +39,31 @@ export class FrameView {
   private transportAt = 0;
   private bytes: Buffer = Buffer.alloc(0);
 
-  /** Reads an Ethernet frame (LINKTYPE 1); false when it is not IP or ends before its addresses do. Never throws. */
-  read(frame: Uint8Array): boolean {
+  /** Reads a frame of LINKTYPE 1, 101, 113 or 276; false when it is not IP or ends before its addresses do. Never throws. */
+  read(frame: Uint8Array, linkType = ethernet): boolean {
     const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
     this.bytes = bytes;
-    if (bytes.length < 34) return false;
-    this.isGroup = ((bytes[0] ?? 0) & 1) !== 0;
-    let type = u16(bytes, 12);
-    this.serviceVid = type === serviceTag ? u16(bytes, 14) & 0x0fff : -1;
-    let at = 14;
-    for (let tags = 0; tags < 3 && vlanTags.has(type); tags++, at += 4) type = u16(bytes, at + 2);
+    let [type, at] = [0, 0];
+    this.serviceVid = -1;
+    this.isGroup = false;
+    if (linkType === ethernet) {
+      this.isGroup = ((bytes[0] ?? 0) & 1) !== 0;
+      [type, at] = [u16(bytes, 12), 14];
+      if (type === serviceTag) this.serviceVid = u16(bytes, 14) & 0x0fff;
+      for (let tags = 0; tags < 3 && vlanTags.has(type); tags++, at += 4) type = u16(bytes, at + 2);
+    } else if (linkType === cooked) [type, at] = [u16(bytes, 14), 16];
+    else if (linkType === cooked2) [type, at] = [u16(bytes, 0), 20];
+    else if (linkType === rawIp) type = (bytes[0] ?? 0) >>> 4 === 6 ? 0x86dd : 0x0800;
     this.networkAt = at;
     if (type === 0x0800) return this.ipv4(bytes, at);
     return type === 0x86dd && this.ipv6(bytes, at);
+  }
+
+  /** The ends of the frame's flow in words; of ICMP the ports are 0. */
+  ends(): HeaderEnds {
+    const { bytes, networkAt: at, version, protocol, srcPort, dstPort } = this;
+    const [source, destination] = version === 4 ? [ipv4Text(bytes, at + 12), ipv4Text(bytes, at + 16)] : [ipv6Text(bytes, at + 8), ipv6Text(bytes, at + 24)];
+    return { protocol, from: { address: source, port: srcPort }, to: { address: destination, port: dstPort } };
   }
 
   /**

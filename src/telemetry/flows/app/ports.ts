@@ -1,6 +1,6 @@
 /** What usually listens on a port: the last resort, and what tells apart what looks alike (TLS, "220 …"). */
 
-/** TCP and UDP alike, by IANA's registry and common use. */
+/** By IANA's registry and common use. */
 const names: Readonly<Record<number, string>> = {
   19: "chargen", 20: "ftp-data", 21: "ftp", 22: "ssh", 23: "telnet", 25: "smtp", 53: "dns", 67: "dhcp", 68: "dhcp", 69: "tftp", 80: "http", 88: "kerberos", 110: "pop3", 111: "sunrpc", 123: "ntp", 137: "netbios", 138: "netbios",
   139: "smb", 143: "imap", 161: "snmp", 162: "snmp", 179: "bgp", 389: "ldap", 443: "https", 445: "smb", 465: "smtps", 502: "modbus", 514: "syslog", 515: "lpd", 520: "rip", 546: "dhcp", 547: "dhcp", 554: "rtsp", 587: "smtp", 631: "ipp",
@@ -10,10 +10,24 @@ const names: Readonly<Record<number, string>> = {
   27017: "mongodb", 51820: "wireguard",
 };
 
-/** The usual use of either port, the lower one first; "" where there is none. */
-export function usualUse(x: number, y: number): string {
-  return names[Math.min(x, y)] ?? names[Math.max(x, y)] ?? "";
+/** Those that are used over UDP, and those that are used over nothing else. */
+const overUdp = new Set(["chargen", "dns", "dhcp", "tftp", "http", "kerberos", "sunrpc", "ntp", "netbios", "snmp", "ldap", "https", "syslog", "rip", "openvpn", "radius", "ssdp", "nfs", "stun", "vxlan", "rtp", "sip", "iperf", "mdns", "llmnr", "geneve", "sflow", "memcached", "wireguard"]);
+const onlyUdp = new Set(["dhcp", "tftp", "ntp", "rip", "ssdp", "vxlan", "rtp", "mdns", "llmnr", "geneve", "sflow", "wireguard"]);
+const udp = 17;
+
+/** What a port is usually used for over TCP (6) or UDP (17); "" where nothing is. */
+function useOf(protocol: number, port: number): string {
+  const name = names[port] ?? "";
+  return protocol === udp ? (overUdp.has(name) ? name : "") : onlyUdp.has(name) ? "" : name;
 }
+
+/** The usual use of either port, the lower one first; "" where there is none. */
+export function usualUse(protocol: number, x: number, y: number): string {
+  return useOf(protocol, Math.min(x, y)) || useOf(protocol, Math.max(x, y));
+}
+
+/** Whether either port is usually used for this. */
+export const isUsual = (use: string, protocol: number, x: number, y: number): boolean => useOf(protocol, x) === use || useOf(protocol, y) === use;
 
 /** What TLS on such a port carries, "" where that is not said. */
 const overTls: Readonly<Record<number, string>> = { 443: "https", 8443: "https", 465: "smtps", 636: "ldaps", 853: "dns-over-tls", 989: "ftps", 990: "ftps", 993: "imaps", 995: "pop3s", 5061: "sips", 8883: "mqtts" };
