@@ -18,7 +18,7 @@ const tracking = (near: string, far: string): readonly string[] => [
 ];
 /** One entry for all UDP between the other two hosts: what it counts is the sum over its flows. */
 const together = (from: string, to: string): string => `priority=300,udp,nw_src=${from},nw_dst=${to},actions=output:3`;
-const load = { tcpFlows: 60, udpFlows: 60, messages: 6, gapMs: 5 };
+const load = { tcpFlows: 60, udpFlows: 60, messages: 6, gapMs: 20 };
 
 let stage: Stage;
 beforeAll(async () => {

@@ -67,6 +67,7 @@ export class FlowWatch {
   private readonly failures = { conntrack: undefined as string | undefined, openflow: undefined as string | undefined };
   private readonly tracking = { connections: 0, malformed: 0 };
   private waysLeft = 0;
+  private readonly samplingRates = new Map<string, number>();
   private serial = 0;
   private round: Promise<void> | undefined;
   private endedMs = -Infinity;
@@ -88,7 +89,10 @@ export class FlowWatch {
 
   /** Packets sampled where they came into the network. */
   packets(packets: readonly ObservedPacket[]): void {
-    for (const packet of packets) this.flows.sampled(packet);
+    for (const packet of packets) {
+      this.flows.sampled(packet);
+      if (packet.ingress !== undefined) this.samplingRates.set(packet.ingress.bridge, packet.weight);
+    }
   }
 
   /** All that is known now, those heard of last first. */
@@ -253,7 +257,7 @@ export class FlowWatch {
 
   private context(): JoinContext {
     return {
-      entries: this.entries, carried: carriedBy(this.flows.all()), matchText: (match) => printMatch(match), hasTcp: this.parts.connections !== undefined, isCapturing: this.parts.captured !== undefined,
+      entries: this.entries, carried: carriedBy(this.flows.all()), matchText: (match) => printMatch(match), hasTcp: this.parts.connections !== undefined, isCapturing: this.parts.captured !== undefined, samplingRates: this.samplingRates,
       conntrackFailure: this.failures.conntrack, openflowFailure: this.failures.openflow,
     };
   }

@@ -25,6 +25,8 @@ export interface JoinContext {
   /** TCP connections are captured. */
   readonly hasTcp: boolean;
   readonly isCapturing: boolean;
+  /** One packet in so many is sampled, by bridge, as its latest sample said. */
+  readonly samplingRates: ReadonlyMap<string, number>;
   readonly conntrackFailure: string | undefined;
   readonly openflowFailure: string | undefined;
 }
@@ -63,6 +65,15 @@ function directionRecord(known: KnownDirection, context: JoinContext): Direction
   return { from, to, sampled: samples === 0 ? undefined : { samples, packets, bytes, errorRatio: (z95 * Math.sqrt(variance)) / packets }, captured, entry: entryPart(known, context) };
 }
 
+/** Rarer than this that no packet was sampled is taken for a loss of samples. */
+const leastChance = 0.001;
+
+/** The chance that of a direction's packets none is sampled; 0 where the sampling rate is not known. */
+function chanceOfNone({ captured, ingress }: KnownDirection, { samplingRates }: JoinContext): number {
+  const rate = ingress === undefined ? undefined : samplingRates.get(ingress.bridge);
+  return rate === undefined || captured === undefined ? 0 : (1 - 1 / rate) ** captured.packets;
+}
+
 const wasSeen = ({ samples, captured }: KnownDirection): boolean => samples > 0 || (captured?.packets ?? 0) > 0;
 
 /** Which sources say nothing, and why. A direction in which nothing was ever seen asks for no source. */
@@ -72,7 +83,12 @@ function missingOf(flow: KnownFlow, records: readonly DirectionRecord[], context
   const unsampled = seen.filter(({ samples }) => samples === 0);
   const say = (source: Missing["source"], why: string, notApplicable = false): void => void missing.push({ source, why, notApplicable });
   if (seen.length === 0) say("sflow", "none of its packets was sampled, and none captured: only the tracker tells of it");
-  else if (unsampled.length > 0) say("sflow", unsampled.map(({ from, captured }) => `of ${captured?.packets ?? 0} packets from ${from.address} none was sampled`).join("; "));
+  else if (unsampled.length > 0) {
+    // That a sampler chose none of a few packets is what it says of them; of many it is a loss.
+    const chances = unsampled.map((direction) => chanceOfNone(direction, context));
+    const text = unsampled.map(({ from, captured }, i) => `of ${captured?.packets ?? 0} packets from ${from.address} none was sampled, by a chance of ${(chances[i] ?? 0).toPrecision(2)}`);
+    say("sflow", text.join("; "), chances.every((chance) => chance >= leastChance));
+  }
   const without = records.flatMap((record, i) => {
     const direction = flow.directions[i];
     return direction !== undefined && wasSeen(direction) && record.entry === undefined ? [direction] : [];

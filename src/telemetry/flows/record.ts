@@ -87,7 +87,7 @@ export interface FlowRecord {
   readonly tcp: ConnectionSummary | undefined;
   readonly app: AppLabel | undefined;
   readonly missing: readonly Missing[];
-  /** sFlow, OpenFlow statistics and connection tracking are joined, as far as they apply. */
+  /** sFlow, OpenFlow statistics and connection tracking are joined, as far as they apply and have anything: a sampler may choose none of a few packets. */
   readonly isComplete: boolean;
 }
 
