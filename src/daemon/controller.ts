@@ -18,7 +18,7 @@ import { FlowRestore } from "../network/flow-restore.js";
 import type { Network, PortRef } from "../network/model.js";
 import { mark } from "../network/pipeline.js";
 import { portConfigSocket } from "../network/port-config.js";
-import { unixctl, vswitchdSocket } from "../network/unixctl.js";
+import { unixctl, VswitchdControl, vswitchdSocket } from "../network/unixctl.js";
 import { DatabaseWriter, type DatabaseWriterCounters } from "../reconcile/database-writer.js";
 import { LiveSwitches } from "../reconcile/live-switches.js";
 import type { SwitchState } from "../reconcile/switch-writer.js";
@@ -74,6 +74,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly live: LiveSwitches;
   readonly database: DatabaseWriter;
   readonly explainer: Explainer;
+  private readonly control: VswitchdControl;
   readonly resubmits: ResubmitWatch;
   readonly replication: Replication;
   readonly levels: Levels;
@@ -135,10 +136,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
       taken: (bridge, flow) => this.emit("conflict", bridge, "our flow deleted", `table ${flow.tableId}, priority ${flow.priority}`, 1),
       differed: (bridge, differences) => this.emit("conflict", bridge, "our tables changed", "what we put there was changed or deleted", differences),
     });
-    this.explainer = new Explainer({ tables: replica, dial, control: (method, params) => this.control(method, params) });
+    this.control = new VswitchdControl(config.openflow.runDir);
+    this.explainer = new Explainer({ tables: replica, dial, control: (method, params) => this.askLong(method, params) });
     const { sflow } = config;
     const isOurMirror = (uuid: string): boolean => entries(replica.table("Mirror").get(uuid), "external_ids").has(mark.role);
-    const vswitchd = (method: string, ...args: string[]): Promise<string> => this.control(method, args);
+    const vswitchd = (method: string, ...args: string[]): Promise<string> => this.control.ask(method, args);
     const { remote } = config.shadow;
     this.far = far;
     this.farDatabase = far === undefined ? undefined : new DatabaseWriter(far.client, far.replica);
@@ -277,13 +279,14 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly fidelity: Readings["fidelity"] = () => this.readings.fidelity();
   readonly flushCounters: Readings["flushCounters"] = (whose) => this.readings.flushCounters(whose);
   readonly portReadings: Readings["portReadings"] = (side, whose) => this.readings.portReadings(side, whose);
+  readonly sampled: Readings["sampled"] = (bridge, packets) => this.readings.sampled(bridge, packets);
   readonly switchReadings: Readings["switchReadings"] = (side) => this.readings.switchReadings(side);
+  readonly copyCounters: Readings["copyCounters"] = (whose) => this.readings.copyCounters(whose);
 
-  /** A question to the control socket of live's ovs-vswitchd; rejects with its words, or with an answer of more than `maxBytes` (default 1 MiB). */
-  async control(method: string, params: readonly string[], maxBytes?: number): Promise<string> {
+  /** A question to the control socket of live's ovs-vswitchd on a connection of its own; rejects with its words, or with an answer of more than `maxBytes` (default 1 MiB). */
+  async askLong(method: string, params: readonly string[], maxBytes?: number): Promise<string> {
     return unixctl(await vswitchdSocket(this.config.openflow.runDir), method, params, undefined, maxBytes);
   }
-  readonly copyCounters: Readings["copyCounters"] = (whose) => this.readings.copyCounters(whose);
 
   /** How many packets one sample stands for, by bridge, from now on; others as configured. Bridges with an sFlow row of the operator's keep it. */
   setSampling(rates: ReadonlyMap<string, number>): void {
@@ -348,6 +351,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     await this.live.stop();
     await this.shadow.stop();
     await this.discovery.stop();
+    this.control.close();
     await this.client.close();
     await this.far?.client.close();
   }

@@ -13,7 +13,7 @@ import type { Controller } from "./controller.js";
 import { capturesFlows, comparesFlows } from "./flow-options.js";
 
 export interface FlowFollowingParts {
-  readonly controller: Pick<Controller, "control" | "copyMode" | "discovery" | "explainer" | "on" | "promotion" | "shadow">;
+  readonly controller: Pick<Controller, "askLong" | "copyMode" | "discovery" | "explainer" | "on" | "promotion" | "shadow">;
   readonly config: Config;
   readonly tcp: Pick<TcpMonitor, "list"> | undefined;
   /** Datagrams of samples that were lost, since the start. */
@@ -60,7 +60,7 @@ export class FlowFollowing {
         return { version, state: await explainer.stateOf(name, connection, { flows: [...follower.currentFlows()], groups: follower.currentGroups() }) };
       },
       flowStats: (bridge) => discovery.connection(bridge)?.flowStats(),
-      control: (method, params, maxAnswer) => controller.control(method, params, maxAnswer),
+      control: (method, params, maxAnswer) => controller.askLong(method, params, maxAnswer),
       network: () => discovery.current,
       connections: tcp === undefined ? undefined : () => tcp.list({ address: "", limit: maxConnections }),
       captured: capture === undefined ? undefined : () => capture.changed(),

@@ -53,7 +53,13 @@ export interface FeedOptions {
   readonly tunnels?: TunnelHeaders | undefined;
   /** Tell of packets that leave by edge ports, too. */
   readonly deliveries?: boolean;
+  /** Hears of every sample which bridge took it and how many packets it stands for; not of LLDP's frames, which we send ourselves. */
+  readonly heard?: ((bridge: string, packets: number) => void) | undefined;
 }
+
+/** IEEE 802.1AB, 7.3; behind two MAC addresses. */
+const lldp = { ethertype: 0x88cc, at: 12 } as const;
+const isLldp = (frame: Uint8Array | undefined): boolean => frame !== undefined && frame.length > lldp.at + 1 && ((frame[lldp.at] ?? 0) << 8) + (frame[lldp.at + 1] ?? 0) === lldp.ethertype;
 
 export class SflowFeed {
   readonly counters: FeedCounters = { packets: 0, inside: 0, unmapped: 0, unreadable: 0 };
@@ -64,8 +70,10 @@ export class SflowFeed {
   private readonly egressOf: FeedOptions["egressOf"];
   private readonly reader: HeaderReader;
   private readonly tellsDeliveries: boolean;
+  private readonly heard: FeedOptions["heard"];
 
-  constructor({ egressOf, tunnels, deliveries = false }: FeedOptions = {}) {
+  constructor({ egressOf, tunnels, heard, deliveries = false }: FeedOptions = {}) {
+    this.heard = heard;
     this.egressOf = egressOf;
     this.tellsDeliveries = deliveries;
     this.reader = new HeaderReader(tunnels ?? "outer");
@@ -106,16 +114,14 @@ export class SflowFeed {
         this.counters.unmapped++;
         continue;
       }
+      const raw = sample.records.find((record) => record.kind === "sampledHeader");
+      if (!isLldp(raw?.header)) this.heard?.(place.bridge, sample.samplingRate);
       const crossed = this.crossed(sample, place);
-      if (crossed.delivered !== undefined) {
-        const raw = sample.records.find((record) => record.kind === "sampledHeader");
-        if (raw !== undefined) deliveries.push({ header: raw.header, weight: sample.samplingRate, bridge: place.bridge, ofport: crossed.delivered === "unknown" ? undefined : crossed.delivered });
-      }
+      if (crossed.delivered !== undefined && raw !== undefined) deliveries.push({ header: raw.header, weight: sample.samplingRate, bridge: place.bridge, ofport: crossed.delivered === "unknown" ? undefined : crossed.delivered });
       if (!place.isEdge) {
         this.counters.inside++;
         if (crossed.links.length === 0) continue;
       }
-      const raw = sample.records.find((record) => record.kind === "sampledHeader");
       const header = raw === undefined ? undefined : this.reader.frame(raw.header);
       if (raw === undefined || header === undefined) {
         if (place.isEdge) this.counters.unreadable++;
