@@ -44,6 +44,7 @@ const columns: readonly Column[] = [
   ["app", "VARCHAR", ({ app }) => app?.label],
   ["app_evidence", "VARCHAR", ({ app }) => app?.evidence],
   ["app_detail", "VARCHAR", ({ app }) => app?.detail],
+  ["resolved_name", "VARCHAR", ({ app }) => app?.resolvedName],
   ["app_confidence", "DOUBLE", ({ app }) => app?.confidence],
   ["is_complete", "DOUBLE", ({ isComplete }) => (isComplete ? 1 : 0)],
   ["missing", "VARCHAR", ({ missing }) => missing.map(({ source, why }) => `${source}: ${why}`).join("; ")],

@@ -81,7 +81,7 @@ function row({ name, lastMs, out, back, tracked, tcp, app, missing }: Flow): (st
   const rtt = tcp?.clientRttMs === undefined ? "-" : tcp.clientRttMs.toFixed(2);
   const open = missing.filter(({ notApplicable }) => !notApplicable).map(({ source, why }) => `${source}: ${why}`).join("; ");
   return [
-    [name, app === undefined ? "-" : `${app.label}${app.detail === "" ? "" : ` ${app.detail}`} (${app.evidence}, ${app.confidence.toFixed(2)})`, time(lastMs), sampledText(out), out?.captured?.packets ?? "-", entryText(out), track || "-", rtt, tcp?.clientRetransmissions ?? "-"],
+    [name, app === undefined ? "-" : `${app.label}${app.detail === "" ? (app.resolvedName === "" ? "" : ` to ${app.resolvedName}`) : ` ${app.detail}`} (${app.evidence}, ${app.confidence.toFixed(2)})`, time(lastMs), sampledText(out), out?.captured?.packets ?? "-", entryText(out), track || "-", rtt, tcp?.clientRetransmissions ?? "-"],
     [open === "" ? "  answers" : `  without ${open}`, "", "", sampledText(back), back?.captured?.packets ?? "-", entryText(back), "", tcp?.serverRttMs?.toFixed(2) ?? "-", tcp?.serverRetransmissions ?? "-"],
   ];
 }

@@ -1,6 +1,7 @@
 /** The flows of a capture and what applications they are, by the code that reads copies online. */
 import { capturedPackets } from "../capture/capture-file.js";
 import { AppReader } from "./app/app-reader.js";
+import { ResolvedNames } from "./app/resolved-names.js";
 import { FrameView } from "./frame-view.js";
 import type { AppLabel } from "./record.js";
 import { flowKeyOf, flowName, type HeaderEnds } from "./tuple.js";
@@ -50,6 +51,7 @@ class Counted {
 /** Reads a capture (pcap or pcapng, also gzipped) to its end, or as far as it can be read. Rejects when it can't be opened. */
 export async function flowsOf(file: string, { maxFlows = 1_000_000, snapLength = Infinity }: OfflineFlowOptions = {}): Promise<OfflineFlows> {
   const view = new FrameView();
+  const names = new ResolvedNames();
   const flows = new Map<string, Counted>();
   let [frames, unreadable, leftOut] = [0, 0, 0];
   let broken: string | undefined;
@@ -72,11 +74,14 @@ export async function flowsOf(file: string, { maxFlows = 1_000_000, snapLength =
       flow.packets++;
       flow.bytes += frameLength;
       flow.payloadBytes += view.payloadLength;
-      if (view.payloadAt >= 0 && view.payloadLength > 0 && !flow.app.isDone) flow.app.data(view.protocol, view.srcPort, view.dstPort, bytes.subarray(view.payloadAt, Math.min(bytes.length, view.payloadAt + view.payloadLength)));
+      if (view.payloadAt < 0 || view.payloadLength === 0) continue;
+      const payload = bytes.subarray(view.payloadAt, Math.min(bytes.length, view.payloadAt + view.payloadLength));
+      names.data(view.protocol, view.srcPort, payload);
+      if (!flow.app.isDone) flow.app.data(view.protocol, view.srcPort, view.dstPort, payload);
     }
   }
   return {
-    flows: [...flows.values()].map(({ ends, packets, bytes, payloadBytes, app }) => ({ name: flowName(ends.protocol, ends.from, ends.to), key: flowKeyOf(ends.protocol, ends.from, ends.to).key, ends, packets, bytes, payloadBytes, app: app.label })),
+    flows: [...flows.values()].map(({ ends, packets, bytes, payloadBytes, app }) => ({ name: flowName(ends.protocol, ends.from, ends.to), key: flowKeyOf(ends.protocol, ends.from, ends.to).key, ends, packets, bytes, payloadBytes, app: names.named(app.label, ends) })),
     frames, unreadable, leftOut, broken,
   };
 }

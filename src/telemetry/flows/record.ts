@@ -69,6 +69,8 @@ export interface AppLabel {
   readonly detail: string;
   /** 0 to 1: measured shares of right labels by evidence (docs/flows.md). */
   readonly confidence: number;
+  /** The name for which a name server had given one of the flow's addresses; else "". It says where to, and not what. */
+  readonly resolvedName: string;
 }
 
 export interface FlowRecord {

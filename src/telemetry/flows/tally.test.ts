@@ -103,6 +103,15 @@ test("what can't be judged is not: packets dropped by the kernel, flows that are
   expect(tally.counters).toMatchObject({ judged: 0, unjudged: 1 });
 });
 
+test("a flow to an address that a name server gave has the name that was asked for", () => {
+  const tally = tallyOf();
+  const answer = "\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0\x04shop\x03lab\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\x0a\0\0\x09";
+  tally.copy(udp({ from: "10.0.0.3", srcPort: 53, to: "10.0.0.1", dstPort: 40_000, payload: answer }), 90, 1);
+  tally.copy(udp({ to: "10.0.0.9", dstPort: 50_000 }), 47, 2);
+  tally.copy(udp({ to: "10.0.0.8", dstPort: 50_000 }), 47, 3);
+  expect(tally.changed().map(({ app }) => [app?.label, app?.detail, app?.resolvedName])).toEqual([["dns", "shop.lab", ""], ["unknown", "", "shop.lab"], ["unknown", "", ""]]);
+});
+
 test("the table is bounded: what was silent longest goes and is counted", () => {
   const tally = tallyOf(4);
   for (let i = 0; i < 10; i++) tally.copy(udp({ srcPort: 1_000 + i }), 47, i);

@@ -1,6 +1,7 @@
 /** Captured copies, and what the shadow delivered, counted by flow; and which packets that live delivered the shadow delivered too. Bounded. Pure. */
 import { decodePacketHeader, type PacketHeader } from "sflow-collector";
 import { AppReader } from "./app/app-reader.js";
+import { ResolvedNames } from "./app/resolved-names.js";
 import type { CapturedFlow, DeliveredSample, PairedFlow } from "./capture-protocol.js";
 import { FrameView } from "./frame-view.js";
 import { Pairing, type KnownBridge } from "./pairing.js";
@@ -41,6 +42,7 @@ export class FlowTally {
   readonly counters: TallyCounters = { frames: 0, unreadable: 0, evicted: 0, judged: 0, uncaptured: 0, unjudged: 0 };
   private readonly options: TallyOptions;
   private readonly view = new FrameView();
+  private readonly names = new ResolvedNames();
   private readonly flows = new Map<string, Tallied>();
   private readonly copied: RecentPackets | undefined;
   private readonly delivered: RecentPackets | undefined;
@@ -74,7 +76,10 @@ export class FlowTally {
     side.payloadBytes += view.payloadLength;
     if (side.header === undefined || (side.header.tcpFlags & syn) !== 0) side.header = decodePacketHeader(bytes);
     this.copied?.add(view.fingerprint(), tMs, side.packets, 0);
-    if (view.payloadAt >= 0 && view.payloadLength > 0 && !flow.app.isDone) flow.app.data(view.protocol, view.srcPort, view.dstPort, bytes.subarray(view.payloadAt, Math.min(bytes.length, view.payloadAt + view.payloadLength)));
+    if (view.payloadAt < 0 || view.payloadLength === 0) return;
+    const payload = bytes.subarray(view.payloadAt, Math.min(bytes.length, view.payloadAt + view.payloadLength));
+    this.names.data(view.protocol, view.srcPort, payload);
+    if (!flow.app.isDone) flow.app.data(view.protocol, view.srcPort, view.dstPort, payload);
   }
 
   /** What the shadow of a live bridge delivered; the frame has a service tag with the port's number. */
@@ -131,7 +136,7 @@ export class FlowTally {
       const directions = flow.sides.flatMap(({ header, packets, bytes, payloadBytes }) => (header === undefined ? [] : [{ header, part: { packets, bytes, payloadBytes } }]));
       const ends = directions[0] === undefined ? undefined : endsOf(directions[0].header);
       if (ends === undefined) continue;
-      changed.push({ key: flowKeyOf(ends.protocol, ends.from, ends.to).key, firstMs: flow.firstMs, lastMs: flow.lastMs, directions, app: flow.app.label });
+      changed.push({ key: flowKeyOf(ends.protocol, ends.from, ends.to).key, firstMs: flow.firstMs, lastMs: flow.lastMs, directions, app: this.names.named(flow.app.label, ends) });
     }
     return changed;
   }

@@ -13,7 +13,10 @@ const maxLooks = 8;
 const confidences: Readonly<Record<string, number>> = { port: 0.6 };
 const confidenceOfSeen = 0.99;
 
-export const labelOf = ({ label, evidence, detail }: Seen): AppLabel => ({ label, evidence, detail, confidence: confidences[evidence] ?? confidenceOfSeen });
+/** A label without what name servers say. */
+export type ReadLabel = Omit<AppLabel, "resolvedName">;
+
+export const labelOf = ({ label, evidence, detail }: Seen): ReadLabel => ({ label, evidence, detail, confidence: confidences[evidence] ?? confidenceOfSeen });
 
 export class AppReader {
   private seen: Seen | undefined;
@@ -35,7 +38,7 @@ export class AppReader {
   }
 
   /** Undefined while no payload was seen. */
-  get label(): AppLabel | undefined {
+  get label(): ReadLabel | undefined {
     if (this.seen !== undefined) return labelOf(this.seen);
     if (this.looks === 0) return undefined;
     return this.port === "" ? { label: "unknown", evidence: "none", detail: "", confidence: 0 } : labelOf({ label: this.port, evidence: "port", detail: "" });

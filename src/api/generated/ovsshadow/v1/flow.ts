@@ -176,6 +176,8 @@ export interface AppLabel {
   evidence: string;
   detail: string;
   confidence: number;
+  /** The name for which a name server had given one of the addresses; empty: none. */
+  resolvedName: string;
 }
 
 export interface MissingSource {
@@ -2379,7 +2381,7 @@ export const FlowTcp: MessageFns<FlowTcp> = {
 };
 
 function createBaseAppLabel(): AppLabel {
-  return { label: "", evidence: "", detail: "", confidence: 0 };
+  return { label: "", evidence: "", detail: "", confidence: 0, resolvedName: "" };
 }
 
 export const AppLabel: MessageFns<AppLabel> = {
@@ -2395,6 +2397,9 @@ export const AppLabel: MessageFns<AppLabel> = {
     }
     if (message.confidence !== 0) {
       writer.uint32(33).double(message.confidence);
+    }
+    if (message.resolvedName !== "") {
+      writer.uint32(42).string(message.resolvedName);
     }
     return writer;
   },
@@ -2444,6 +2449,14 @@ export const AppLabel: MessageFns<AppLabel> = {
             message.confidence = reader.double();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.resolvedName = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2462,6 +2475,11 @@ export const AppLabel: MessageFns<AppLabel> = {
       evidence: isSet(object.evidence) ? globalThis.String(object.evidence) : "",
       detail: isSet(object.detail) ? globalThis.String(object.detail) : "",
       confidence: isSet(object.confidence) ? globalThis.Number(object.confidence) : 0,
+      resolvedName: isSet(object.resolvedName)
+        ? globalThis.String(object.resolvedName)
+        : isSet(object.resolved_name)
+        ? globalThis.String(object.resolved_name)
+        : "",
     };
   },
 
@@ -2479,6 +2497,9 @@ export const AppLabel: MessageFns<AppLabel> = {
     if (message.confidence !== 0) {
       obj.confidence = floatToJson(message.confidence);
     }
+    if (message.resolvedName !== "") {
+      obj.resolvedName = message.resolvedName;
+    }
     return obj;
   },
 
@@ -2491,6 +2512,7 @@ export const AppLabel: MessageFns<AppLabel> = {
     message.evidence = object.evidence ?? "";
     message.detail = object.detail ?? "";
     message.confidence = object.confidence ?? 0;
+    message.resolvedName = object.resolvedName ?? "";
     return message;
   },
 };
