@@ -85,6 +85,7 @@ verb("flows", "flows of live: what sFlow, flow entries, connection tracking and 
   .option("--pcap <file>", "of a capture instead: pcap or pcapng, also gzipped")
   .option("--differences", "those of which live and shadow do not deliver the same packets");
 verb("deviations", "what the shadow does otherwise than live, with mirror loss kept apart", async (options: GlobalOptions) => (await import("./deviations.js")).deviations(options));
+verb("nodes", "shadow nodes, and what probes between them say beside live", async (options: GlobalOptions & { all?: boolean }) => (await import("./nodes.js")).nodes(options)).option("-a, --all", "the light ones, too");
 verb("anomalies", "what is out of the ordinary now", async (options: GlobalOptions) => (await import("./anomalies.js")).anomalies(options));
 verb("profile", "the behavioural profile: who uses what, when, how much, and what needs what", async (options: GlobalOptions) => (await import("./profile.js")).profile(options)).option("-w, --watch", "then each change, one line each");
 verb("history", "the past: the network as it was, what happened, how a metric went, what is still kept", async (options: HistoryOptions) => (await import("./history.js")).history(options))

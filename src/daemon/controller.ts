@@ -11,7 +11,7 @@ import { ConfigError } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import { BridgeIndex } from "../network/bridge-index.js";
 import { managementSocket, type Dial } from "../network/bridge-session.js";
-import { entries, monitoredTables } from "../network/database-view.js";
+import { entries, monitoredTables, rootUuid } from "../network/database-view.js";
 import { Discovery } from "../network/discovery.js";
 import type { FlowChange, GroupChange } from "../network/flow-entry.js";
 import { FlowRestore } from "../network/flow-restore.js";
@@ -255,6 +255,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
   async overlaysChanged(): Promise<void> {
     this.shadow.changed();
     await this.live.settle();
+  }
+
+  /** uuid of the database's one Open_vSwitch row; undefined before it is known. */
+  get databaseUuid(): string | undefined {
+    return rootUuid(this.replica);
   }
 
   get databaseState(): string {

@@ -21,6 +21,7 @@ import { FlowFollowing } from "./flow-following.js";
 import { comparesFlows } from "./flow-options.js";
 import { Interception } from "./interception.js";
 import { Learning } from "./learning.js";
+import { Nodes } from "./nodes.js";
 import { Observer } from "./observer.js";
 import { processUnits, Recorder } from "./recorder.js";
 import { status } from "./status.js";
@@ -56,6 +57,7 @@ export class Daemon {
   private readonly flows: FlowFollowing | undefined;
   private readonly copies: Copies;
   private readonly learning: Learning;
+  private readonly nodes: Nodes;
   private readonly store: TimeSeriesStore;
   private readonly recorder: Recorder;
   private readonly defence: Defence | undefined;
@@ -136,6 +138,7 @@ export class Daemon {
       nowMs: Date.now,
     });
     this.learning = new Learning(controller, config);
+    this.nodes = new Nodes({ controller, config: config.shadow, observer: this.observer, log, nowMs: Date.now, isRoot: process.geteuid?.() === 0 });
     this.drift = drift;
     controller.on("network", (network) => {
       if (controller.discovery.settled) this.drift.update(network);
@@ -162,6 +165,7 @@ export class Daemon {
     this.flows?.start();
     this.copies.start();
     this.learning.start();
+    this.nodes.start();
     defence?.start();
     this.api = await startApi({
       listen: this.config.api.listen,
@@ -175,6 +179,7 @@ export class Daemon {
       explain: controller.explainer,
       drift: this.drift,
       flows: { flows: this.flows?.watch, comparison: this.flows?.comparison },
+      nodes: this.nodes,
       levels: new LevelControl({ levels: controller.levels, shadow: controller.shadow, flushLive: () => controller.live.settle(), nowMs: Date.now }),
       log,
     });
@@ -197,6 +202,7 @@ export class Daemon {
     await this.defence?.stop();
     await this.copies.stop();
     await this.learning.stop();
+    await this.nodes.stop();
     await this.flows?.stop();
     await this.observer.stop();
     await this.sflow.close();
@@ -223,7 +229,7 @@ export class Daemon {
     const { controller, changes, observer, copies, learning, sflow, history, store } = this;
     const { model } = this.config;
     return {
-      status: () => status({ controller, observer, copies, learning, sflow, history, store, model }),
+      status: () => status({ controller, observer, copies, learning, nodes: this.nodes, sflow, history, store, model }),
       topology: () => controller.discovery.current,
       predictions: () => this.defence?.predictions ?? [],
       changes,
@@ -232,7 +238,7 @@ export class Daemon {
       demote: (why) => controller.demote(why),
       detach: async () => {
         await changes.cancelAll("detach");
-        await controller.detach();
+        await this.nodes.detach(() => controller.detach());
         setImmediate(() => void this.stop());
       },
     };

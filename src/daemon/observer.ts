@@ -64,6 +64,7 @@ export class Observer implements ObservationSink {
   readonly tcp: TcpMonitor | undefined;
   readonly anomalies = new Anomalies();
   private readonly queueing = new Queueing();
+  private readonly listeners = new Set<(observation: Observation) => void>();
   private readonly parts: ObserverParts;
   /** Why the profile can't be kept; undefined while it can. */
   private keepFailure: string | undefined;
@@ -149,7 +150,14 @@ export class Observer implements ObservationSink {
     }
   }
 
+  /** Calls `listener` with every observation of whatever source, until the returned function is called. */
+  watch(listener: (observation: Observation) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
   observe(observation: Observation): void {
+    for (const listener of this.listeners) listener(observation);
     this.learned.observation(observation);
     this.parts.sink.observe(observation);
     for (const event of this.anomalies.take(observation)) {

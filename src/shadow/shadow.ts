@@ -14,7 +14,7 @@ import type { Network } from "../network/model.js";
 import { Converger } from "../reconcile/converger.js";
 import type { PortConfigCounters } from "../reconcile/port-config-writer.js";
 import type { SwitchWriter, WriterCounters } from "../reconcile/switch-writer.js";
-import { adapterCounters, type PortCount } from "./adapter-counters.js";
+import { AdapterCounters, type PortCount } from "./adapter-counters.js";
 import type { DesiredShadow, Wiring } from "./desired-shadow.js";
 import { FirstInStep } from "./first-in-step.js";
 import { FloodFence } from "./flood-fence.js";
@@ -22,6 +22,8 @@ import { FollowedSource } from "./followed-source.js";
 import { GuardWatch } from "./guard-watch.js";
 import type { Held } from "./hold.js";
 import { adapterBridge, shadowBridge, sink } from "./names.js";
+import { NodeCounters } from "./nodes/counters.js";
+import type { ShadowNode } from "./nodes/node.js";
 import type { ShadowEvents, ShadowParts } from "./parts.js";
 import { PlannedRows } from "./planned-rows.js";
 import { ownExit, patchExit, replicationFlows, tunnelExit } from "./replication/flows.js";
@@ -34,6 +36,7 @@ import { Trials } from "./trials.js";
 
 const noEdges: readonly number[] = [];
 const noFlows: readonly FlowEntry[] = [];
+const noNodes: readonly ShadowNode[] = [];
 
 export class Shadow extends EventEmitter<ShadowEvents> {
   private readonly parts: ShadowParts;
@@ -53,6 +56,10 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private readonly teller: Teller;
   /** Every bridge has all of its shadow, whatever its level. */
   private isComplete = false;
+  /** What the adapters counted of what shadow nodes send. */
+  readonly nodeCounters = new NodeCounters();
+  private readonly counted = new AdapterCounters(this.nodeCounters);
+  private areNodesHeld = false;
   private isPromoted = false;
   private readonly guards = new GuardWatch();
   private readonly copying = new WeakMap<BridgePlan, readonly FlowEntry[]>();
@@ -102,6 +109,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       wiring: (bridge) => this.wiring(bridge),
       showSink: parts.showSink,
       sinks: parts.sinks ?? false,
+      nodes: (bridge) => this.planned.nodes.get(bridge) ?? noNodes,
+      nodesHeld: () => this.nodesHeld,
     });
     this.first = new FirstInStep({
       isInStep: (bridge) => this.isInStep(bridge),
@@ -167,7 +176,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** Whether a trial stands on the shadow. */
   get isTrying(): boolean {
-    return this.trials.isTrying;
+    return this.trials.isRunning;
   }
 
   /** Whether a bridge is at a level below the highest one. */
@@ -233,7 +242,29 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   /** Packets that came into the adapter from each replica port and that the shadow sent towards its host, by live portKey. */
   portCounters(bridges: Iterable<string> = this.source.network.bridges.keys()): Promise<Map<string, PortCount>> {
     const adapters = [...bridges].map((bridge) => ({ bridge, edges: this.edges(bridge), connection: this.sessions.own.get(adapterBridge(bridge))?.session.connection }));
-    return adapterCounters(adapters);
+    return this.counted.read(adapters);
+  }
+
+  /** Real shadow nodes, whose devices exist. Takes effect with the next `settle`. `held`: they are to send nothing. */
+  setNodes(nodes: readonly ShadowNode[], held: boolean): void {
+    const byBridge = new Map<string, ShadowNode[]>();
+    for (const node of nodes) byBridge.set(node.at.bridge, [...(byBridge.get(node.at.bridge) ?? []), node]);
+    const before = this.planned.nodes;
+    // Of a bridge whose nodes are those of before the same value, so that nobody compares it again.
+    this.planned.nodes = new Map([...byBridge].map(([bridge, list]) => [bridge, sameNodes(before.get(bridge), list) ?? list] as const));
+    this.nodeCounters.note(nodes);
+    this.areNodesHeld = held;
+    this.changed();
+  }
+
+  /** Nothing that a node sends enters the shadow: it carries the traffic, a trial looks at what it meets, or somebody asked for it. */
+  get nodesHeld(): boolean {
+    return this.areNodesHeld || this.isPromoted || this.trials.isRunning;
+  }
+
+  /** The session with the adapter of a live bridge, for reading; undefined while there is none. */
+  adapterConnection(bridge: string): OpenFlowConnection | undefined {
+    return this.sessions.own.get(adapterBridge(bridge))?.session.connection;
   }
 
   /** Runs `body` while the shadows also have `flows` and all copies are shown (`Trials.withTrial`). */
@@ -435,3 +466,6 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.parts.following?.(follower);
   }
 }
+
+/** The nodes of before, when these are the same. */
+const sameNodes = (before: readonly ShadowNode[] | undefined, now: readonly ShadowNode[]): readonly ShadowNode[] | undefined => (before !== undefined && JSON.stringify(before) === JSON.stringify(now) ? before : undefined);

@@ -5,6 +5,7 @@ import type { Network } from "../network/model.js";
 import type { SwitchState, SwitchWriter } from "../reconcile/switch-writer.js";
 import { adapterFlows, type Wiring } from "./desired-shadow.js";
 import { adapterBridge, shadowBridge } from "./names.js";
+import { nodeFlows, type ShadowNode } from "./nodes/node.js";
 import type { Compose } from "./parts.js";
 import type { Demand } from "./replication/plan.js";
 import type { OwnBridge, ShadowSessions } from "./sessions.js";
@@ -20,6 +21,9 @@ export interface TellerParts {
   readonly wiring: (bridge: string) => Wiring;
   readonly showSink: boolean;
   readonly sinks: boolean;
+  /** Shadow nodes of a live bridge, and whether they are to send nothing now. */
+  readonly nodes: (bridge: string) => readonly ShadowNode[];
+  readonly nodesHeld: () => boolean;
 }
 
 /** What the bridges' tables depend on besides. */
@@ -48,7 +52,7 @@ export class Teller {
 
   /** Tells all bridges what is new to them. */
   tell({ network, live, promoted }: Telling): void {
-    const { sessions, trials, compose, edges, wiring, showSink, sinks } = this.parts;
+    const { sessions, trials, compose, edges, wiring, showSink, sinks, nodes, nodesHeld } = this.parts;
     const composed = compose(network);
     for (const name of network.bridges.keys()) {
       const own = sessions.own.get(shadowBridge(name));
@@ -58,10 +62,11 @@ export class Teller {
       }
       const adapter = sessions.own.get(adapterBridge(name));
       const mode = { tap: trials.tapOf(name), showSink, sinks, promoted };
-      const told = JSON.stringify([edges(name), mode, wiring(name)]);
+      const here = nodes(name).filter(({ at }) => edges(name).includes(at.ofport));
+      const told = JSON.stringify([edges(name), mode, wiring(name), here, here.length > 0 && nodesHeld()]);
       if (adapter === undefined || adapter.told === told) continue;
       adapter.told = told;
-      adapter.writer.setDesired({ flows: adapterFlows(edges(name), mode, wiring(name)), groups: [] });
+      adapter.writer.setDesired({ flows: [...adapterFlows(edges(name), mode, wiring(name)), ...nodeFlows(here, nodesHeld())], groups: [] });
     }
   }
 

@@ -34,7 +34,8 @@ export class Trials {
     return this.flows?.get(bridge) ?? noFlows;
   }
 
-  get isTrying(): boolean {
+  /** Whether a trial is made anywhere. */
+  get isRunning(): boolean {
     return this.flows !== undefined;
   }
 

@@ -100,7 +100,14 @@ export interface Deviation {
   windowMs: number;
   mirrorLoss?: number | undefined;
   deviation?: number | undefined;
-  z?: number | undefined;
+  z?:
+    | number
+    | undefined;
+  /**
+   * What differs, where it is not the packets: "wait" or "loss" of a pair's TCP; deviation is then live's less the shadow's, of a wait
+   * as a share of the longer.
+   */
+  metric: string;
 }
 
 export interface ListAnomaliesRequest {
@@ -1310,6 +1317,7 @@ function createBaseDeviation(): Deviation {
     mirrorLoss: undefined,
     deviation: undefined,
     z: undefined,
+    metric: "",
   };
 }
 
@@ -1338,6 +1346,9 @@ export const Deviation: MessageFns<Deviation> = {
     }
     if (message.z !== undefined) {
       writer.uint32(65).double(message.z);
+    }
+    if (message.metric !== "") {
+      writer.uint32(74).string(message.metric);
     }
     return writer;
   },
@@ -1419,6 +1430,14 @@ export const Deviation: MessageFns<Deviation> = {
             message.z = reader.double();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.metric = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1449,6 +1468,7 @@ export const Deviation: MessageFns<Deviation> = {
         : undefined,
       deviation: isSet(object.deviation) ? globalThis.Number(object.deviation) : undefined,
       z: isSet(object.z) ? globalThis.Number(object.z) : undefined,
+      metric: isSet(object.metric) ? globalThis.String(object.metric) : "",
     };
   },
 
@@ -1478,6 +1498,9 @@ export const Deviation: MessageFns<Deviation> = {
     if (message.z !== undefined) {
       obj.z = floatToJson(message.z);
     }
+    if (message.metric !== "") {
+      obj.metric = message.metric;
+    }
     return obj;
   },
 
@@ -1494,6 +1517,7 @@ export const Deviation: MessageFns<Deviation> = {
     message.mirrorLoss = object.mirrorLoss ?? undefined;
     message.deviation = object.deviation ?? undefined;
     message.z = object.z ?? undefined;
+    message.metric = object.metric ?? "";
     return message;
   },
 };
