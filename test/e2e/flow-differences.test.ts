@@ -64,14 +64,15 @@ test("a flow of which live loses one packet in 50 is told by name, with the shar
   await stage.live.ovs.capsule.run("sh", ["-ec", "ip link add lost type veth peer name lost-end; ip link set lost up; ip link set lost-end up"]);
   const chain = (device: string): string => `chain ${device.replace("-", "_")} {\n type filter hook egress device "${device}" priority 0;\n ip saddr ${from} ip daddr ${to} udp sport ${sourcePort} numgen random mod 50 == 0 fwd to "lost"\n }\n`;
   await stage.live.ovs.capsule.run("nft", ["-f", "-"], { input: `table netdev lab {\n${chain("l1-eth3")}${chain("l1-eth4")}}\n` });
+  // Samples that a busy machine lost count as found for two minutes: it takes that long when some were.
   let found: ListFlowDifferencesResponse | undefined;
   await waitFor(async () => {
     found = await differences();
     return found.differences.some((one) => one.name === name);
-  }, "the flow is told", 90_000);
+  }, "the flow is told", 240_000);
   expect(found?.differences.map((one) => `${one.name}: ${one.cause}`)).toEqual([`${name}: live lacks packets`]);
   const [one] = found?.differences ?? [];
   expect(one?.difference).toBeGreaterThan(0.004);
   expect(one?.difference).toBeLessThan(0.1);
   expect(one?.p).toBeLessThan(1e-3);
-}, 120_000);
+}, 270_000);
