@@ -146,6 +146,7 @@ mirrorVerb<AddOptions>("add <session>", "copy more", async (options, name) => (a
   .option("--routes-within <prefix>", "only those within this prefix")
   .option("--routes-source <source>", "only those heard by bgp, bmp, ospf or ospf3")
   .addOption(new Option("--percent <share>", "of the connections").default(100).argParser(Number))
+  .option("--auto", "the share follows the traffic within shadow.copyBudget, up to --percent")
   .addOption(new Option("--max-len <bytes>", "cut copies to this").argParser(number))
   .addOption(new Option("--direction <way>", "from the origin, to it").choices(["from", "to", "both"]).default("both"))
   .option("--replace", "in place of the session of that name");

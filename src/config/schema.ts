@@ -98,6 +98,10 @@ const plainSchema = z.strictObject({
           tcpPort: z.number().int().min(1).max(65535).default(21_320),
         })
         .prefault({}),
+      /** What may be copied a second in all, in packets or in bits on the wire: sessions with `auto` take what the others leave of it. */
+      copyBudget: z
+        .union([z.strictObject({ packetsPerS: z.number().min(1) }), z.strictObject({ bitsPerS: z.number().min(1_000) })], "expected packetsPerS (from 1) or bitsPerS (from 1000)")
+        .optional(),
       /** Sessions that take a fraction are suspended when ovs-vswitchd caches more flows than this. */
       maxCachedFlows: z.number().int().min(100).default(50_000),
       /** What is copied; without it, and without a profile, everything that comes in by any edge port. */

@@ -11,7 +11,7 @@ import { readSnapshot, writeSnapshot } from "../analysis/profile/snapshot.js";
 import type { NetworkEvent, Observation, ObservationSink } from "../base/observation.js";
 import type { Config } from "../config/schema.js";
 import type { BridgeState } from "../network/flow-table.js";
-import { portKey, type Network } from "../network/model.js";
+import { portKey, type Network, type PortRef } from "../network/model.js";
 import { maxReplicatedPort } from "../network/pipeline.js";
 import { Anomalies } from "../telemetry/anomalies.js";
 import { EgressInference } from "../telemetry/egress-inference.js";
@@ -34,8 +34,10 @@ export interface ObserverParts {
   /** Tell of packets that live delivered. */
   readonly deliveries?: boolean;
   readonly log: Logger;
-  /** A host of a live bridge is under suspicion. */
-  readonly suspected: (bridge: string, why: string) => void;
+  /** A host at a live edge port is under suspicion. */
+  readonly suspected: (at: PortRef, why: string) => void;
+  /** Live and shadow forward otherwise at this edge port. */
+  readonly deviates: (at: PortRef) => void;
   /** Where every fact goes besides, as to a store. */
   readonly sink: ObservationSink;
   /** What is still known of the days before: peaks are learned from it when no profile was kept. */
@@ -110,8 +112,7 @@ export class Observer implements ObservationSink {
   start(): void {
     try {
       const kept = readSnapshot(this.profileFile);
-      if (kept !== undefined) this.learned.restore(kept);
-      else this.learnPeaks();
+      if (kept === undefined || !this.learned.restore(kept)) this.learnPeaks();
     } catch (err) {
       this.parts.log.warn({ err }, "the kept profile can't be used; learning begins anew");
       this.learnPeaks();
@@ -146,7 +147,7 @@ export class Observer implements ObservationSink {
     for (const host of network.hosts.values()) {
       if (!host.addresses.includes(address)) continue;
       this.suspectedMs.set(host.at.bridge, nowMs);
-      this.parts.suspected(host.at.bridge, why);
+      this.parts.suspected(host.at, why);
     }
   }
 
@@ -217,6 +218,10 @@ export class Observer implements ObservationSink {
     tell("egress", values);
     if (this.tcp !== undefined) tell("queueing", { "queueing.leftOut": this.queueing.leftOut });
     this.considerPlan();
+    for (const { subject, cause } of this.observatory.deviating) {
+      const colon = subject.name.lastIndexOf(":");
+      if (subject.kind === "port" && (cause === "the networks differ" || cause === "both")) this.parts.deviates({ bridge: subject.name.slice(0, colon), ofport: Number(subject.name.slice(colon + 1)) });
+    }
   }
 
   private considerPlan(): void {

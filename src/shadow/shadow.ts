@@ -27,6 +27,7 @@ import type { ShadowNode } from "./nodes/node.js";
 import type { ShadowEvents, ShadowParts } from "./parts.js";
 import { PlannedRows } from "./planned-rows.js";
 import { ownExit, patchExit, replicationFlows, tunnelExit } from "./replication/flows.js";
+import { firstShares, type Shares } from "./replication/shares.js";
 import { edgeNumbers, everything, type BridgePlan, type Demand, type ReplicationPlan } from "./replication/plan.js";
 import { ShadowSessions } from "./sessions.js";
 import { bridgeStatus, Comparison, type ShadowBridgeStatus } from "./status.js";
@@ -62,7 +63,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private areNodesHeld = false;
   private isPromoted = false;
   private readonly guards = new GuardWatch();
-  private readonly copying = new WeakMap<BridgePlan, readonly FlowEntry[]>();
+  private readonly copying = new WeakMap<BridgePlan, { readonly shares: Shares | undefined; readonly flows: readonly FlowEntry[] }>();
+  private shares = firstShares;
   private readonly comparison = new Comparison();
   private readonly fence: FloodFence;
   private isGuarded = true;
@@ -219,9 +221,18 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     const plan = this.planned.rows.replication.bridges.get(bridge);
     if (plan === undefined || !this.replicating) return noFlows;
     // Of one plan the same flows, so that nobody compares them again; its wiring follows from the plan and from the start.
-    let flows = this.copying.get(plan);
-    if (flows === undefined) this.copying.set(plan, (flows = replicationFlows(plan, { each: ownExit, commonPatch: patchExit, commonTunnel: tunnelExit }[this.wiring(bridge)])));
-    return flows;
+    const shares = plan.sessions.some(({ session }) => session.auto) ? this.shares : undefined;
+    let known = this.copying.get(plan);
+    if (known === undefined || known.shares !== shares) {
+      const flows = replicationFlows(plan, { each: ownExit, commonPatch: patchExit, commonTunnel: tunnelExit }[this.wiring(bridge)], shares);
+      this.copying.set(plan, (known = { shares, flows }));
+    }
+    return known.flows;
+  }
+
+  /** What sessions with `auto` copy from now on; tell the live switches afterwards. */
+  setShares(shares: Shares): void {
+    this.shares = shares;
   }
 
   /** Live tables as followed: for the guest's view of foreign flows. */
