@@ -7,6 +7,7 @@ import type { Bench, Figure } from "./bench.js";
 import { captureBench } from "./capture.bench.js";
 import { copyCost } from "./copy-cost.bench.js";
 import { flowTable } from "./flow-table.bench.js";
+import { flowsBench } from "./flows.bench.js";
 import { observation } from "./observation.bench.js";
 import { openflow } from "./openflow.bench.js";
 import { ovsdb } from "./ovsdb.bench.js";
@@ -15,7 +16,7 @@ import { scaleBench } from "./scale.bench.js";
 import { shadowBench } from "./shadow.bench.js";
 import { storeBench } from "./store.bench.js";
 
-const benches: readonly Bench[] = [flowTable, openflow, ovsdb, sflowBench, captureBench, observation, shadowBench, scaleBench, storeBench, copyCost];
+const benches: readonly Bench[] = [flowTable, openflow, ovsdb, sflowBench, captureBench, observation, flowsBench, shadowBench, scaleBench, storeBench, copyCost];
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "string" } } });

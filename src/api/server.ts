@@ -19,6 +19,8 @@ import { TelemetryServiceService } from "./generated/ovsshadow/v1/telemetry.js";
 import { FidelityServiceService } from "./generated/ovsshadow/v1/fidelity.js";
 import { HistoryServiceService } from "./generated/ovsshadow/v1/history.js";
 import { RoutingServiceService } from "./generated/ovsshadow/v1/routing.js";
+import { FlowServiceService } from "./generated/ovsshadow/v1/flow.js";
+import { flowHandlers, type FlowSurface } from "./flow-service.js";
 import { fidelityHandlers, type FidelitySurface } from "./fidelity-service.js";
 import { historyHandlers } from "./history-service.js";
 import { observationHandlers, type ObservationSurface } from "./observation-service.js";
@@ -60,6 +62,7 @@ export interface ApiOptions {
   readonly replication: ReplicationSurface;
   readonly levels: LevelSurface;
   readonly drift: DriftSurface;
+  readonly flows: FlowSurface;
   readonly nodes: NodesSurface;
   readonly log: Logger;
 }
@@ -138,6 +141,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   server.addService(ReplicationServiceService, replicationHandlers(options.replication));
   server.addService(LevelServiceService, levelHandlers(options.levels));
   server.addService(DriftServiceService, driftHandlers(options.drift));
+  server.addService(FlowServiceService, flowHandlers(options.flows));
   server.addService(NodesServiceService, nodesHandlers(options.nodes));
   server.addService(ObservationServiceService, observationHandlers(options.observation));
   server.addService(RoutingServiceService, routingHandlers(options.routing));
@@ -145,7 +149,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   server.addService(HistoryServiceService, historyHandlers(options.store));
   server.addService(ExplainServiceService, explainHandlers(options.explain));
   server.addService(TelemetryServiceService, telemetryHandlers(options.telemetry));
-  const names = ["ShadowService", "LevelService", "DriftService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService", "NodesService"];
+  const names = ["ShadowService", "LevelService", "DriftService", "FlowService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService", "NodesService"];
   const health = new HealthImplementation({ "": "SERVING", ...Object.fromEntries(names.map((name) => [`ovsshadow.v1.${name}`, "SERVING" as const])) });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);

@@ -6,6 +6,7 @@ import type { CriticalOptions } from "./critical.js";
 import type { ConnectionsOptions } from "./connections.js";
 import type { EventOptions } from "./edits.js";
 import type { FeaturesOptions } from "./features.js";
+import type { FlowsOptions } from "./flows.js";
 import type { HistoryOptions } from "./history.js";
 import type { ExplainOptions } from "./explain.js";
 import type { RaiseOptions } from "./level.js";
@@ -75,6 +76,14 @@ verb("connections", "TCP connections, from the copies or in a capture", async (o
   .addOption(new Option("-n, --limit <count>", "at most this many; default 100, of a capture all").argParser(number))
   .option("-w, --watch", "go on, once a second")
   .option("--pcap <file>", "of a capture instead: pcap or pcapng, also gzipped");
+verb("flows", "flows of live: what sFlow, flow entries, connection tracking and captures say of each", async (options: FlowsOptions) => (await import("./flows.js")).flows(options))
+  .option("--address <address>", "only of this host")
+  .addOption(new Option("-n, --limit <count>", "at most this many; default 100, into a file 20,000").argParser(number))
+  .option("--incomplete", "only those that a source is missing of, and why")
+  .option("-w, --watch", "go on; those heard of since")
+  .option("--parquet <file>", "into this file, one row a flow")
+  .option("--pcap <file>", "of a capture instead: pcap or pcapng, also gzipped")
+  .option("--differences", "those of which live and shadow do not deliver the same packets");
 verb("deviations", "what the shadow does otherwise than live, with mirror loss kept apart", async (options: GlobalOptions) => (await import("./deviations.js")).deviations(options));
 verb("nodes", "shadow nodes, and what probes between them say beside live", async (options: GlobalOptions & { all?: boolean }) => (await import("./nodes.js")).nodes(options)).option("-a, --all", "the light ones, too");
 verb("anomalies", "what is out of the ordinary now", async (options: GlobalOptions) => (await import("./anomalies.js")).anomalies(options));

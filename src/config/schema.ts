@@ -144,6 +144,20 @@ const plainSchema = z.strictObject({
           maxConnections: z.number().int().min(1).max(4_000_000).default(65_536),
         })
         .prefault({}),
+      flows: z
+        .strictObject({
+          /** Keep a record of every flow of live: what sFlow, the flow entries, connection tracking and captures say of it. */
+          enabled: z.boolean().default(false),
+          /** Flows known at once; about 2 kB each. */
+          maxFlows: z.number().int().min(1).max(1_000_000).default(16_384),
+          /** Count copies by flow, and say what application each is: copies are shown on the adapters' LOCAL devices all the time. Not with shadow.remote. */
+          capture: z.boolean().default(true),
+          /** Bytes captured of a frame. 128 see no TLS server name. */
+          snapLength: z.number().int().min(96).max(65_535).default(512),
+          /** Compare what live and shadow deliver, flow by flow: gives each adapter a device that shows what the shadow would deliver. Needs capture. */
+          compare: z.boolean().default(false),
+        })
+        .prefault({}),
     })
     .prefault({}),
   /** Folder of the attack model; none: no predictions. */

@@ -38,6 +38,7 @@ import { Shadow } from "../shadow/shadow.js";
 import type { TableFollower } from "../shadow/table-follower.js";
 import { Audits } from "./audits.js";
 import { Composition, type Overlays } from "./composition.js";
+import { capturesFlows, comparesFlows } from "./flow-options.js";
 import { CopySteering } from "./copy-steering.js";
 import { configuredSessions, criticalOf, openKept, type Kept } from "./kept.js";
 import { Readings } from "./readings.js";
@@ -139,7 +140,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       differed: (bridge, differences) => this.emit("conflict", bridge, "our tables changed", "what we put there was changed or deleted", differences),
     });
     this.control = new VswitchdControl(config.openflow.runDir);
-    this.explainer = new Explainer({ tables: replica, dial, control: async (method, params) => unixctl(await vswitchdSocket(config.openflow.runDir), method, params) });
+    this.explainer = new Explainer({ tables: replica, dial, control: (method, params) => this.askLong(method, params) });
     const { sflow } = config;
     const isOurMirror = (uuid: string): boolean => entries(replica.table("Mirror").get(uuid), "external_ids").has(mark.role);
     const vswitchd = (method: string, ...args: string[]): Promise<string> => this.control.ask(method, args);
@@ -164,7 +165,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
       sessions: () => this.replication.active(),
       demand: (bridge) => this.levels.of(bridge),
       showSink: config.shadow.showSink,
-      tap: config.telemetry.tcp.enabled,
+      tap: config.telemetry.tcp.enabled || capturesFlows(config),
+      sinks: comparesFlows(config),
       sflow: { target: `${sflow.host}:${sflow.port}`, sampling: sflow.samplingRate, pollingS: sflow.pollingS, agent: sflow.agent },
       liveFlowRemoved: (bridge, flow) => {
         this.live.removed(bridge, flow);
@@ -310,6 +312,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly sampled: Readings["sampled"] = (bridge, packets) => this.readings.sampled(bridge, packets);
   readonly switchReadings: Readings["switchReadings"] = (side) => this.readings.switchReadings(side);
   readonly copyCounters: Readings["copyCounters"] = (whose) => this.readings.copyCounters(whose);
+
+  /** A question to the control socket of live's ovs-vswitchd on a connection of its own; rejects with its words, or with an answer of more than `maxBytes` (default 1 MiB). */
+  async askLong(method: string, params: readonly string[], maxBytes?: number): Promise<string> {
+    return unixctl(await vswitchdSocket(this.config.openflow.runDir), method, params, undefined, maxBytes);
+  }
 
   /** How many packets one sample stands for, by bridge, from now on; others as configured. Bridges with an sFlow row of the operator's keep it. */
   setSampling(rates: ReadonlyMap<string, number>): void {

@@ -17,6 +17,8 @@ import type { TimeSeriesStore } from "../store/store.js";
 import { catalogue } from "../telemetry/features.js";
 import { Controller } from "./controller.js";
 import { Copies } from "./copies.js";
+import { FlowFollowing } from "./flow-following.js";
+import { comparesFlows } from "./flow-options.js";
 import { Interception } from "./interception.js";
 import { Learning } from "./learning.js";
 import { Nodes } from "./nodes.js";
@@ -52,6 +54,7 @@ export class Daemon {
   private readonly changes: ChangeManager;
   private readonly sflow: SflowReceiver;
   private readonly observer: Observer;
+  private readonly flows: FlowFollowing | undefined;
   private readonly copies: Copies;
   private readonly learning: Learning;
   private readonly nodes: Nodes;
@@ -122,9 +125,19 @@ export class Daemon {
       deviates: (at) => controller.steering.deviates(at),
       nowMs: Date.now,
       tunnels: config.telemetry.tunnels,
+      deliveries: comparesFlows(config),
       tcpConnections: config.telemetry.tcp.enabled ? config.telemetry.tcp.maxConnections : undefined,
     });
     this.copies = new Copies({ controller, config, sink: this.observer, log, nowMs: () => performance.now(), epochMs: Date.now });
+    this.flows = FlowFollowing.of({
+      controller,
+      config,
+      tcp: this.observer.tcp,
+      lostDatagrams: () => sflow.counters.lost,
+      happened: (event) => this.observer.happened(event),
+      log,
+      nowMs: Date.now,
+    });
     this.learning = new Learning(controller, config);
     this.nodes = new Nodes({ controller, config: config.shadow, observer: this.observer, log, nowMs: Date.now, isRoot: process.geteuid?.() === 0 });
     this.drift = drift;
@@ -140,7 +153,9 @@ export class Daemon {
     this.changes.on("change", (change) => log.info({ id: change.id, state: change.state, why: change.timeline.at(-1)?.why }, "change"));
     this.sflow.on("error", (error) => log.error({ err: error }, "the sFlow socket failed"));
     this.sflow.on("datagram", (datagram) => {
-      const packets = this.observer.datagram(datagram);
+      const { packets, deliveries } = this.observer.datagram(datagram);
+      this.flows?.packets(packets);
+      this.flows?.delivered(deliveries);
       defence?.packets(packets);
     });
     this.openflow?.on("rejected", (reason) => log.info({ reason }, "an OpenFlow peer was turned away"));
@@ -148,6 +163,7 @@ export class Daemon {
     await this.recorder.start();
     controller.start();
     this.observer.start();
+    this.flows?.start();
     this.copies.start();
     this.learning.start();
     this.nodes.start();
@@ -163,6 +179,7 @@ export class Daemon {
       telemetry: this.observer,
       explain: controller.explainer,
       drift: this.drift,
+      flows: { flows: this.flows?.watch, comparison: this.flows?.comparison },
       nodes: this.nodes,
       levels: new LevelControl({ levels: controller.levels, shadow: controller.shadow, flushLive: () => controller.live.settle(), nowMs: Date.now }),
       log,
@@ -187,6 +204,7 @@ export class Daemon {
     await this.copies.stop();
     await this.learning.stop();
     await this.nodes.stop();
+    await this.flows?.stop();
     await this.observer.stop();
     await this.sflow.close();
     await this.openflow?.close();

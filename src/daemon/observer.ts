@@ -16,10 +16,9 @@ import { maxReplicatedPort } from "../network/pipeline.js";
 import { Anomalies } from "../telemetry/anomalies.js";
 import { EgressInference } from "../telemetry/egress-inference.js";
 import { Observatory } from "../telemetry/observatory.js";
-import type { ObservedPacket } from "../telemetry/observed-packet.js";
 import { Queueing, type PairDelay } from "../telemetry/queueing.js";
 import { planSampling, type BridgeTraffic } from "../telemetry/sampling-plan.js";
-import { SflowFeed } from "../telemetry/sflow-feed.js";
+import { SflowFeed, type Fed } from "../telemetry/sflow-feed.js";
 import { TcpMonitor } from "../telemetry/tcp/monitor.js";
 import type { Controller } from "./controller.js";
 
@@ -32,6 +31,8 @@ export interface ObserverParts {
   readonly tcpConnections: number | undefined;
   /** What features are of, of a tunnelled packet. */
   readonly tunnels: TunnelHeaders;
+  /** Tell of packets that live delivered. */
+  readonly deliveries?: boolean;
   readonly log: Logger;
   /** A host at a live edge port is under suspicion. */
   readonly suspected: (at: PortRef, why: string) => void;
@@ -87,7 +88,7 @@ export class Observer implements ObservationSink {
       clockMs: () => performance.now(),
       leavesOut: (port) => port > maxReplicatedPort && port < firstReserved,
     });
-    this.feed = new SflowFeed({ egressOf: (question) => this.egress.egress(question), tunnels: parts.tunnels, heard: controller.sampled });
+    this.feed = new SflowFeed({ egressOf: (question) => this.egress.egress(question), tunnels: parts.tunnels, heard: controller.sampled, deliveries: parts.deliveries ?? false });
     this.learned = new Profile({ happened: (event) => this.happened(event) });
     this.observatory = new Observatory({
       sink: this,
@@ -127,14 +128,15 @@ export class Observer implements ObservationSink {
     this.keep();
   }
 
-  /** The packets that a datagram tells of; they have been taken in. */
-  datagram(datagram: Datagram): readonly ObservedPacket[] {
-    const { packets, crossings } = this.feed.take(datagram, this.parts.nowMs());
+  /** What a datagram tells of; it has been taken in. */
+  datagram(datagram: Datagram): Fed {
+    const fed = this.feed.take(datagram, this.parts.nowMs());
+    const { packets, crossings } = fed;
     this.observatory.packets(packets);
     this.observatory.crossings(crossings);
     for (const { header, from, tMs } of crossings) if (this.tcp !== undefined && header.src !== undefined && header.dst !== undefined) this.queueing.crossed(header.src, header.dst, from, tMs);
     for (const packet of packets) this.learned.packet(packet);
-    return packets;
+    return fed;
   }
 
   readonly profile = (): ProfileDocument => this.learned.document(this.parts.nowMs());

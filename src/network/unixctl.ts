@@ -11,11 +11,11 @@ export async function vswitchdSocket(runDir: string): Promise<string> {
 
 const maxAnswer = 1 << 20;
 
-/** Runs `method`; rejects with the daemon's words, or when it does not answer in time. */
-export function unixctl(socket: string, method: string, params: readonly string[], timeoutMs = 2_000): Promise<string> {
+/** Runs `method`; rejects with the daemon's words, when it does not answer in time, or with more than `maxBytes`. */
+export function unixctl(socket: string, method: string, params: readonly string[], timeoutMs = 2_000, maxBytes = maxAnswer): Promise<string> {
   return new Promise((resolve, reject) => {
     const connection = net.connect({ path: socket });
-    let text = "";
+    const scanner = new ObjectScanner(maxBytes);
     const fail = (error: Error): void => {
       connection.destroy();
       reject(error);
@@ -25,13 +25,13 @@ export function unixctl(socket: string, method: string, params: readonly string[
     connection.on("close", () => fail(new Error(`${method}: the connection was closed`)));
     connection.on("connect", () => connection.write(JSON.stringify({ method, params, id: 0 })));
     connection.on("data", (chunk: Buffer) => {
-      text += chunk.toString("utf8");
-      if (text.length > maxAnswer) return fail(new Error(`${method}: the answer is too long`));
       let reply: { readonly result?: unknown; readonly error?: unknown };
       try {
+        const [text] = scanner.push(chunk);
+        if (text === undefined) return; // more is coming
         reply = JSON.parse(text) as typeof reply;
-      } catch {
-        return; // more is coming
+      } catch (error) {
+        return fail(new Error(`${method}: ${error instanceof Error ? error.message : String(error)}`));
       }
       if (typeof reply.result !== "string") return fail(new Error(`${method}: ${String(reply.error)}`));
       resolve(reply.result);
@@ -56,7 +56,7 @@ interface Waiting {
 export class UnixctlConnection {
   private readonly socket: net.Socket;
   private readonly waiting: Waiting[] = [];
-  private readonly scanner = new ObjectScanner();
+  private readonly scanner = new ObjectScanner(maxAnswer);
   private ended: Error | undefined;
 
   private constructor(socket: net.Socket) {
@@ -146,6 +146,12 @@ class ObjectScanner {
   private depth = 0;
   private inString = false;
   private escaped = false;
+  private readonly maxBytes: number;
+
+  /** An object, and what of one has come, may have so many bytes. */
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
+  }
 
   push(chunk: Buffer): string[] {
     const found: string[] = [];
@@ -166,7 +172,7 @@ class ObjectScanner {
       }
     }
     this.keptLength += chunk.length - start;
-    if (this.keptLength > maxAnswer) throw new Error("the answer is too long");
+    if (this.keptLength > this.maxBytes) throw new Error("the answer is too long");
     if (start < chunk.length) this.kept.push(chunk.subarray(start));
     return found;
   }

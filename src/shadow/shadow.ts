@@ -21,7 +21,7 @@ import { FloodFence } from "./flood-fence.js";
 import { FollowedSource } from "./followed-source.js";
 import { GuardWatch } from "./guard-watch.js";
 import type { Held } from "./hold.js";
-import { adapterBridge, shadowBridge } from "./names.js";
+import { adapterBridge, shadowBridge, sink } from "./names.js";
 import { NodeCounters } from "./nodes/counters.js";
 import type { ShadowNode } from "./nodes/node.js";
 import type { ShadowEvents, ShadowParts } from "./parts.js";
@@ -110,6 +110,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       edges: (bridge) => this.edges(bridge),
       wiring: (bridge) => this.wiring(bridge),
       showSink: parts.showSink,
+      sinks: parts.sinks ?? false,
       nodes: (bridge) => this.planned.nodes.get(bridge) ?? noNodes,
       nodesHeld: () => this.nodesHeld,
     });
@@ -175,6 +176,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return plan?.cabled === true ? edgeNumbers(plan) : noEdges;
   }
 
+  /** Whether a trial stands on the shadow. */
+  get isTrying(): boolean {
+    return this.trials.isRunning;
+  }
+
   /** Whether a bridge is at a level below the highest one. */
   get isPartial(): boolean {
     return [...this.network.bridges.keys()].some((bridge) => this.parts.demand(bridge).level !== everything.level);
@@ -188,6 +194,12 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   /** Devices on which copies are shown as they enter the shadow, while tapped. */
   get taps(): string[] {
     return [...this.source.network.bridges.keys()].filter((name) => this.edges(name).length > 0).map(adapterBridge);
+  }
+
+  /** Devices on which what the shadow would deliver is shown, by the live bridge each stands for; none unless asked for at the start. */
+  get sinks(): ReadonlyMap<string, string> {
+    if (this.parts.sinks !== true) return new Map();
+    return new Map([...this.source.network.bridges.keys()].filter((name) => this.edges(name).length > 0).map((name) => [name, sink(name)]));
   }
 
   /** How what is to be copied is copied. */
@@ -370,7 +382,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.source.follow(this.isPromoted);
     const isFirst = this.planned.take(
       { network: this.source.network, live: this.source.live },
-      { sessions: this.parts.sessions(), replicate: this.isReplicating, guarded: this.isGuarded, demand: (bridge) => this.demand(bridge) },
+      { sessions: this.parts.sessions(), replicate: this.isReplicating, guarded: this.isGuarded, sinks: this.parts.sinks ?? false, demand: (bridge) => this.demand(bridge) },
     );
     if (isFirst) this.emit("planned");
   }

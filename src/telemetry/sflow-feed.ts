@@ -3,7 +3,7 @@
  * asked for, to crossings of links: a packet that is sampled at every bridge crosses each of its links once.
  */
 import { HeaderReader, type Datagram, type FlowSample, type TunnelHeaders } from "sflow-collector";
-import { portKey, type Network } from "../network/model.js";
+import { edgePorts, portKey, type Network } from "../network/model.js";
 import type { Egress, EgressQuestion } from "./egress.js";
 import type { LinkCrossing, ObservedPacket } from "./observed-packet.js";
 
@@ -32,6 +32,18 @@ interface Crossed {
 export interface Fed {
   readonly packets: readonly ObservedPacket[];
   readonly crossings: readonly LinkCrossing[];
+  /** Packets that left the network by one edge port; none unless asked for. */
+  readonly deliveries: readonly Delivery[];
+}
+
+/** A sampled packet that live delivered, or may have: its header as sampled, and by which edge port it left. */
+export interface Delivery {
+  readonly header: Uint8Array;
+  /** The sampling rate. */
+  readonly weight: number;
+  readonly bridge: string;
+  /** Undefined: it is not known where it left. */
+  readonly ofport: number | undefined;
 }
 
 export interface FeedOptions {
@@ -39,6 +51,8 @@ export interface FeedOptions {
   readonly egressOf?: ((question: EgressQuestion) => Egress) | undefined;
   /** What counts of a tunnelled packet. Default "outer". */
   readonly tunnels?: TunnelHeaders | undefined;
+  /** Tell of packets that leave by edge ports, too. */
+  readonly deliveries?: boolean;
   /** Hears of every sample which bridge took it and how many packets it stands for; not of LLDP's frames, which we send ourselves. */
   readonly heard?: ((bridge: string, packets: number) => void) | undefined;
 }
@@ -50,15 +64,18 @@ const isLldp = (frame: Uint8Array | undefined): boolean => frame !== undefined &
 export class SflowFeed {
   readonly counters: FeedCounters = { packets: 0, inside: 0, unmapped: 0, unreadable: 0 };
   private places = new Map<number, Place>();
+  private edges = new Set<string>();
   /** By "bridge:ofport": the link that is behind it. */
   private links = new Map<string, string>();
   private readonly egressOf: FeedOptions["egressOf"];
   private readonly reader: HeaderReader;
+  private readonly tellsDeliveries: boolean;
   private readonly heard: FeedOptions["heard"];
 
-  constructor({ egressOf, tunnels, heard }: FeedOptions = {}) {
+  constructor({ egressOf, tunnels, heard, deliveries = false }: FeedOptions = {}) {
     this.heard = heard;
     this.egressOf = egressOf;
+    this.tellsDeliveries = deliveries;
     this.reader = new HeaderReader(tunnels ?? "outer");
   }
 
@@ -71,6 +88,7 @@ export class SflowFeed {
           .map((port) => [port.ifindex, { bridge: bridge.name, ofport: port.ofport, isEdge: port.role === "edge" }] as const),
       ),
     );
+    this.edges = new Set(edgePorts(network).map(portKey));
     this.links = new Map(
       network.links.flatMap(({ a, b }) => {
         const name = `${portKey(a)}-${portKey(b)}`;
@@ -88,6 +106,7 @@ export class SflowFeed {
   take(datagram: Datagram, nowMs: number): Fed {
     const packets: ObservedPacket[] = [];
     const crossings: LinkCrossing[] = [];
+    const deliveries: Delivery[] = [];
     for (const sample of datagram.samples) {
       if (sample.kind !== "flow") continue;
       const place = sample.input.format === 0 ? this.places.get(sample.input.value) : undefined;
@@ -98,6 +117,7 @@ export class SflowFeed {
       const raw = sample.records.find((record) => record.kind === "sampledHeader");
       if (!isLldp(raw?.header)) this.heard?.(place.bridge, sample.samplingRate);
       const crossed = this.crossed(sample, place);
+      if (crossed.delivered !== undefined && raw !== undefined) deliveries.push({ header: raw.header, weight: sample.samplingRate, bridge: place.bridge, ofport: crossed.delivered === "unknown" ? undefined : crossed.delivered });
       if (!place.isEdge) {
         this.counters.inside++;
         if (crossed.links.length === 0) continue;
@@ -113,18 +133,22 @@ export class SflowFeed {
       this.counters.packets++;
       packets.push({ ...common, ingress: { bridge: place.bridge, ofport: place.ofport } });
     }
-    return { packets, crossings };
+    return { packets, crossings, deliveries };
   }
 
-  /** The links by which a sampled packet left its bridge; none where that is not known. */
-  private crossed(sample: FlowSample, { bridge, ofport }: Place): { readonly links: readonly Crossed[]; readonly isInferred: boolean } {
+  /** The links by which a sampled packet left its bridge, and the edge port if it left by one port and that is one; none where that is not known. */
+  private crossed(sample: FlowSample, { bridge, ofport }: Place): { readonly links: readonly Crossed[]; readonly isInferred: boolean; readonly delivered: number | "unknown" | undefined } {
     const egress = this.egressOf?.({ sample, bridge, inPort: ofport });
     if (egress?.how === "sampled") {
       const out = this.places.get(egress.ifIndex);
-      return { links: out === undefined ? [] : this.by(portKey(out)), isInferred: false };
+      return { links: out === undefined ? [] : this.by(portKey(out)), isInferred: false, delivered: out?.bridge === bridge ? this.edgeOf(bridge, [out.ofport]) : undefined };
     }
-    if (egress?.how !== "inferred") return { links: [], isInferred: false };
-    return { links: egress.ports.flatMap((port) => this.by(portKey({ bridge, ofport: port }))), isInferred: true };
+    if (egress?.how !== "inferred") return { links: [], isInferred: false, delivered: this.tellsDeliveries && egress?.how !== "dropped" ? "unknown" : undefined };
+    return { links: egress.ports.flatMap((port) => this.by(portKey({ bridge, ofport: port }))), isInferred: true, delivered: this.edgeOf(bridge, egress.ports) };
+  }
+
+  private edgeOf(bridge: string, [port, ...others]: readonly number[]): number | undefined {
+    return this.tellsDeliveries && port !== undefined && others.length === 0 && this.edges.has(portKey({ bridge, ofport: port })) ? port : undefined;
   }
 
   private by(from: string): Crossed[] {
