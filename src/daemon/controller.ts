@@ -166,7 +166,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       demand: (bridge) => this.levels.of(bridge),
       showSink: config.shadow.showSink,
       tap: config.telemetry.tcp.enabled || capturesFlows(config),
-      sinks: comparesFlows(config),
+      deliveries: comparesFlows(config),
       sflow: { target: `${sflow.host}:${sflow.port}`, sampling: sflow.samplingRate, pollingS: sflow.pollingS, agent: sflow.agent },
       liveFlowRemoved: (bridge, flow) => {
         this.live.removed(bridge, flow);

@@ -49,7 +49,7 @@ export class FlowFollowing {
     const capture = capturesFlows(config) ? new FlowCapture({ maxFlows, snapLength, maxRecent: compares ? maxRecent : 0 }) : undefined;
     this.capture = capture;
     capture?.on("failure", (device, why) => log.warn({ device, why }, "a capture of flows ended; trying again"));
-    controller.on("converged", () => capture?.setDevices({ copies: shadow.taps, sinks: [...shadow.sinks].map(([bridge, device]) => ({ bridge, device })) }));
+    controller.on("converged", () => capture?.setDevices({ copies: shadow.taps, deliveries: [...shadow.deliveries].map(([bridge, device]) => ({ bridge, device })) }));
     this.watch = new FlowWatch({
       maxFlows,
       async bridge(name) {

@@ -107,7 +107,7 @@ export const mark = {
 } as const;
 
 /** Roles of our rows. */
-export type RowRole = "shadow" | "adapter" | "replica" | "ingress" | "egress" | "sink" | "edge" | "fabric" | "guard" | "node" | "sflow";
+export type RowRole = "shadow" | "adapter" | "replica" | "ingress" | "egress" | "deliveries" | "edge" | "fabric" | "guard" | "node" | "sflow";
 
 /** OpenFlow port of a live bridge's replica port for edge port N, and of the adapter's egress port: 0x8000 + N. */
 export function replicaPort(edgeOfport: number): number {
@@ -116,13 +116,13 @@ export function replicaPort(edgeOfport: number): number {
 /** OpenFlow port, on live and on the adapter, of the one port that carries the copies of all edge ports of a bridge. */
 export const commonReplicaPort = 0x8000;
 /**
- * OpenFlow ports of an adapter that lead to shadow nodes: 255 numbers that neither live ports (up to `maxReplicatedPort`) nor
+ * OpenFlow ports of an adapter that lead to shadow nodes: 239 numbers that neither live ports (up to `maxReplicatedPort`) nor
  * replica ports have.
  */
-export const nodePorts = { first: 0x7f00, count: 0xff } as const;
+export const nodePorts = { first: 0x7f00, count: 0xef } as const;
 /** pkt_mark of what a shadow node sent, while it is in the shadow: it crosses patch ports, and copies come with 0. */
 export const nodeMark = 0x5348_0001;
 /** OpenFlow port, on the adapter, of the device that shows what the shadow would deliver. Below the replica ports, above those of nodes. */
-export const sinkPort = 0x7fff;
+export const deliveriesPort = 0x7fef;
 /** The largest edge port number that can be replicated: 0x8000 + N must stay below OFPP_MAX (0xff00). */
 export const maxReplicatedPort = 0x7eff;

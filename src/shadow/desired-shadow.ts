@@ -10,7 +10,7 @@
 import { action, instruction, match, port as reserved, type Action, type MatchSpec } from "node-openflow";
 import { permanent, type FlowEntry } from "../network/flow-entry.js";
 import { portKey, type Bridge, type Network, type PortRef } from "../network/model.js";
-import { commonReplicaPort, cookie, priority, replicaPort, sinkPort, table } from "../network/pipeline.js";
+import { commonReplicaPort, cookie, priority, replicaPort, deliveriesPort, table } from "../network/pipeline.js";
 import type { DesiredBridge, DesiredPort } from "../reconcile/database-state.js";
 import * as names from "./names.js";
 import { tunnelOptions, type Tunnels } from "./replication/tunnel.js";
@@ -24,7 +24,7 @@ export interface ShadowOptions {
   /** Promoted: guards are off, so that the shadow's output can reach the live edge. */
   readonly guarded: boolean;
   /** Give each adapter a device that shows what the shadow would deliver. */
-  readonly sinks?: boolean;
+  readonly deliveries?: boolean;
   /** Set: the adapters are on another host, at the far ends of these; with the UDP port of each bridge's. */
   readonly tunnels?: (Tunnels & { readonly udpPorts: ReadonlyMap<string, number> }) | undefined;
 }
@@ -107,8 +107,8 @@ function fabricPorts(bridge: Bridge, source: Network, peers: ReadonlyMap<string,
 }
 
 /** The adapter's device that shows what the shadow would deliver, where there is anything to be shown. */
-function sinkPorts(plan: BridgePlan, { sinks = false }: ShadowOptions): DesiredPort[] {
-  return sinks && plan.cabled && plan.edges.length > 0 ? [{ name: names.sink(plan.bridge), type: "internal", options: new Map(), ofport: sinkPort, role: "sink", live: plan.bridge }] : [];
+function deliveriesPorts(plan: BridgePlan, { deliveries = false }: ShadowOptions): DesiredPort[] {
+  return deliveries && plan.cabled && plan.edges.length > 0 ? [{ name: names.deliveries(plan.bridge), type: "internal", options: new Map(), ofport: deliveriesPort, role: "deliveries", live: plan.bridge }] : [];
 }
 
 /** Rows for the shadow of `source`; `live` says which bridges are there to hang replica ports on. */
@@ -123,7 +123,7 @@ export function desiredShadow(source: Network, live: Network, options: ShadowOpt
     const edges = edgePatches(plan);
     const common = { datapathType: bridge.datapathType, live: bridge.name };
     bridges.push({ ...common, name: names.shadowBridge(bridge.name), role: "shadow", ports: [...edges.map(({ shadow }) => shadow), ...fabricPorts(bridge, source, peers)] });
-    bridges.push({ ...common, name: names.adapterBridge(bridge.name), role: "adapter", ports: [...edges.map(({ adapter }) => adapter), ...toLive.map(({ ingress }) => ingress), ...sinkPorts(plan, options)] });
+    bridges.push({ ...common, name: names.adapterBridge(bridge.name), role: "adapter", ports: [...edges.map(({ adapter }) => adapter), ...toLive.map(({ ingress }) => ingress), ...deliveriesPorts(plan, options)] });
     const here = live.bridges.get(bridge.name);
     if (here === undefined) continue;
     // An edge port that is held but gone from live has nothing to copy.
@@ -139,7 +139,7 @@ export interface AdapterMode {
   /** Show what the shadow would have delivered there, instead. Not while tapped: the two could not be told apart. */
   readonly showSink: boolean;
   /** Show it on the adapter's own device for that, tapped or not, behind a tag with the port's number (0 for those above 4,094). */
-  readonly sinks?: boolean;
+  readonly deliveries?: boolean;
   /** What the shadow sends out of an edge port goes to the live edge, instead of ending here. */
   readonly promoted: boolean;
 }
@@ -171,7 +171,7 @@ export function adapterFlows(edges: readonly number[], mode: AdapterMode, wiring
     const live = cableEnd(wiring, n, n);
     const tap = mode.tap === true || mode.tap === n ? [action.output(reserved.local)] : [];
     const sink = mode.promoted ? live.to : mode.showSink && mode.tap === false ? [action.output(reserved.local)] : [];
-    const shown = mode.sinks === true && !mode.promoted ? [action.pushVlan(serviceTag), action.setField("vlanVid", vidPresent | (n <= maxVid ? n : 0)), action.output(sinkPort)] : [];
+    const shown = mode.deliveries === true && !mode.promoted ? [action.pushVlan(serviceTag), action.setField("vlanVid", vidPresent | (n <= maxVid ? n : 0)), action.output(deliveriesPort)] : [];
     return [entry(n, live.from, [...live.unmark, action.output(replicaPort(n)), ...tap]), entry(replicaPort(n), { inPort: replicaPort(n) }, [...sink, ...shown])];
   });
 }

@@ -43,7 +43,7 @@ export const ingress = (live: string, ofport: number | "all"): string => `sha${d
 /** Adapter end of the patch to the shadow's edge port. */
 export const egress = (live: string, ofport: number): string => `shb${digest(live)}-${ofport}`;
 /** The adapter's device that shows what the shadow would deliver. 11 characters. */
-export const sink = (live: string): string => `sht${digest(live)}`;
+export const deliveries = (live: string): string => `shd${digest(live)}`;
 /** Shadow end of that patch: the shadow's port `ofport`. */
 export const edge = (live: string, ofport: number): string => `she${digest(live)}-${ofport}`;
 /** Shadow's port for a fabric link. */

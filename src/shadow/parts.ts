@@ -44,7 +44,7 @@ export interface ShadowParts {
   /** Copies are always shown on the adapters' LOCAL devices, not only during a trial. */
   readonly tap: boolean;
   /** What the shadow would deliver is always shown on a device of each adapter. */
-  readonly sinks?: boolean;
+  readonly deliveries?: boolean;
   readonly sflow: DesiredSflow | undefined;
   /** A flow went away on a live bridge, by time-out or by anyone's hand. */
   readonly liveFlowRemoved: (bridge: string, flow: FlowEntry) => void;

@@ -19,7 +19,7 @@ export interface PlanOptions {
   readonly sessions: readonly Session[];
   readonly replicate: boolean;
   readonly guarded: boolean;
-  readonly sinks?: boolean;
+  readonly deliveries?: boolean;
   readonly tunnels: Tunnels | undefined;
   /** What each bridge's shadow is to have; without it everything. */
   readonly demand?: (bridge: string) => Demand;
@@ -143,13 +143,13 @@ export class ShadowPlan {
     const around = new Map<string, Bridge>(far.flatMap((one) => (one === undefined ? [] : [[one.name, { ...one, ports: noPorts }] as const])));
     const here: Network = { bridges: around.set(name, bridge), links: cables, hosts: new Map() };
     const liveHere = live.bridges.get(name);
-    const { plan, replicate, guarded, sinks = false, tunnels, udpPorts } = options;
+    const { plan, replicate, guarded, deliveries = false, tunnels, udpPorts } = options;
     const neighbours = [...around.keys()].filter((one) => one !== name).map((one) => [one, noBridgePlan(one)] as const);
     const rows = desiredShadow(here, { bridges: liveHere === undefined ? new Map() : new Map([[name, liveHere]]), links: [], hosts: new Map() }, {
       plan: { ...plan, bridges: new Map([...plan.bridges, ...neighbours]) },
       replicate,
       guarded,
-      sinks,
+      deliveries,
       tunnels: tunnels === undefined ? undefined : { ...tunnels, udpPorts },
     });
     const own = rows.bridges.filter((one) => one.live === name);

@@ -21,7 +21,7 @@ import { FloodFence } from "./flood-fence.js";
 import { FollowedSource } from "./followed-source.js";
 import { GuardWatch } from "./guard-watch.js";
 import type { Held } from "./hold.js";
-import { adapterBridge, shadowBridge, sink } from "./names.js";
+import { adapterBridge, shadowBridge, deliveries } from "./names.js";
 import { NodeCounters } from "./nodes/counters.js";
 import type { ShadowNode } from "./nodes/node.js";
 import type { ShadowEvents, ShadowParts } from "./parts.js";
@@ -110,7 +110,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       edges: (bridge) => this.edges(bridge),
       wiring: (bridge) => this.wiring(bridge),
       showSink: parts.showSink,
-      sinks: parts.sinks ?? false,
+      deliveries: parts.deliveries ?? false,
       nodes: (bridge) => this.planned.nodes.get(bridge) ?? noNodes,
       nodesHeld: () => this.nodesHeld,
     });
@@ -197,9 +197,9 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   }
 
   /** Devices on which what the shadow would deliver is shown, by the live bridge each stands for; none unless asked for at the start. */
-  get sinks(): ReadonlyMap<string, string> {
-    if (this.parts.sinks !== true) return new Map();
-    return new Map([...this.source.network.bridges.keys()].filter((name) => this.edges(name).length > 0).map((name) => [name, sink(name)]));
+  get deliveries(): ReadonlyMap<string, string> {
+    if (this.parts.deliveries !== true) return new Map();
+    return new Map([...this.source.network.bridges.keys()].filter((name) => this.edges(name).length > 0).map((name) => [name, deliveries(name)]));
   }
 
   /** How what is to be copied is copied. */
@@ -382,7 +382,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.source.follow(this.isPromoted);
     const isFirst = this.planned.take(
       { network: this.source.network, live: this.source.live },
-      { sessions: this.parts.sessions(), replicate: this.isReplicating, guarded: this.isGuarded, sinks: this.parts.sinks ?? false, demand: (bridge) => this.demand(bridge) },
+      { sessions: this.parts.sessions(), replicate: this.isReplicating, guarded: this.isGuarded, deliveries: this.parts.deliveries ?? false, demand: (bridge) => this.demand(bridge) },
     );
     if (isFirst) this.emit("planned");
   }

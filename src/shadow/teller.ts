@@ -20,7 +20,7 @@ export interface TellerParts {
   readonly edges: (bridge: string) => readonly number[];
   readonly wiring: (bridge: string) => Wiring;
   readonly showSink: boolean;
-  readonly sinks: boolean;
+  readonly deliveries: boolean;
   /** Shadow nodes of a live bridge, and whether they are to send nothing now. */
   readonly nodes: (bridge: string) => readonly ShadowNode[];
   readonly nodesHeld: () => boolean;
@@ -52,7 +52,7 @@ export class Teller {
 
   /** Tells all bridges what is new to them. */
   tell({ network, live, promoted }: Telling): void {
-    const { sessions, trials, compose, edges, wiring, showSink, sinks, nodes, nodesHeld } = this.parts;
+    const { sessions, trials, compose, edges, wiring, showSink, deliveries, nodes, nodesHeld } = this.parts;
     const composed = compose(network);
     for (const name of network.bridges.keys()) {
       const own = sessions.own.get(shadowBridge(name));
@@ -61,7 +61,7 @@ export class Teller {
         this.tellPorts(name, own);
       }
       const adapter = sessions.own.get(adapterBridge(name));
-      const mode = { tap: trials.tapOf(name), showSink, sinks, promoted };
+      const mode = { tap: trials.tapOf(name), showSink, deliveries, promoted };
       const here = nodes(name).filter(({ at }) => edges(name).includes(at.ofport));
       const told = JSON.stringify([edges(name), mode, wiring(name), here, here.length > 0 && nodesHeld()]);
       if (adapter === undefined || adapter.told === told) continue;

@@ -37,10 +37,10 @@ export interface PairedFlow extends HeaderEnds {
   readonly counts: PairedCounts;
 }
 
-/** Where to capture: `copies` show copies as they enter the shadow; `sinks` what the shadow would deliver, with the live bridge. */
+/** Where to capture: `copies` show copies as they enter the shadow; `deliveries` what the shadow would deliver, with the live bridge. */
 export interface CaptureDevices {
   readonly copies: readonly string[];
-  readonly sinks: readonly { readonly device: string; readonly bridge: string }[];
+  readonly deliveries: readonly { readonly device: string; readonly bridge: string }[];
 }
 
 export type ToFlowWorker =

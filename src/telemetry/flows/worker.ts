@@ -15,7 +15,7 @@ class FlowWorker {
   private readonly captures = new Map<string, Tcpdump | "starting">();
   private readonly tell: (message: FromFlowWorker) => void;
   private readonly timers: NodeJS.Timeout[];
-  private devices: CaptureDevices = { copies: [], sinks: [] };
+  private devices: CaptureDevices = { copies: [], deliveries: [] };
   private dropped = 0;
   private droppedBefore = 0;
   private restarts = 0;
@@ -39,7 +39,7 @@ class FlowWorker {
   }
 
   private get wanted(): ReadonlyMap<string, string | undefined> {
-    return new Map([...this.devices.copies.map((device) => [device, undefined] as const), ...this.devices.sinks.map(({ device, bridge }) => [device, bridge] as const)]);
+    return new Map([...this.devices.copies.map((device) => [device, undefined] as const), ...this.devices.deliveries.map(({ device, bridge }) => [device, bridge] as const)]);
   }
 
   /** Captures on what is wanted, and on nothing else. */
@@ -106,7 +106,7 @@ class FlowWorker {
   }
 
   private async close(): Promise<void> {
-    this.devices = { copies: [], sinks: [] };
+    this.devices = { copies: [], deliveries: [] };
     for (const timer of this.timers) clearInterval(timer);
     for (const [device, capture] of [...this.captures]) if (capture !== "starting") await this.end(device, capture);
     parentPort?.close();
