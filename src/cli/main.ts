@@ -10,6 +10,7 @@ import type { HistoryOptions } from "./history.js";
 import type { ExplainOptions } from "./explain.js";
 import type { RaiseOptions } from "./level.js";
 import type { AddOptions } from "./mirror.js";
+import type { StalenessOptions } from "./staleness.js";
 import type { SubsetOptions } from "./subset.js";
 import type { ProposeOptions } from "./propose.js";
 
@@ -155,6 +156,15 @@ shadowVerb
   .addOption(new Option("-o, --output <form>", "how to print").choices(["table", "json"]))
   .option("--out <file>", "write them here; shadow.criticalFile uses it")
   .action(async (_options: unknown, command: Command) => (await import("./critical.js")).critical(command.optsWithGlobals<CriticalOptions>()));
+shadowVerb
+  .command("staleness")
+  .description("how current every bridge, port and table of the shadow is, and the share of time in which the target was kept")
+  .addOption(new Option("-o, --output <form>", "how to print").choices(["table", "json"]))
+  .option("--bridge <name>", "of this live bridge")
+  .option("--all", "every object, not only those that are behind")
+  .option("--digests", "tables with their digests on both sides")
+  .option("-w, --watch", "go on, every second")
+  .action(async (_options: unknown, command: Command) => (await import("./staleness.js")).staleness(command.optsWithGlobals<StalenessOptions>()));
 /** A verb of `shadow` about levels, with the same global options. */
 function levelVerb<O extends GlobalOptions>(name: string, description: string, run: (options: O, bridge: string, level: string) => Promise<void>): Command {
   const word = (given: unknown): string => (typeof given === "string" ? given : "");

@@ -54,6 +54,19 @@ const plainSchema = z.strictObject({
           target: ratio.default(0.999),
         })
         .prefault({}),
+      /** How current every bridge, port and table of the shadow is to be; an alert tells of one that is not. */
+      staleness: z
+        .strictObject({
+          /** The longest that something may be behind live … */
+          targetMs: milliseconds.min(1).default(5_000),
+          /** … except so long after its bridge was first seen: all of a bridge is made then … */
+          firstMs: milliseconds.default(60_000),
+          /** … and the longest since it was last proved equal: the audit takes at most 120 s for a round. */
+          provedMs: milliseconds.min(1).default(180_000),
+          /** The least share of the time in which the target is to be kept. */
+          objective: ratio.default(0.999),
+        })
+        .prefault({}),
       /** The copy is shed while ovs-vswitchd bears more than this. */
       budget: z
         .strictObject({

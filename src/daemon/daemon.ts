@@ -12,6 +12,7 @@ import type { Config } from "../config/schema.js";
 import { AttackModel } from "../predict/attack-model.js";
 import { Defence } from "../respond/defence.js";
 import { LevelControl } from "../shadow/levels/level-control.js";
+import { StalenessWatch, stalenessUnits } from "../shadow/staleness/staleness-watch.js";
 import { openStore } from "../store/open.js";
 import type { TimeSeriesStore } from "../store/store.js";
 import { catalogue } from "../telemetry/features.js";
@@ -26,7 +27,7 @@ import { verifyOnLive } from "./verification.js";
 
 /** Units by "kind metric", as the exports name them. */
 function unitsOf(features: typeof catalogue): Record<string, string> {
-  return Object.fromEntries([...features.flatMap(({ name, unit, subjects }) => subjects.map((kind) => [`${kind} ${name}`, unit] as const)), ...Object.entries(processUnits)]);
+  return Object.fromEntries([...features.flatMap(({ name, unit, subjects }) => subjects.map((kind) => [`${kind} ${name}`, unit] as const)), ...Object.entries(processUnits), ...Object.entries(stalenessUnits)]);
 }
 
 /** What must be there before the daemon is put together: files read, sockets open, the database connected. */
@@ -53,6 +54,7 @@ export class Daemon {
   private readonly observer: Observer;
   private readonly copies: Copies;
   private readonly learning: Learning;
+  private readonly staleness: StalenessWatch;
   private readonly store: TimeSeriesStore;
   private readonly recorder: Recorder;
   private readonly defence: Defence | undefined;
@@ -123,6 +125,14 @@ export class Daemon {
     });
     this.copies = new Copies({ controller, config, sink: this.observer, log, nowMs: () => performance.now(), epochMs: Date.now });
     this.learning = new Learning(controller, config);
+    const { targetMs, firstMs, provedMs, objective } = config.shadow.staleness;
+    this.staleness = new StalenessWatch({
+      states: () => controller.shadow.objectStates(),
+      target: { behindMs: targetMs, firstMs, provedMs, objective },
+      sink: store,
+      nowMs: () => performance.now(),
+      epochMs: Date.now,
+    });
     this.drift = drift;
     controller.on("network", (network) => {
       if (controller.discovery.settled) this.drift.update(network);
@@ -146,6 +156,7 @@ export class Daemon {
     this.observer.start();
     this.copies.start();
     this.learning.start();
+    if (this.config.shadow.enabled) this.staleness.start();
     defence?.start();
     this.api = await startApi({
       listen: this.config.api.listen,
@@ -158,6 +169,7 @@ export class Daemon {
       telemetry: this.observer,
       explain: controller.explainer,
       drift: this.drift,
+      staleness: { watch: this.staleness, shadow: controller.shadow },
       levels: new LevelControl({ levels: controller.levels, shadow: controller.shadow, flushLive: () => controller.live.settle(), nowMs: Date.now }),
       log,
     });
@@ -180,6 +192,7 @@ export class Daemon {
     await this.defence?.stop();
     await this.copies.stop();
     await this.learning.stop();
+    this.staleness.stop();
     await this.observer.stop();
     await this.sflow.close();
     await this.openflow?.close();
@@ -202,10 +215,10 @@ export class Daemon {
   }
 
   private surface(): ControlSurface {
-    const { controller, changes, observer, copies, learning, sflow, history, store } = this;
+    const { controller, changes, observer, copies, learning, staleness, sflow, history, store } = this;
     const { model } = this.config;
     return {
-      status: () => status({ controller, observer, copies, learning, sflow, history, store, model }),
+      status: () => status({ controller, observer, copies, learning, staleness, sflow, history, store, model }),
       topology: () => controller.discovery.current,
       predictions: () => this.defence?.predictions ?? [],
       changes,
@@ -214,6 +227,7 @@ export class Daemon {
       demote: (why) => controller.demote(why),
       detach: async () => {
         await changes.cancelAll("detach");
+        staleness.stop();
         await controller.detach();
         setImmediate(() => void this.stop());
       },

@@ -98,6 +98,12 @@ export class ShadowPlan {
     return { bridges, livePorts, left: whole === undefined ? left : [...left, ...whole.left], replication: whole ?? new Joined(parts, options.sessions) };
   }
 
+  /** Whether a bridge was planned from what it is now. */
+  isPlanned(bridge: Bridge, live: Bridge | undefined, row: BridgeRow | undefined): boolean {
+    const known = this.planned.get(bridge.name);
+    return known !== undefined && known.bridge === bridge && known.live === live && known.row === row;
+  }
+
   /** The cables of each bridge, and what they look like as text, made again when links or the set of bridges are others. */
   private cablesOf(source: Network): Cables {
     const { cables } = this;

@@ -30,6 +30,12 @@ export class PlannedRows {
     return isFirst;
   }
 
+  /** Whether the rows of a live bridge's shadow follow from what it is now. */
+  isCurrent(name: string, network: Network, live: Network): boolean {
+    const bridge = network.bridges.get(name);
+    return bridge !== undefined && this.planner.isPlanned(bridge, live.bridges.get(name), this.parts.index.bridge(name));
+  }
+
   private sflow(live: Network): Map<string, DesiredSflow> {
     const configured = this.parts.sflow;
     if (configured === undefined) return new Map();

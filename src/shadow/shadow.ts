@@ -11,6 +11,7 @@ import type { OpenFlowConnection } from "node-openflow";
 import { Histogram } from "../base/histogram.js";
 import type { FlowEntry } from "../network/flow-entry.js";
 import type { Network } from "../network/model.js";
+import type { DesiredBridge } from "../reconcile/database-state.js";
 import { Converger } from "../reconcile/converger.js";
 import type { PortConfigCounters } from "../reconcile/port-config-writer.js";
 import type { SwitchWriter, WriterCounters } from "../reconcile/switch-writer.js";
@@ -27,6 +28,8 @@ import { PlannedRows } from "./planned-rows.js";
 import { ownExit, patchExit, replicationFlows, tunnelExit } from "./replication/flows.js";
 import { edgeNumbers, everything, type BridgePlan, type Demand, type ReplicationPlan } from "./replication/plan.js";
 import { ShadowSessions } from "./sessions.js";
+import { ShadowObjects, type Copied } from "./staleness/objects.js";
+import type { ObjectState } from "./staleness/staleness-watch.js";
 import { bridgeStatus, Comparison, type ShadowBridgeStatus } from "./status.js";
 import type { TableFollower } from "./table-follower.js";
 import { Teller, type Telling } from "./teller.js";
@@ -57,6 +60,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private readonly guards = new GuardWatch();
   private readonly copying = new WeakMap<BridgePlan, readonly FlowEntry[]>();
   private readonly comparison = new Comparison();
+  private readonly objects: ShadowObjects;
   private readonly fence: FloodFence;
   private isGuarded = true;
   private isReplicating: boolean;
@@ -68,6 +72,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.parts = parts;
     this.isReplicating = parts.replicate;
     this.planned = new PlannedRows(parts);
+    this.objects = new ShadowObjects(parts.nowMs);
     this.fence = new FloodFence(parts.dialPorts, parts.nowMs);
     this.source = new FollowedSource({ nowMs: parts.nowMs, holdMs: parts.holdMs, released: () => this.changed() });
     this.sessions = new ShadowSessions({
@@ -252,6 +257,16 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return [...this.source.network.bridges.keys()].sort().map((live) => this.statusOf(live));
   }
 
+  /** Flows of a live bridge as followed, and of its shadow as known to be installed. */
+  flowsOf(bridge: string): { readonly live: Iterable<FlowEntry>; readonly shadow: Iterable<FlowEntry> } {
+    return { live: this.sessions.followers.get(bridge)?.currentFlows() ?? noFlows, shadow: this.sessions.own.get(shadowBridge(bridge))?.writer.installed().flows ?? noFlows };
+  }
+
+  /** Every object of the shadow, each with whether it is as live is. */
+  objectStates(): Iterable<ObjectState> {
+    return this.objects.of(this.copied(), this.parts.remote?.database ?? this.parts.database);
+  }
+
   /** Critical bridges that the others no longer wait for, because they did not come in step in time. */
   get late(): string[] {
     return [...this.first.late];
@@ -382,6 +397,28 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       nowMs: this.parts.nowMs(),
       differences: this.comparison,
     });
+  }
+
+  private *copied(): Iterable<Copied> {
+    const { planned, parts, source, sessions } = this;
+    const rows = new Map<string, DesiredBridge[]>();
+    for (const row of planned.rows.bridges) rows.set(row.live, [...(rows.get(row.live) ?? []), row]);
+    const databases = [parts.database, ...(parts.remote === undefined ? [] : [parts.remote.database])];
+    const pending = new Set(databases.flatMap((database) => [...database.outstanding(), ...database.awaited()]));
+    const excused = this.isPromoted || source.held.length > 0;
+    for (const [name, live] of source.network.bridges) {
+      yield {
+        live,
+        level: this.demand(name).level,
+        shadow: sessions.own.get(shadowBridge(name)),
+        adapter: sessions.own.get(adapterBridge(name)),
+        follower: sessions.followers.get(name),
+        rows: rows.get(name) ?? [],
+        isPlanned: planned.isCurrent(name, source.network, source.live),
+        pending,
+        excused,
+      };
+    }
   }
 
   /** Takes over what changed in live's tables. Nothing else: the database may be busy for long. */
