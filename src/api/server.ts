@@ -29,6 +29,8 @@ import { replicationHandlers, type ReplicationSurface } from "./replication-serv
 import { reflectionServices } from "./reflection.js";
 import { routingHandlers, type RoutingSurface } from "./routing-service.js";
 import type { TimeSeriesStore } from "../store/store.js";
+import { PlanServiceService } from "./generated/ovsshadow/v1/plan.js";
+import { planHandlers, type PlanSurface } from "./plan-service.js";
 import { StalenessServiceService } from "./generated/ovsshadow/v1/staleness.js";
 import { stalenessHandlers, type StalenessSurface } from "./staleness-service.js";
 import { telemetryHandlers, type TelemetrySurface } from "./telemetry-service.js";
@@ -61,6 +63,7 @@ export interface ApiOptions {
   readonly levels: LevelSurface;
   readonly drift: DriftSurface;
   readonly staleness: StalenessSurface;
+  readonly plan: PlanSurface;
   readonly log: Logger;
 }
 
@@ -139,13 +142,14 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   server.addService(LevelServiceService, levelHandlers(options.levels));
   server.addService(DriftServiceService, driftHandlers(options.drift));
   server.addService(StalenessServiceService, stalenessHandlers(options.staleness));
+  server.addService(PlanServiceService, planHandlers(options.plan));
   server.addService(ObservationServiceService, observationHandlers(options.observation));
   server.addService(RoutingServiceService, routingHandlers(options.routing));
   server.addService(FidelityServiceService, fidelityHandlers(options.fidelity));
   server.addService(HistoryServiceService, historyHandlers(options.store));
   server.addService(ExplainServiceService, explainHandlers(options.explain));
   server.addService(TelemetryServiceService, telemetryHandlers(options.telemetry));
-  const names = ["ShadowService", "LevelService", "DriftService", "StalenessService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService"];
+  const names = ["ShadowService", "LevelService", "DriftService", "StalenessService", "PlanService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService"];
   const health = new HealthImplementation({ "": "SERVING", ...Object.fromEntries(names.map((name) => [`ovsshadow.v1.${name}`, "SERVING" as const])) });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);

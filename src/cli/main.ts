@@ -12,6 +12,7 @@ import type { RaiseOptions } from "./level.js";
 import type { AddOptions } from "./mirror.js";
 import type { StalenessOptions } from "./staleness.js";
 import type { SubsetOptions } from "./subset.js";
+import type { PlanCliOptions } from "./plan.js";
 import type { ProposeOptions } from "./propose.js";
 
 const number = (text: string): number => {
@@ -39,6 +40,10 @@ function verb(name: string, description: string, run: (options: never) => Promis
 verb("status", "what the controller is doing", async (options: GlobalOptions) => (await import("./status.js")).status(options));
 verb("topology", "the live network as discovered", async (options: GlobalOptions) => (await import("./topology.js")).topology(options));
 verb("drift", "whether the live network's links are those intended", async (options: GlobalOptions & { accept?: boolean }) => (await import("./drift.js")).drift(options)).option("--accept", "from now on the network as it is is the intended one");
+verb("plan", "what is replicated, how, why, and what it costs", async (options: PlanCliOptions) => (await import("./plan.js")).plan(options))
+  .option("--ports", "every edge port with its reasons")
+  .option("--dry", "read the database that the configuration names, with nobody attached; nothing is written")
+  .option("--config <file>", "the configuration of a dry run; without it the defaults");
 verb("fidelity", "how much of what came in was copied", async (options: GlobalOptions & { watch?: boolean }) => (await import("./fidelity.js")).fidelity(options)).option("-w, --watch", "go on, every second");
 verb("predictions", "the latest predictions", async (options: GlobalOptions & { limit: number }) => (await import("./predictions.js")).predictions(options)).addOption(
   new Option("-n, --limit <count>", "at most this many").default(20).argParser(number),

@@ -23,6 +23,7 @@ import { DatabaseWriter, type DatabaseWriterCounters } from "../reconcile/databa
 import { LiveSwitches } from "../reconcile/live-switches.js";
 import type { SwitchState } from "../reconcile/switch-writer.js";
 import { AutomaticPromotion } from "../shadow/automatic-promotion.js";
+import { configuredSessions, criticalOf } from "../shadow/configured.js";
 import { Copying } from "../shadow/copying.js";
 import { Critical } from "../shadow/critical.js";
 import { Explainer } from "../shadow/explainer.js";
@@ -31,6 +32,7 @@ import type { ConflictKind } from "../shadow/fidelity/conflicts.js";
 import { Levels } from "../shadow/levels/levels.js";
 import { Promotion, type PromotionStep } from "../shadow/promotion.js";
 import { Replication } from "../shadow/replication/replication.js";
+import type { ExplainInput } from "../shadow/replication/explained.js";
 import { foreignMirrors, liveMtus } from "../shadow/replication/rows.js";
 import { tooLong } from "../shadow/replication/tunnel.js";
 import { ResubmitWatch, resubmitCounter } from "../shadow/resubmit-watch.js";
@@ -38,7 +40,7 @@ import { Shadow } from "../shadow/shadow.js";
 import type { TableFollower } from "../shadow/table-follower.js";
 import { Audits } from "./audits.js";
 import { Composition, type Overlays } from "./composition.js";
-import { configuredSessions, criticalOf, openKept, type Kept } from "./kept.js";
+import { openKept, type Kept } from "./kept.js";
 import { Readings } from "./readings.js";
 
 export interface ControllerEvents {
@@ -59,6 +61,8 @@ export interface ControllerEvents {
 const keptLags = 1_000;
 /** The database's retry. */
 const databaseBackoff = { initialMs: 100, maxMs: 2_000 };
+
+const sumOf = (sizes: ReadonlyMap<number, number> | undefined): number | undefined => (sizes === undefined ? undefined : [...sizes.values()].reduce((sum, size) => sum + size, 0));
 
 /** The database of the host the shadow is on, where that is another. */
 interface Far {
@@ -136,7 +140,6 @@ export class Controller extends EventEmitter<ControllerEvents> {
     });
     this.explainer = new Explainer({ tables: replica, dial, control: async (method, params) => unixctl(await vswitchdSocket(config.openflow.runDir), method, params) });
     const { sflow } = config;
-    const isOurMirror = (uuid: string): boolean => entries(replica.table("Mirror").get(uuid), "external_ids").has(mark.role);
     const vswitchd = async (method: string, ...args: string[]): Promise<string> => unixctl(await vswitchdSocket(config.openflow.runDir), method, args);
     const { remote } = config.shadow;
     this.far = far;
@@ -175,7 +178,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       flushLive: () => this.live.settle(),
       readUpcalls: () => vswitchd("upcall/show"),
       maxCachedFlows: config.shadow.maxCachedFlows,
-      foreignMirrors: (bridge) => foreignMirrors(this.index.bridges(), isOurMirror).get(bridge) ?? 0,
+      foreignMirrors: (bridge) => foreignMirrors(this.index.bridges(), this.isOurMirror).get(bridge) ?? 0,
       warn: (why) => log.warn(why),
       nowMs,
     });
@@ -345,6 +348,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
     await this.far?.client.close();
   }
 
+  private readonly isOurMirror = (uuid: string): boolean => entries(this.replica.table("Mirror").get(uuid), "external_ids").has(mark.role);
+
   private desiredLive(bridge: string): SwitchState | undefined {
     return this.detaching ? undefined : this.composition.live(bridge);
   }
@@ -384,6 +389,31 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.setReplicating(next.shadow.replicate);
     await this.shadow.settle();
     await this.live.settle();
+  }
+
+  /** What the behavioural profile has learned of hosts that others depend on, by address. */
+  learned(dependents: ReadonlyMap<string, number>): void {
+    this.critical.learned(dependents);
+  }
+
+  /** What the plan of replication is explained from, as far as the controller knows it. `config` and `where`: the one in force. */
+  planInput(config: Config): Omit<ExplainInput, "behaviour" | "rates" | "where"> {
+    const { shadow, replication, critical, copying, index } = this;
+    const { network } = shadow;
+    return {
+      network,
+      plan: shadow.plannedRows,
+      config,
+      sessions: replication.sessions(),
+      suspended: replication.suspended,
+      levels: (bridge) => this.levels.of(bridge),
+      demand: (bridge) => shadow.demand(bridge),
+      place: (bridge) => ({ rank: critical.rank(bridge, network), isCritical: critical.has(bridge, network), ...critical.reasons(bridge, network) }),
+      foreignMirrors: (bridge) => foreignMirrors(index.bridges(), this.isOurMirror).get(bridge) ?? 0,
+      off: shadow.replicating ? undefined : copying.why,
+      shadowFlows: (bridge) => sumOf(shadow.follower(bridge)?.tableSizes()),
+      cachedFlows: replication.cachedFlows.current,
+    };
   }
 
   /** Copies on or off, as asked for. */

@@ -8,9 +8,11 @@ import { startApi, type Api, type ControlSurface } from "../api/server.js";
 import { ChangeManager } from "../change/change-manager.js";
 import { History } from "../change/history.js";
 import { runTrial } from "../change/trial.js";
+import type { Where } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import { AttackModel } from "../predict/attack-model.js";
 import { Defence } from "../respond/defence.js";
+import { explainPlan, type ExplainedPlan } from "../shadow/replication/explained.js";
 import { LevelControl } from "../shadow/levels/level-control.js";
 import { StalenessWatch, stalenessUnits } from "../shadow/staleness/staleness-watch.js";
 import { openStore } from "../store/open.js";
@@ -30,9 +32,12 @@ function unitsOf(features: typeof catalogue): Record<string, string> {
   return Object.fromEntries([...features.flatMap(({ name, unit, subjects }) => subjects.map((kind) => [`${kind} ${name}`, unit] as const)), ...Object.entries(processUnits), ...Object.entries(stalenessUnits)]);
 }
 
+const takeLearnedMs = 30_000;
+
 /** What must be there before the daemon is put together: files read, sockets open, the database connected. */
 interface DaemonParts {
   readonly config: Config;
+  readonly where: Where;
   readonly log: Logger;
   readonly controller: Controller;
   readonly history: History;
@@ -46,6 +51,8 @@ interface DaemonParts {
 
 export class Daemon {
   private readonly config: Config;
+  /** The configuration as it was last read, of which what can change while running is in force. */
+  private read: { readonly config: Config; readonly where: Where };
   private readonly log: Logger;
   private readonly controller: Controller;
   private readonly history: History;
@@ -61,10 +68,12 @@ export class Daemon {
   private readonly openflow: OpenFlowServer | undefined;
   private readonly interception: Interception;
   private api: Api | undefined;
+  private learnedTimer: NodeJS.Timeout | undefined;
   private readonly drift: DriftWatch;
   private ending: Promise<void> | undefined;
 
-  static async start(config: Config, log: Logger): Promise<Daemon> {
+  /** `where`: where in its file each part of the configuration stands. */
+  static async start(config: Config, log: Logger, where: Where = () => undefined): Promise<Daemon> {
     // What can be wrong with the files is said before anything is touched.
     const model = config.model === undefined ? undefined : await AttackModel.load(config.model);
     const history = History.open(config.stateDir);
@@ -77,13 +86,14 @@ export class Daemon {
     const drift = new DriftWatch({ file: config.topology.file, stateDir: config.stateDir, sink: store, warn: (why) => log.warn(why), nowMs: Date.now });
     const controller = await Controller.create(config, log);
     const interception = await Interception.start(config, controller, log, store);
-    const daemon = new Daemon({ config, log, controller, history, store, sflow, model, openflow, interception, drift });
+    const daemon = new Daemon({ config, where, log, controller, history, store, sflow, model, openflow, interception, drift });
     await daemon.run();
     return daemon;
   }
 
-  private constructor({ config, log, controller, history, store, sflow, model, openflow, interception, drift }: DaemonParts) {
+  private constructor({ config, where, log, controller, history, store, sflow, model, openflow, interception, drift }: DaemonParts) {
     this.config = config;
+    this.read = { config, where };
     this.log = log;
     this.controller = controller;
     this.history = history;
@@ -154,6 +164,9 @@ export class Daemon {
     await this.recorder.start();
     controller.start();
     this.observer.start();
+    this.takeLearned();
+    this.learnedTimer = setInterval(() => this.takeLearned(), takeLearnedMs);
+    this.learnedTimer.unref();
     this.copies.start();
     this.learning.start();
     if (this.config.shadow.enabled) this.staleness.start();
@@ -169,6 +182,7 @@ export class Daemon {
       telemetry: this.observer,
       explain: controller.explainer,
       drift: this.drift,
+      plan: { explained: () => Promise.resolve(this.explained()) },
       staleness: { watch: this.staleness, shadow: controller.shadow },
       levels: new LevelControl({ levels: controller.levels, shadow: controller.shadow, flushLive: () => controller.live.settle(), nowMs: Date.now }),
       log,
@@ -177,8 +191,9 @@ export class Daemon {
   }
 
   /** Takes from a new configuration what can change while running; rejects, having changed nothing, when that can't be taken. */
-  reconfigure(next: Config): Promise<void> {
-    return this.controller.reconfigure(next);
+  async reconfigure(next: Config, where: Where = () => undefined): Promise<void> {
+    await this.controller.reconfigure(next);
+    this.read = { config: next, where };
   }
 
   /** Ends everything and leaves the network as it is, for a restart. */
@@ -193,6 +208,7 @@ export class Daemon {
     await this.copies.stop();
     await this.learning.stop();
     this.staleness.stop();
+    clearInterval(this.learnedTimer);
     await this.observer.stop();
     await this.sflow.close();
     await this.openflow?.close();
@@ -202,6 +218,17 @@ export class Daemon {
     await this.store.close();
     this.history.close();
     await this.api?.close();
+  }
+
+  private explained(): ExplainedPlan {
+    const { controller, copies, observer } = this;
+    const { config, where } = this.read;
+    return explainPlan({ ...controller.planInput(config), where, behaviour: observer.profile(), rates: copies.meter.rates() });
+  }
+
+  /** What the profile says of who depends on whom goes into the order in which bridges are brought in step. */
+  private takeLearned(): void {
+    this.controller.learned(new Map(this.observer.profile().critical.map(({ host, dependents }) => [host, dependents])));
   }
 
   private fidelitySurface(): FidelitySurface {

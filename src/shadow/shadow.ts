@@ -24,6 +24,7 @@ import { GuardWatch } from "./guard-watch.js";
 import type { Held } from "./hold.js";
 import { adapterBridge, shadowBridge } from "./names.js";
 import type { ShadowEvents, ShadowParts } from "./parts.js";
+import type { PlannedShadow } from "./plan.js";
 import { PlannedRows } from "./planned-rows.js";
 import { ownExit, patchExit, replicationFlows, tunnelExit } from "./replication/flows.js";
 import { edgeNumbers, everything, type BridgePlan, type Demand, type ReplicationPlan } from "./replication/plan.js";
@@ -187,6 +188,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   /** How what is to be copied is copied. */
   get replication(): ReplicationPlan {
     return this.planned.rows.replication;
+  }
+
+  /** The rows as they are planned, and what of live has no place in them. */
+  get plannedRows(): PlannedShadow {
+    return { ...this.planned.rows, left: this.left };
   }
 
   get replicating(): boolean {
