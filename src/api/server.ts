@@ -31,6 +31,8 @@ import { routingHandlers, type RoutingSurface } from "./routing-service.js";
 import type { TimeSeriesStore } from "../store/store.js";
 import { PlanServiceService } from "./generated/ovsshadow/v1/plan.js";
 import { planHandlers, type PlanSurface } from "./plan-service.js";
+import { SinkServiceService } from "./generated/ovsshadow/v1/sink.js";
+import { sinkHandlers, type SinkSurface } from "./sink-service.js";
 import { StalenessServiceService } from "./generated/ovsshadow/v1/staleness.js";
 import { stalenessHandlers, type StalenessSurface } from "./staleness-service.js";
 import { telemetryHandlers, type TelemetrySurface } from "./telemetry-service.js";
@@ -64,6 +66,7 @@ export interface ApiOptions {
   readonly drift: DriftSurface;
   readonly staleness: StalenessSurface;
   readonly plan: PlanSurface;
+  readonly sinks: SinkSurface;
   readonly log: Logger;
 }
 
@@ -143,13 +146,14 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   server.addService(DriftServiceService, driftHandlers(options.drift));
   server.addService(StalenessServiceService, stalenessHandlers(options.staleness));
   server.addService(PlanServiceService, planHandlers(options.plan));
+  server.addService(SinkServiceService, sinkHandlers(options.sinks));
   server.addService(ObservationServiceService, observationHandlers(options.observation));
   server.addService(RoutingServiceService, routingHandlers(options.routing));
   server.addService(FidelityServiceService, fidelityHandlers(options.fidelity));
   server.addService(HistoryServiceService, historyHandlers(options.store));
   server.addService(ExplainServiceService, explainHandlers(options.explain));
   server.addService(TelemetryServiceService, telemetryHandlers(options.telemetry));
-  const names = ["ShadowService", "LevelService", "DriftService", "StalenessService", "PlanService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService"];
+  const names = ["ShadowService", "LevelService", "DriftService", "StalenessService", "PlanService", "SinkService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService"];
   const health = new HealthImplementation({ "": "SERVING", ...Object.fromEntries(names.map((name) => [`ovsshadow.v1.${name}`, "SERVING" as const])) });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);

@@ -20,6 +20,7 @@ import { LevelStore } from "../shadow/levels/level-store.js";
 import { Levels } from "../shadow/levels/levels.js";
 import { ShadowPlan } from "../shadow/plan.js";
 import { explainPlan } from "../shadow/replication/explained.js";
+import { placed } from "../shadow/sinks/sink-plan.js";
 import { foreignMirrors } from "../shadow/replication/rows.js";
 import { SessionStore } from "../shadow/replication/session-store.js";
 
@@ -39,7 +40,7 @@ export async function dryPlan(file: string | undefined): Promise<GetPlanResponse
     const rows = index.bridges().filter(({ role, name }) => role === undefined && (config.bridges === "all" || config.bridges.includes(name)));
     const { network, isIntended } = networkOf(rows, replica, config);
     const sessions = store.current;
-    const plan = new ShadowPlan(replica).rows(network, network, (name) => index.bridge(name), { sessions, replicate: config.shadow.replicate, guarded: true, tunnels: config.shadow.remote, demand: (bridge) => levels.of(bridge) });
+    const plan = new ShadowPlan(replica).rows(network, network, (name) => index.bridge(name), { sessions, replicate: config.shadow.replicate, guarded: true, tunnels: config.shadow.remote, sinks: placed(config.shadow.sinks), demand: (bridge) => levels.of(bridge) });
     const critical = new Critical(criticalOf(config));
     const received = await receivedPerS(replica, rows);
     const isOurs = (uuid: string): boolean => entries(replica.table("Mirror").get(uuid), "external_ids").has(mark.role);

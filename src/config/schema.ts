@@ -1,6 +1,7 @@
 /** The configuration: one schema for types, checks and defaults. Units are in the names. docs/configuration.md explains it. */
 import { z } from "zod";
 import { levelKeys } from "./level-schema.js";
+import { sinksSchema } from "./sink-schema.js";
 import { sessionsSchema } from "./session-schema.js";
 
 const remote = /^(unix:[^,]+|(tcp|ssl):(\[[^\]]+\]|[^:,]+):\d{1,5})$/;
@@ -96,6 +97,8 @@ const plainSchema = z.strictObject({
           basePort: z.number().int().min(1024).max(61439).default(20_000),
         })
         .optional(),
+      /** Collectors elsewhere that get the copies, too. */
+      sinks: sinksSchema.default([]),
       /** Sessions that take a fraction are suspended when ovs-vswitchd caches more flows than this. */
       maxCachedFlows: z.number().int().min(100).default(50_000),
       /** What is copied; without it, and without a profile, everything that comes in by any edge port. */

@@ -17,7 +17,7 @@ import type { FlowChange, GroupChange } from "../network/flow-entry.js";
 import { FlowRestore } from "../network/flow-restore.js";
 import type { Network, PortRef } from "../network/model.js";
 import { mark } from "../network/pipeline.js";
-import { portConfigSocket } from "../network/port-config.js";
+import { portConfigs, portConfigSocket, type PortConfigs } from "../network/port-config.js";
 import { unixctl, vswitchdSocket } from "../network/unixctl.js";
 import { DatabaseWriter, type DatabaseWriterCounters } from "../reconcile/database-writer.js";
 import { LiveSwitches } from "../reconcile/live-switches.js";
@@ -33,7 +33,9 @@ import { Levels } from "../shadow/levels/levels.js";
 import { Promotion, type PromotionStep } from "../shadow/promotion.js";
 import { Replication } from "../shadow/replication/replication.js";
 import type { ExplainInput } from "../shadow/replication/explained.js";
+import type { SinkStatus } from "../shadow/sinks/sinks.js";
 import { foreignMirrors, liveMtus } from "../shadow/replication/rows.js";
+import { placed, tooLongForSink } from "../shadow/sinks/sink-plan.js";
 import { tooLong } from "../shadow/replication/tunnel.js";
 import { ResubmitWatch, resubmitCounter } from "../shadow/resubmit-watch.js";
 import { Shadow } from "../shadow/shadow.js";
@@ -105,7 +107,9 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const kept = openKept(config);
     const client = await OvsdbClient.connect({ ...databaseOptions(config), backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
     const replica = await client.replica("Open_vSwitch", monitoredTables);
-    const { remote } = config.shadow;
+    const { remote, sinks } = config.shadow;
+    const tooLongs = sinks.flatMap((sink) => tooLongForSink(liveMtus(replica, config.bridges), sink) ?? []);
+    if (tooLongs.length > 0) throw new ConfigError(tooLongs);
     if (remote === undefined) return new Controller(config, log, nowMs, client, replica, kept, undefined);
     const why = tooLong(liveMtus(replica, config.bridges), remote.mtu);
     if (why !== undefined) throw new ConfigError([why]);
@@ -138,7 +142,17 @@ export class Controller extends EventEmitter<ControllerEvents> {
       taken: (bridge, flow) => this.emit("conflict", bridge, "our flow deleted", `table ${flow.tableId}, priority ${flow.priority}`, 1),
       differed: (bridge, differences) => this.emit("conflict", bridge, "our tables changed", "what we put there was changed or deleted", differences),
     });
-    this.explainer = new Explainer({ tables: replica, dial, control: async (method, params) => unixctl(await vswitchdSocket(config.openflow.runDir), method, params) });
+    const readBits = async (bridge: string, signal: AbortSignal): Promise<PortConfigs> => {
+      const connection = await portConfigSocket(config.openflow.runDir, bridge)(signal);
+      try {
+        return portConfigs(await connection.portDescs());
+      } finally {
+        await connection.close();
+      }
+    };
+    // Those of live bridges are followed.
+    const bitsOf = async (bridge: string, signal: AbortSignal): Promise<PortConfigs> => this.shadow.portConfigs(bridge) ?? readBits(bridge, signal);
+    this.explainer = new Explainer({ tables: replica, dial, portConfigs: bitsOf, control: async (method, params) => unixctl(await vswitchdSocket(config.openflow.runDir), method, params) });
     const { sflow } = config;
     const vswitchd = async (method: string, ...args: string[]): Promise<string> => unixctl(await vswitchdSocket(config.openflow.runDir), method, args);
     const { remote } = config.shadow;
@@ -161,6 +175,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       replicate: config.shadow.replicate,
       sessions: () => this.replication.active(),
       demand: (bridge) => this.levels.of(bridge),
+      sinks: placed(config.shadow.sinks),
       showSink: config.shadow.showSink,
       tap: config.telemetry.tcp.enabled,
       sflow: { target: `${sflow.host}:${sflow.port}`, sampling: sflow.samplingRate, pollingS: sflow.pollingS, agent: sflow.agent },
@@ -414,6 +429,22 @@ export class Controller extends EventEmitter<ControllerEvents> {
       shadowFlows: (bridge) => sumOf(shadow.follower(bridge)?.tableSizes()),
       cachedFlows: replication.cachedFlows.current,
     };
+  }
+
+  /** What the sinks got, and which of their collectors ovs-vswitchd knows no way to. */
+  async sinks(): Promise<{ readonly rows: readonly SinkStatus[]; readonly unreachable: ReadonlyMap<string, string> }> {
+    const { shadow, config } = this;
+    const rows = await shadow.sinks.status((bridge) => shadow.adapterConnection(bridge));
+    const runDir = config.shadow.remote?.runDir ?? config.openflow.runDir;
+    const unreachable = new Map<string, string>();
+    for (const collector of new Set(config.shadow.sinks.map((sink) => sink.collector))) {
+      try {
+        await unixctl(await vswitchdSocket(runDir), "ovs/route/lookup", [collector]);
+      } catch (error) {
+        unreachable.set(collector, error instanceof Error ? error.message : String(error));
+      }
+    }
+    return { rows, unreachable };
   }
 
   /** Copies on or off, as asked for. */

@@ -183,6 +183,7 @@ export class Daemon {
       explain: controller.explainer,
       drift: this.drift,
       plan: { explained: () => Promise.resolve(this.explained()) },
+      sinks: { sinks: () => controller.sinks(), problems: () => controller.shadow.sinks.problems() },
       staleness: { watch: this.staleness, shadow: controller.shadow },
       levels: new LevelControl({ levels: controller.levels, shadow: controller.shadow, flushLive: () => controller.live.settle(), nowMs: Date.now }),
       log,

@@ -39,7 +39,7 @@ function problemsOf({ controller, observer, copies, learning, staleness }: Statu
   if (observer.failure !== undefined) problems.push(observer.failure);
   if (controller.resubmits.failure !== undefined) problems.push(`the resubmit budget can't be watched: ${controller.resubmits.failure}`);
   if (controller.shadow.late.length > 0) problems.push(`critical bridges did not come in step before the others: ${controller.shadow.late.join(", ")}`);
-  problems.push(...copies.problems(), ...learning.problems(), ...staleness.problems());
+  problems.push(...copies.problems(), ...learning.problems(), ...staleness.problems(), ...controller.shadow.sinks.problems());
   return problems;
 }
 

@@ -48,3 +48,5 @@ export const edge = (live: string, ofport: number): string => `she${digest(live)
 export const fabric = (live: string, ofport: number): string => `shf${digest(live)}-${ofport}`;
 /** The Mirror row that reserves a replica port, and where it can copies its edge port. */
 export const guard = (live: string, ofport: number | "all"): string => `shg${digest(live)}-${ofport}`;
+/** Tunnel of an adapter to a collector, by the sink's place. */
+export const sinkName = (live: string, place: number): string => `sht${digest(live)}-${place}`;

@@ -12,6 +12,7 @@ import { desiredShadow, type DesiredShadow } from "./desired-shadow.js";
 import { everything, isLocal, nothingPlanned, planReplication, sessionsAt, type BridgePlan, type Demand, type ReplicationPlan } from "./replication/plan.js";
 import { portVlans } from "./replication/rows.js";
 import { tunnelPorts, type Tunnels } from "./replication/tunnel.js";
+import { sinkPorts, sinkSlots, slotKey, type PlacedSink } from "./sinks/sink-plan.js";
 import { bareSettings, liveSettings, withSettings, type LiveSettings } from "./settings.js";
 
 export interface PlanOptions {
@@ -20,6 +21,8 @@ export interface PlanOptions {
   readonly replicate: boolean;
   readonly guarded: boolean;
   readonly tunnels: Tunnels | undefined;
+  /** Collectors that get the copies, too. */
+  readonly sinks?: readonly PlacedSink[];
   /** What each bridge's shadow is to have; without it everything. */
   readonly demand?: (bridge: string) => Demand;
 }
@@ -67,6 +70,8 @@ export class ShadowPlan {
     const optionsText = JSON.stringify(options);
     const { links, texts } = this.cablesOf(source);
     const udpPorts = options.tunnels === undefined ? new Map<string, number>() : tunnelPorts([...source.bridges.keys()], options.tunnels.basePort);
+    const { sinks = [] } = options;
+    const slots = sinkSlots(sinks, [...source.bridges.keys()]);
     const demand = options.demand ?? (() => everything);
     const whole = isLocal(options.sessions) ? undefined : this.wholePlan(source, rowOf, options);
     const bridges: DesiredBridge[] = [];
@@ -75,7 +80,7 @@ export class ShadowPlan {
     const parts: ReplicationPlan[] = [];
     for (const [name, bridge] of source.bridges) {
       const cables = links.get(name) ?? [];
-      const cablesText = `${udpPorts.get(name) ?? ""} ${texts.get(name) ?? ""}`;
+      const cablesText = `${udpPorts.get(name) ?? ""} ${sinks.map((sink) => slots.get(slotKey(sink.name, name)) ?? "").join()} ${texts.get(name) ?? ""}`;
       const row = rowOf(name);
       const given = whole?.bridges.get(name);
       const givenText = given === undefined ? "" : planText(given);
@@ -84,7 +89,7 @@ export class ShadowPlan {
       let known = this.planned.get(name);
       if (known?.bridge !== bridge || known.live !== live.bridges.get(name) || known.row !== row || known.links !== cablesText || known.options !== ownOptions || known.given !== givenText) {
         const replication = given === undefined ? this.ownPlan(bridge, row, options) : { ...nothingPlanned, bridges: new Map([[name, given]]) };
-        const rows = this.plan(bridge, cables, source, live, row, { ...options, plan: replication, udpPorts });
+        const rows = this.plan(bridge, cables, source, live, row, { ...options, plan: replication, udpPorts, sinkPorts: sinkPorts(name, sinks, slots) });
         known = { bridge, live: live.bridges.get(name), row, links: cablesText, options: ownOptions, given: givenText, rows: { ...rows, replication } };
         this.planned.set(name, known);
         this.plannedBridges++;
@@ -139,7 +144,7 @@ export class ShadowPlan {
     });
   }
 
-  private plan(bridge: Bridge, cables: readonly Link[], source: Network, live: Network, row: BridgeRow | undefined, options: PlanOptions & { readonly plan: ReplicationPlan; readonly udpPorts: ReadonlyMap<string, number> }): DesiredShadow {
+  private plan(bridge: Bridge, cables: readonly Link[], source: Network, live: Network, row: BridgeRow | undefined, options: PlanOptions & { readonly plan: ReplicationPlan; readonly udpPorts: ReadonlyMap<string, number>; readonly sinkPorts: readonly DesiredPort[] }): DesiredShadow {
     const { name } = bridge;
     const level = (options.demand?.(name) ?? everything).level;
     const settings = row === undefined ? undefined : reaches(level, "configuration") ? this.settingsOf(row) : bareSettings(row);
@@ -155,6 +160,7 @@ export class ShadowPlan {
       replicate,
       guarded,
       tunnels: tunnels === undefined ? undefined : { ...tunnels, udpPorts },
+      sinks: (one) => (one === name ? options.sinkPorts : []),
     });
     const own = rows.bridges.filter((one) => one.live === name);
     const onLive = rows.livePorts.get(name);

@@ -9,19 +9,19 @@ export class PlannedRows {
   rows: PlannedShadow = { bridges: [], livePorts: new Map(), left: [], replication: nothingPlanned };
   /** sFlow sampling rates by live bridge; bridges without one keep the configured rate. */
   sampling: ReadonlyMap<string, number> = new Map();
-  private readonly parts: Pick<ShadowParts, "database" | "index" | "remote" | "sflow" | "tables">;
+  private readonly parts: Pick<ShadowParts, "database" | "index" | "remote" | "sflow" | "sinks" | "tables">;
   private readonly planner: ShadowPlan;
   private isPlanned = false;
 
-  constructor(parts: Pick<ShadowParts, "database" | "index" | "remote" | "sflow" | "tables">) {
+  constructor(parts: Pick<ShadowParts, "database" | "index" | "remote" | "sflow" | "sinks" | "tables">) {
     this.parts = parts;
     this.planner = new ShadowPlan(parts.tables);
   }
 
   /** Plans the rows for what the shadow stands for. Returns whether that was the first time. */
-  take({ network, live }: { readonly network: Network; readonly live: Network }, options: Omit<PlanOptions, "tunnels">): boolean {
-    const { database, index, remote } = this.parts;
-    this.rows = this.planner.rows(network, live, (name) => index.bridge(name), { ...options, tunnels: remote?.tunnels });
+  take({ network, live }: { readonly network: Network; readonly live: Network }, options: Omit<PlanOptions, "tunnels" | "sinks">): boolean {
+    const { database, index, remote, sinks } = this.parts;
+    this.rows = this.planner.rows(network, live, (name) => index.bridge(name), { ...options, tunnels: remote?.tunnels, sinks });
     const { bridges, livePorts } = this.rows;
     remote?.database.setDesired({ bridges, livePorts: new Map(), sflow: new Map() });
     database.setDesired({ bridges: remote === undefined ? bridges : [], livePorts, sflow: this.sflow(live) });

@@ -12,6 +12,8 @@ import { Histogram } from "../base/histogram.js";
 import type { FlowEntry } from "../network/flow-entry.js";
 import type { Network } from "../network/model.js";
 import type { DesiredBridge } from "../reconcile/database-state.js";
+import type { PortConfigs } from "../network/port-config.js";
+import { sinkTable } from "../network/pipeline.js";
 import { Converger } from "../reconcile/converger.js";
 import type { PortConfigCounters } from "../reconcile/port-config-writer.js";
 import type { SwitchWriter, WriterCounters } from "../reconcile/switch-writer.js";
@@ -28,7 +30,9 @@ import type { PlannedShadow } from "./plan.js";
 import { PlannedRows } from "./planned-rows.js";
 import { ownExit, patchExit, replicationFlows, tunnelExit } from "./replication/flows.js";
 import { edgeNumbers, everything, type BridgePlan, type Demand, type ReplicationPlan } from "./replication/plan.js";
+import { portVlans } from "./replication/rows.js";
 import { ShadowSessions } from "./sessions.js";
+import { Sinks } from "./sinks/sinks.js";
 import { ShadowObjects, type Copied } from "./staleness/objects.js";
 import type { ObjectState } from "./staleness/staleness-watch.js";
 import { bridgeStatus, Comparison, type ShadowBridgeStatus } from "./status.js";
@@ -62,6 +66,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private readonly copying = new WeakMap<BridgePlan, readonly FlowEntry[]>();
   private readonly comparison = new Comparison();
   private readonly objects: ShadowObjects;
+  /** What goes to collectors elsewhere. */
+  readonly sinks: Sinks;
   private readonly fence: FloodFence;
   private isGuarded = true;
   private isReplicating: boolean;
@@ -73,6 +79,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.parts = parts;
     this.isReplicating = parts.replicate;
     this.planned = new PlannedRows(parts);
+    this.sinks = new Sinks(parts.sinks, () => this.source.network, () => portVlans(parts.index.bridges()));
     this.objects = new ShadowObjects(parts.nowMs);
     this.fence = new FloodFence(parts.dialPorts, parts.nowMs);
     this.source = new FollowedSource({ nowMs: parts.nowMs, holdMs: parts.holdMs, released: () => this.changed() });
@@ -107,6 +114,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       edges: (bridge) => this.edges(bridge),
       wiring: (bridge) => this.wiring(bridge),
       showSink: parts.showSink,
+      sinks: (bridge) => this.sinks.flows(bridge, this.edges(bridge), this.wiring(bridge)),
+      sinkTables: parts.sinks.map(({ place }) => sinkTable(place)),
     });
     this.first = new FirstInStep({
       isInStep: (bridge) => this.isInStep(bridge),
@@ -214,6 +223,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return flows;
   }
 
+  /** Configuration bits of a live bridge's ports as followed; undefined while they are not known. */
+  portConfigs(bridge: string): PortConfigs | undefined {
+    return this.sessions.portConfigs.get(bridge)?.current;
+  }
+
   /** Live tables as followed: for the guest's view of foreign flows. */
   follower(bridge: string): TableFollower | undefined {
     return this.sessions.followers.get(bridge);
@@ -244,6 +258,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   /** The session with the shadow of a live bridge, for reading; undefined while there is none. */
   connection(bridge: string): OpenFlowConnection | undefined {
     return this.sessions.own.get(shadowBridge(bridge))?.session.connection;
+  }
+
+  /** The session with the adapter of a live bridge, for reading. */
+  adapterConnection(bridge: string): OpenFlowConnection | undefined {
+    return this.sessions.own.get(adapterBridge(bridge))?.session.connection;
   }
 
   /** sFlow sampling rates by live bridge, from the next pass on; bridges without one keep the configured rate. */

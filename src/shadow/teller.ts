@@ -1,5 +1,6 @@
 /** Tells each bridge of ours what its tables should hold: whole when something of ours is another, else what changed on live. */
 import { reaches } from "../config/level-schema.js";
+import type { FlowEntry } from "../network/flow-entry.js";
 import type { PortConfigs } from "../network/port-config.js";
 import type { Network } from "../network/model.js";
 import type { SwitchState, SwitchWriter } from "../reconcile/switch-writer.js";
@@ -19,6 +20,9 @@ export interface TellerParts {
   readonly edges: (bridge: string) => readonly number[];
   readonly wiring: (bridge: string) => Wiring;
   readonly showSink: boolean;
+  /** Flows of a bridge's adapter that lead to collectors, the same value while they are the same; and their tables. */
+  readonly sinks: (bridge: string) => readonly FlowEntry[];
+  readonly sinkTables: readonly number[];
 }
 
 /** What the bridges' tables depend on besides. */
@@ -47,7 +51,7 @@ export class Teller {
 
   /** Tells all bridges what is new to them. */
   tell({ network, live, promoted }: Telling): void {
-    const { sessions, trials, compose, edges, wiring, showSink } = this.parts;
+    const { sessions, trials, compose, edges, wiring, showSink, sinks, sinkTables } = this.parts;
     const composed = compose(network);
     for (const name of network.bridges.keys()) {
       const own = sessions.own.get(shadowBridge(name));
@@ -57,10 +61,12 @@ export class Teller {
       }
       const adapter = sessions.own.get(adapterBridge(name));
       const mode = { tap: trials.tapOf(name), showSink, promoted };
+      const toSinks = sinks(name);
       const told = JSON.stringify([edges(name), mode, wiring(name)]);
-      if (adapter === undefined || adapter.told === told) continue;
+      if (adapter === undefined || (adapter.told === told && adapter.toldSinks === toSinks)) continue;
       adapter.told = told;
-      adapter.writer.setDesired({ flows: adapterFlows(edges(name), mode, wiring(name)), groups: [] });
+      adapter.toldSinks = toSinks;
+      adapter.writer.setDesired({ flows: [...adapterFlows(edges(name), mode, wiring(name), sinkTables), ...toSinks], groups: [] });
     }
   }
 
