@@ -52,6 +52,7 @@ export async function dryPlan(file: string | undefined): Promise<GetPlanResponse
       levels: (bridge) => levels.of(bridge),
       demand: (bridge) => levels.of(bridge),
       place: (bridge) => ({ rank: critical.rank(bridge, network), isCritical: critical.has(bridge, network), ...critical.reasons(bridge, network) }),
+      sendsToEvery: () => false,
       foreignMirrors: (bridge) => foreign.get(bridge) ?? 0,
       off: config.shadow.replicate ? undefined : "copying is switched off (shadow.replicate)",
       behaviour: undefined,

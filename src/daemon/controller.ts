@@ -184,6 +184,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
         this.replication.flowRemoved(bridge, flow, () => this.desiredLive(bridge)?.flows);
       },
       following: (follower) => this.emit("following", follower),
+      sendsToEvery: (bridge, does) => {
+        if (does) this.emit("conflict", bridge, "flows send to replica ports", "they have the action ALL, or FLOOD on a bridge that speaks no OpenFlow 1.0: its copies go by one port, marked", 1);
+        else log.info({ bridge }, "no flow sends to replica ports any more");
+      },
       guardsRestored: (ports) => ports.forEach((port) => this.emit("conflict", this.bridgeOf(port), "our guard deleted", port, 1)),
     });
     this.replication = new Replication({
@@ -425,6 +429,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       demand: (bridge) => shadow.demand(bridge),
       place: (bridge) => ({ rank: critical.rank(bridge, network), isCritical: critical.has(bridge, network), ...critical.reasons(bridge, network) }),
       foreignMirrors: (bridge) => foreignMirrors(index.bridges(), this.isOurMirror).get(bridge) ?? 0,
+      sendsToEvery: (bridge) => shadow.reachesReplicas(bridge),
       off: shadow.replicating ? undefined : copying.why,
       shadowFlows: (bridge) => sumOf(shadow.follower(bridge)?.tableSizes()),
       cachedFlows: replication.cachedFlows.current,

@@ -51,6 +51,8 @@ export interface ShadowParts {
   readonly liveFlowRemoved: (bridge: string, flow: FlowEntry) => void;
   /** A live bridge is being followed: who wants to know of its edits listens to the follower. */
   readonly following?: (follower: TableFollower) => void;
+  /** Flows of a live bridge began, or ceased, to send to replica ports as to every other. */
+  readonly sendsToEvery?: (bridge: string, does: boolean) => void;
   /** Guards that somebody deleted have been put back, by the names of their ports. */
   readonly guardsRestored?: (ports: readonly string[]) => void;
 }

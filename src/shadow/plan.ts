@@ -21,6 +21,8 @@ export interface PlanOptions {
   readonly replicate: boolean;
   readonly guarded: boolean;
   readonly tunnels: Tunnels | undefined;
+  /** Whether a bridge's own flows send to replica ports as to every other (`PlanInput.sendsToEvery`). */
+  readonly sendsToEvery?: (bridge: string) => boolean;
   /** Collectors that get the copies, too. */
   readonly sinks?: readonly PlacedSink[];
   /** What each bridge's shadow is to have; without it everything. */
@@ -85,7 +87,7 @@ export class ShadowPlan {
       const given = whole?.bridges.get(name);
       const givenText = given === undefined ? "" : planText(given);
       const { level, replicate } = demand(name);
-      const ownOptions = `${optionsText} ${level} ${replicate}`;
+      const ownOptions = `${optionsText} ${level} ${replicate} ${options.sendsToEvery?.(name) === true}`;
       let known = this.planned.get(name);
       if (known?.bridge !== bridge || known.live !== live.bridges.get(name) || known.row !== row || known.links !== cablesText || known.options !== ownOptions || known.given !== givenText) {
         const replication = given === undefined ? this.ownPlan(bridge, row, options) : { ...nothingPlanned, bridges: new Map([[name, given]]) };
@@ -120,7 +122,7 @@ export class ShadowPlan {
   }
 
   /** How a bridge is copied, from what it is itself. */
-  private ownPlan(bridge: Bridge, row: BridgeRow | undefined, { sessions, tunnels, demand = () => everything }: PlanOptions): ReplicationPlan {
+  private ownPlan(bridge: Bridge, row: BridgeRow | undefined, { sessions, tunnels, sendsToEvery, demand = () => everything }: PlanOptions): ReplicationPlan {
     return planReplication({
       network: { bridges: new Map([[bridge.name, bridge]]), links: [], hosts: new Map() },
       sessions: sessionsAt(sessions, [demand(bridge.name)]),
@@ -128,11 +130,12 @@ export class ShadowPlan {
       vlans: portVlans(row === undefined ? [] : [row]),
       foreignMirrors: new Map([[bridge.name, row === undefined ? 0 : foreignMirrors(this.tables, row)]]),
       tunnelled: tunnels !== undefined,
+      sendsToEvery,
     });
   }
 
   /** How all are copied, where sessions name bridges: what goes to the hosts of one is selected on all others. */
-  private wholePlan(network: Network, rowOf: (bridge: string) => BridgeRow | undefined, { sessions, tunnels, demand = () => everything }: PlanOptions): ReplicationPlan {
+  private wholePlan(network: Network, rowOf: (bridge: string) => BridgeRow | undefined, { sessions, tunnels, sendsToEvery, demand = () => everything }: PlanOptions): ReplicationPlan {
     const rows = [...network.bridges.keys()].flatMap((name) => rowOf(name) ?? []);
     return planReplication({
       network,
@@ -141,6 +144,7 @@ export class ShadowPlan {
       vlans: portVlans(rows),
       foreignMirrors: new Map(rows.map((row) => [row.name, foreignMirrors(this.tables, row)])),
       tunnelled: tunnels !== undefined,
+      sendsToEvery,
     });
   }
 

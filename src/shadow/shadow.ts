@@ -69,6 +69,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   /** What goes to collectors elsewhere. */
   readonly sinks: Sinks;
   private readonly fence: FloodFence;
+  /** Live bridges whose own flows send to replica ports, which their copies therefore don't go by. */
+  private readonly sendToEvery = new Set<string>();
   private isGuarded = true;
   private isReplicating: boolean;
   private active = false;
@@ -364,11 +366,12 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** Plans the rows as they should be now, and tells the databases. */
   private takeRows(): void {
+    for (const bridge of new Set([...this.sessions.followers.keys(), ...this.sendToEvery])) this.lookAtEvery(bridge);
     this.isStale = false;
     this.source.follow(this.isPromoted);
     const isFirst = this.planned.take(
       { network: this.source.network, live: this.source.live },
-      { sessions: this.parts.sessions(), replicate: this.isReplicating, guarded: this.isGuarded, demand: (bridge) => this.demand(bridge) },
+      { sessions: this.parts.sessions(), replicate: this.isReplicating, guarded: this.isGuarded, demand: (bridge) => this.demand(bridge), sendsToEvery: (bridge) => this.sendToEvery.has(bridge) },
     );
     if (isFirst) this.emit("planned");
   }
@@ -474,10 +477,29 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return this.parts.remote !== undefined || this.parts.index.bridge(name)?.datapathId !== undefined;
   }
 
+  /** Whether a live bridge's own flows send to replica ports: by ALL, which heeds no bit, or by FLOOD where the bit can't be set. */
+  reachesReplicas(bridge: string): boolean {
+    const follower = this.sessions.followers.get(bridge);
+    if (follower === undefined || this.parts.remote !== undefined) return false;
+    const bits = this.sessions.portConfigs.get(bridge);
+    return follower.sendTo("all") > 0 || (follower.sendTo("flood") > 0 && bits?.current !== undefined && !bits.tellsAll);
+  }
+
+  /** Copies of bridges whose flows began, or ceased, to send to replica ports go another way. */
+  private lookAtEvery(bridge: string): void {
+    const reaches = this.reachesReplicas(bridge);
+    if (reaches === this.sendToEvery.has(bridge)) return;
+    if (reaches) this.sendToEvery.add(bridge);
+    else this.sendToEvery.delete(bridge);
+    this.parts.sendsToEvery?.(bridge, reaches);
+    this.changed();
+  }
+
   private startFollowing(follower: TableFollower): void {
     const { bridge } = follower;
     this.firstSynced.add(bridge);
     follower.on("changed", () => {
+      this.lookAtEvery(bridge);
       this.teller.note(bridge);
       this.tableConverger.trigger();
     });

@@ -6,11 +6,11 @@
  * (`take`), at most once for each flow of the table, so a burst costs one round however many messages it came in.
  */
 import { EventEmitter } from "node:events";
-import { allForwards, type FlowUpdate, type GroupMod, type MeterMod, type OpenFlowConnection, type PortStatus } from "node-openflow";
+import { allForwards, port as reserved, type FlowUpdate, type GroupMod, type MeterMod, type OpenFlowConnection, type PortStatus } from "node-openflow";
 import { diffGroups, diffMeters, flowKey, sameFlow, type FlowEntry, type GroupEntry, type MeterEntry } from "../network/flow-entry.js";
 import { BridgeSession, type Dial } from "../network/bridge-session.js";
 import { usesNormal } from "../network/bridge-state.js";
-import { isOurs } from "../network/pipeline.js";
+import { isOurGroup, isOurs } from "../network/pipeline.js";
 import { isCompared } from "./compare.js";
 
 /** One flow that somebody changed, with what was there before. */
@@ -59,6 +59,10 @@ export interface TableChanges {
 const quietMs = 1_000;
 const auditLatestMs = 20_000;
 
+/** Reserved ports that stand for every port. */
+type Every = "all" | "flood";
+const sendsTo = (actions: readonly { readonly type: string; readonly port?: number }[], every: Every): boolean => actions.some((one) => one.type === "output" && one.port === reserved[every]);
+
 type FlowBearing = Extract<FlowUpdate, { readonly match: unknown }>;
 
 function toEntry(update: FlowBearing): FlowEntry {
@@ -90,6 +94,8 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   /** When the oldest change was seen of each part that is not yet known to be in the shadow. */
   private readonly outstanding = new Map<TablePart, number>();
   private unfollowedMs: number | undefined;
+  /** How many foreign flows send to every port, by reserved port. */
+  private flowsToEvery: Record<Every, number> = { all: 0, flood: 0 };
 
   constructor(bridge: string, dial: Dial, nowMs: () => number = () => performance.now()) {
     super();
@@ -157,6 +163,12 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   }
   currentMeters(): readonly MeterEntry[] {
     return this.meters;
+  }
+
+  /** How many flows and groups of others have the action ALL, or FLOOD. */
+  sendTo(every: Every): number {
+    const inGroups = this.groups.filter(({ groupId, buckets }) => !isOurGroup(groupId) && buckets.some(({ actions }) => sendsTo(actions, every))).length;
+    return this.flowsToEvery[every] + inGroups;
   }
 
   /** Whether any flow or bucket of others leaves to NORMAL what to do. */
@@ -231,6 +243,7 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
     const found = this.known ? this.differing(fresh) : [];
     this.flows = fresh;
     this.sizes = new Map();
+    this.flowsToEvery = { all: 0, flood: 0 };
     for (const flow of fresh.values()) this.resize(flow, 1);
     this.edition++;
     this.takeLists(groups, meters);
@@ -292,6 +305,7 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   }
 
   private resize(flow: FlowEntry, by: 1 | -1): void {
+    if (!isOurs(flow.cookie)) for (const every of ["all", "flood"] as const) if (flow.instructions.some((item) => "actions" in item && sendsTo(item.actions, every))) this.flowsToEvery[every] += by;
     if (!isCompared(flow)) return;
     const { tableId } = flow;
     const size = (this.sizes.get(tableId) ?? 0) + by;

@@ -28,6 +28,7 @@ function input(text: string, sessions: readonly Session[], over: Partial<Explain
     levels: () => level,
     demand: () => ({ level: "packets", replicate: true }),
     place: (name) => ({ rank: name === "b" ? 0 : 1, isCritical: name === "b", names: name === "b" ? ["10.0.0.2"] : [], links: 0, hosts: 1, dependents: name === "b" ? 3 : 0 }),
+    sendsToEvery: () => false,
     foreignMirrors: (name) => (name === "b" ? 31 : 0),
     off: undefined,
     behaviour: undefined,

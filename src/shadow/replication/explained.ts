@@ -113,6 +113,8 @@ export interface ExplainInput {
   readonly levels: (bridge: string) => BridgeLevel;
   readonly demand: (bridge: string) => Demand;
   readonly place: (bridge: string) => Place;
+  /** Whether the bridge's own flows send to replica ports as to every other. */
+  readonly sendsToEvery: (bridge: string) => boolean;
   /** Mirror rows that are not ours. */
   readonly foreignMirrors: (bridge: string) => number;
   /** Why nothing is copied at all; undefined while copies are made. */
@@ -178,6 +180,7 @@ function wiringReasons(plan: BridgePlan, input: ExplainInput): { readonly wiring
   if (!plan.cabled) return { wiring: "none", why: [reason("configuration", "below level state nothing is copied, and there are no replica ports")] };
   const free = maxMirrors - input.foreignMirrors(plan.bridge);
   if (config.shadow.remote !== undefined) return { wiring: `one ${config.shadow.remote.type} tunnel`, why: [configured(where, ["shadow", "remote"], "the shadow is on another host")] };
+  if (plan.wiring === "common" && input.sendsToEvery(plan.bridge)) return { wiring: "one replica port for all", why: [reason("network", "flows of the bridge send to every port: copies are marked, so that those are told from them")] };
   if (plan.wiring === "common") return { wiring: "one replica port for all", why: [reason("limit", `${plan.edges.length} edge ports, and ${free} of the ${maxMirrors} Mirror rows of a bridge are free`)] };
   return { wiring: "a replica port each", why: [reason("network", `${plan.edges.length} edge ports, ${free} free Mirror rows`)] };
 }
