@@ -8,7 +8,7 @@ import { projectDir, type Capsule } from "./capsule.js";
 import { waitFor } from "./wait.js";
 
 const keptLog = 200;
-const program = `${projectDir}/dist/src/main.js`;
+const program = `${projectDir}/ovs-scripts/ovs-shadowd`;
 const configFile = "/run/lab/config.yaml";
 
 export class Shadowd {
@@ -24,7 +24,7 @@ export class Shadowd {
   /** Starts it with this configuration. */
   start(config: string): void {
     this.configure(config);
-    this.child = this.capsule.spawn("node", [program, "--config", configFile], { stdio: ["ignore", "ignore", "pipe"] });
+    this.child = this.capsule.spawn(program, ["--config", configFile], { stdio: ["ignore", "ignore", "pipe"] });
     this.keep(this.child.stderr);
   }
 
@@ -32,7 +32,7 @@ export class Shadowd {
   startOutside(config: string): ChildProcess {
     this.configure(config);
     const file = this.capsule.path(configFile);
-    const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", "nsenter", "-t", String(this.capsule.pid), "-n", "--", process.execPath, program, "--config", file], { stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", "nsenter", "-t", String(this.capsule.pid), "-n", "--", program, "--config", file], { stdio: ["ignore", "ignore", "pipe"] });
     this.keep(child.stderr);
     return child;
   }

@@ -56,11 +56,7 @@ write_config() {
   echo "stateDir: $(quoted "$state")"
 }
 
-if command -v ovs-shadowd >/dev/null; then
-  set -- ovs-shadowd --config "$config"
-else
-  set -- node "$here/../dist/src/main.js" --config "$config"
-fi
+set -- "$here/ovs-shadowd" --config "$config"
 
 if [ "$dry" = yes ]; then
   if [ -e "$config" ]; then echo "# $config is there and would be used as it is"; else write_config; fi

@@ -10,7 +10,7 @@ import { LevelStoreError } from "./shadow/levels/level-store.js";
 import { SessionError } from "./shadow/replication/selector.js";
 
 /** V8 lets the heap of a process on a large machine grow to several times what is in use before it collects; this keeps it near that. */
-const heapGrowthPercent = 50;
+const heapGrowthPercent = 30;
 
 async function main(): Promise<void> {
   setFlagsFromString(`--heap-growing-percent=${heapGrowthPercent}`);

@@ -119,7 +119,8 @@ const plainSchema = z.strictObject({
       host: z.string().default("127.0.0.1"),
       port: z.number().int().min(1).max(65535).default(6343),
       samplingRate: z.number().int().min(1).default(16),
-      pollingS: z.number().int().min(1).default(1),
+      /** How often agents tell their ports' counters, which we read by OpenFlow: they only show that an agent lives. */
+      pollingS: z.number().int().min(0).default(30),
       /** Samples a second to spend over all bridges; each bridge's rate follows its traffic. Unset: samplingRate everywhere. */
       budgetSamplesPerS: z.number().min(1).optional(),
       /** Share of a core above which the budget shrinks. */

@@ -42,7 +42,9 @@ test("a small network is audited whole in each interval", async () => {
 test("a large one a share of the time, in turn", async () => {
   const { seen, audits } = world(400, 1);
   audits.start();
-  await pass(20);
+  await pass(30);
+  expect(seen).toHaveLength(210);
+  await pass(28);
   expect(new Set(seen).size).toBe(400);
   expect(seen).toHaveLength(400);
   audits.stop();

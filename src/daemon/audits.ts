@@ -19,9 +19,9 @@ export interface AuditParts {
 }
 
 const intervalMs = 2_000;
-/** How much of each interval goes into audits, in any case: a small network is looked over in each. */
+/** How much of each interval goes into audits of a small network: it is looked over in one or a few. */
 const budgetMs = 20;
-/** A round over a large network takes at most so many intervals, however long the switches take to answer: 120 s. */
+/** A round over a large network, of more audits than this, takes so many intervals, however long the switches take to answer: 120 s. */
 const longestRound = 60;
 
 export class Audits {
@@ -61,7 +61,7 @@ export class Audits {
       const startMs = nowMs();
       let found = 0;
       const least = Math.ceil(this.round / longestRound);
-      for (let done = 0; done < least || nowMs() - startMs < budgetMs; done++) {
+      for (let done = 0; done < least || (least === 1 && nowMs() - startMs < budgetMs); done++) {
         const next = this.left.pop();
         if (next === undefined) break;
         found += await next();

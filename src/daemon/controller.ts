@@ -18,7 +18,7 @@ import { FlowRestore } from "../network/flow-restore.js";
 import type { Network, PortRef } from "../network/model.js";
 import { mark } from "../network/pipeline.js";
 import { portConfigs, portConfigSocket, type PortConfigs } from "../network/port-config.js";
-import { unixctl, vswitchdSocket } from "../network/unixctl.js";
+import { unixctl, VswitchdControl, vswitchdSocket } from "../network/unixctl.js";
 import { DatabaseWriter, type DatabaseWriterCounters } from "../reconcile/database-writer.js";
 import { LiveSwitches } from "../reconcile/live-switches.js";
 import type { SwitchState } from "../reconcile/switch-writer.js";
@@ -79,6 +79,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly live: LiveSwitches;
   readonly database: DatabaseWriter;
   readonly explainer: Explainer;
+  private readonly control: VswitchdControl;
   readonly resubmits: ResubmitWatch;
   readonly replication: Replication;
   readonly levels: Levels;
@@ -142,6 +143,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       taken: (bridge, flow) => this.emit("conflict", bridge, "our flow deleted", `table ${flow.tableId}, priority ${flow.priority}`, 1),
       differed: (bridge, differences) => this.emit("conflict", bridge, "our tables changed", "what we put there was changed or deleted", differences),
     });
+    this.control = new VswitchdControl(config.openflow.runDir);
     const readBits = async (bridge: string, signal: AbortSignal): Promise<PortConfigs> => {
       const connection = await portConfigSocket(config.openflow.runDir, bridge)(signal);
       try {
@@ -154,7 +156,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const bitsOf = async (bridge: string, signal: AbortSignal): Promise<PortConfigs> => this.shadow.portConfigs(bridge) ?? readBits(bridge, signal);
     this.explainer = new Explainer({ tables: replica, dial, portConfigs: bitsOf, control: async (method, params) => unixctl(await vswitchdSocket(config.openflow.runDir), method, params) });
     const { sflow } = config;
-    const vswitchd = async (method: string, ...args: string[]): Promise<string> => unixctl(await vswitchdSocket(config.openflow.runDir), method, args);
+    const vswitchd = (method: string, ...args: string[]): Promise<string> => this.control.ask(method, args);
     const { remote } = config.shadow;
     this.far = far;
     this.farDatabase = far === undefined ? undefined : new DatabaseWriter(far.client, far.replica);
@@ -297,6 +299,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly fidelity: Readings["fidelity"] = () => this.readings.fidelity();
   readonly flushCounters: Readings["flushCounters"] = (whose) => this.readings.flushCounters(whose);
   readonly portReadings: Readings["portReadings"] = (side, whose) => this.readings.portReadings(side, whose);
+  readonly sampled: Readings["sampled"] = (bridge, packets) => this.readings.sampled(bridge, packets);
   readonly switchReadings: Readings["switchReadings"] = (side) => this.readings.switchReadings(side);
   readonly copyCounters: Readings["copyCounters"] = (whose) => this.readings.copyCounters(whose);
 
@@ -363,6 +366,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     await this.live.stop();
     await this.shadow.stop();
     await this.discovery.stop();
+    this.control.close();
     await this.client.close();
     await this.far?.client.close();
   }

@@ -12,7 +12,7 @@ import { portAt, type PortRef } from "../network/model.js";
 import { Budget, type Pressure } from "../shadow/fidelity/budget.js";
 import { capture } from "../shadow/fidelity/capture.js";
 import { Conflicts } from "../shadow/fidelity/conflicts.js";
-import { FidelityMeter, type MeasuredPort } from "../shadow/fidelity/meter.js";
+import { FidelityMeter } from "../shadow/fidelity/meter.js";
 import { PressureGauge } from "../shadow/fidelity/pressure.js";
 import { compareCaptures } from "../shadow/fidelity/sample.js";
 import { isLarge, whoseTurn } from "../telemetry/reading-turns.js";
@@ -87,6 +87,7 @@ export class Copies {
     for (const timer of this.timers) clearInterval(timer);
     await this.meter.stop();
     await this.sampling;
+    this.gauge.close();
   }
 
   /** What an operator should know about the copies, as text. */
@@ -138,7 +139,7 @@ export class Copies {
   private async sample(): Promise<void> {
     const { controller, log } = this.parts;
     if (this.sampling !== undefined || controller.copyMode !== "on") return;
-    const ports = this.meter.measured().filter((port) => port.copied > 0);
+    const ports = this.meter.copied;
     const port = ports[this.nextPort++ % Math.max(1, ports.length)];
     if (port === undefined) return;
     this.sampling = this.sampleOf(port)
@@ -146,14 +147,14 @@ export class Copies {
         () => (this.sampleFailure = undefined),
         (error: unknown) => {
           this.sampleFailure = error instanceof Error ? error.message : String(error);
-          log.debug({ port: port.port, err: error }, "no sample");
+          log.debug({ port, err: error }, "no sample");
         },
       )
       .then(() => (this.sampling = undefined));
     await this.sampling;
   }
 
-  private async sampleOf({ port }: MeasuredPort): Promise<void> {
+  private async sampleOf(port: string): Promise<void> {
     const { controller } = this.parts;
     const colon = port.lastIndexOf(":");
     const ref: PortRef = { bridge: port.slice(0, colon), ofport: Number(port.slice(colon + 1)) };

@@ -24,7 +24,7 @@ import { TcpMonitor } from "../telemetry/tcp/monitor.js";
 import type { Controller } from "./controller.js";
 
 export interface ObserverParts {
-  readonly controller: Pick<Controller, "portReadings" | "switchReadings" | "setSampling" | "discovery" | "on" | "shadow" | "explainer">;
+  readonly controller: Pick<Controller, "portReadings" | "sampled" | "switchReadings" | "setSampling" | "discovery" | "on" | "shadow" | "explainer">;
   readonly sflow: Config["sflow"];
   /** Where the profile is kept. */
   readonly stateDir: string;
@@ -84,7 +84,7 @@ export class Observer implements ObservationSink {
       clockMs: () => performance.now(),
       leavesOut: (port) => port > maxReplicatedPort && port < firstReserved,
     });
-    this.feed = new SflowFeed({ egressOf: (question) => this.egress.egress(question), tunnels: parts.tunnels });
+    this.feed = new SflowFeed({ egressOf: (question) => this.egress.egress(question), tunnels: parts.tunnels, heard: controller.sampled });
     this.learned = new Profile({ happened: (event) => this.happened(event) });
     this.observatory = new Observatory({
       sink: this,
@@ -203,7 +203,9 @@ export class Observer implements ObservationSink {
 
   private everySecond(): void {
     const values = Object.fromEntries(Object.entries(this.egress.counters).map(([name, count]) => [`egress.${name}`, count]));
-    this.observatory.tell({ tMs: this.parts.nowMs() - secondMs, windowMs: secondMs, side: "live", subject: { kind: "process", name: "egress" }, values });
+    const tell = (name: string, told: Readonly<Record<string, number>>): void => this.observatory.tell({ tMs: this.parts.nowMs() - secondMs, windowMs: secondMs, side: "live", subject: { kind: "process", name }, values: told });
+    tell("egress", values);
+    if (this.tcp !== undefined) tell("queueing", { "queueing.leftOut": this.queueing.leftOut });
     this.considerPlan();
   }
 

@@ -40,6 +40,8 @@ export class Readings {
   private nextRound: Promise<void> | undefined;
   /** The last reading of each bridge's copies. */
   private copies: ReadonlyMap<string, ReadonlyMap<string, Counters>> = new Map();
+  /** The same by port; the very same value until something was read. */
+  private copiesByPort: ReadonlyMap<string, Counters> = new Map();
   private readonly fidelityBase = new Map<string, { readonly isPart: boolean; readonly selected: bigint; readonly copied: bigint }>();
 
   constructor(parts: ReadingParts) {
@@ -99,6 +101,11 @@ export class Readings {
     return (await Promise.all(this.dueNow(whose).map(read))).flat();
   }
 
+  /** A sample of a live bridge stands for so many packets: one that is quiet is read again when its samples say that it is not. */
+  sampled(bridge: string, packets: number): void {
+    this.turns.sampled(`live ${bridge}`, packets);
+  }
+
   /** The bridges to be read: see `ReadingTurns`. */
   private dueNow(whose: Whose): string[] {
     const { current } = this.parts.discovery;
@@ -124,17 +131,17 @@ export class Readings {
    * Counters of every replicated port at both ends, and what is asked of it, by "bridge:ofport": read now, or where it is not a
    * bridge's turn the very values of its last reading.
    */
-  async copyCounters(whose: Whose = "all"): Promise<Map<string, Counters>> {
+  async copyCounters(whose: Whose = "all"): Promise<ReadonlyMap<string, Counters>> {
     const edged = (bridge: string): boolean => this.parts.shadow.edges(bridge).length > 0;
     const due = this.dueNow(whose).filter(edged);
-    const read = await this.readCopies(due);
     const all = [...this.parts.discovery.current.bridges.keys()].filter(edged);
-    const known = new Map([...this.copies, ...read]);
+    if (due.length === 0 && all.length === this.copies.size && all.every((bridge) => this.copies.has(bridge))) return this.copiesByPort;
+    const known = new Map([...this.copies, ...(await this.readCopies(due))]);
     this.copies = new Map(all.flatMap((bridge) => {
       const ports = known.get(bridge);
       return ports === undefined ? [] : [[bridge, ports] as const];
     }));
-    return new Map([...this.copies.values()].flatMap((ports) => [...ports]));
+    return (this.copiesByPort = new Map([...this.copies.values()].flatMap((ports) => [...ports])));
   }
 
   /** The counters of these bridges' ports at both ends, by bridge. */

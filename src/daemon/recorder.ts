@@ -11,6 +11,7 @@ import { digestTables, type DigestOfTable } from "../network/digest.js";
 import { elementChanges, elementsOf, gone, isGone, type Detail } from "../network/elements.js";
 import type { Network } from "../network/model.js";
 import type { Defence } from "../respond/defence.js";
+import { shadowBridge } from "../shadow/names.js";
 import type { TimeSeriesStore } from "../store/store.js";
 import type { Controller } from "./controller.js";
 
@@ -35,7 +36,7 @@ export const processUnits: Readonly<Record<string, string>> = {
 };
 
 const everyMs = 1_000;
-/** The shadow's tables are also looked at when nothing is known to have changed. */
+/** A shadow's tables are also looked at when we sent it nothing: after this, or of a large network after a second for each of its bridges. */
 const lookAnywayMs = 10_000;
 const maxLookMs = 5_000;
 const maxStartMs = 5_000;
@@ -47,8 +48,8 @@ export class Recorder {
   /** By side and "bridge/table". */
   private readonly digests: Record<Side, Map<string, string>> = { live: new Map(), shadow: new Map() };
   private readonly versions = new Map<string, number>();
-  private shadowIsDue = true;
-  private shadowLookedAtMs = 0;
+  /** By live bridge: when its shadow's tables were looked at last, and how many changes it had been sent by then. */
+  private readonly looked = new Map<string, { readonly tMs: number; readonly sent: number }>();
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
   private readonly delay: IntervalHistogram = monitorEventLoopDelay({ resolution: 10 });
@@ -61,24 +62,21 @@ export class Recorder {
 
   /** Takes up where the last recorder ended, and listens. To be called before the controller starts. */
   async start(): Promise<void> {
-    const { controller, changes, defence, nowMs } = this.parts;
+    const { controller, changes, defence } = this.parts;
     await inTime(this.takeUp(), maxStartMs).catch((err: unknown) => this.parts.log.warn({ err }, "the store does not tell what was recorded before"));
     this.record("alert", network, "recorder", { running: true });
     this.record("promotion", "shadow", "shadow", { state: controller.promotion.state, what: "the controller started", steps: [] });
     for (const change of changes.list()) this.record("change", network, `change ${change.id}`, change as unknown as Detail);
     changes.on("change", (change) => {
-      this.shadowIsDue = true;
       this.record("change", network, `change ${change.id}`, change as unknown as Detail);
     });
     defence?.on("prediction", (prediction) => this.record("prediction", network, prediction.subject, prediction as unknown as Detail, prediction.atMs));
     controller.on("promotion", (what, steps) => {
-      this.shadowIsDue = true;
       this.record("promotion", "shadow", "shadow", { state: controller.promotion.state, what, steps });
     });
     controller.on("network", (now) => this.topology(now));
     this.delay.enable();
     this.cpuAtMs = performance.now();
-    this.shadowLookedAtMs = nowMs();
     this.timer = setInterval(() => this.tick(), everyMs);
   }
 
@@ -114,7 +112,6 @@ export class Recorder {
     const elements = elementsOf(now);
     for (const [name, detail] of elementChanges(this.elements, elements)) this.record("topology", network, name, detail);
     this.elements = elements;
-    this.shadowIsDue = true;
   }
 
   private tick(): void {
@@ -134,18 +131,22 @@ export class Recorder {
       const version = follower.counters.updates + follower.counters.missed;
       if (this.versions.get(bridge) === version) continue;
       this.versions.set(bridge, version);
-      this.shadowIsDue = true;
       this.tables("live", bridge, digestTables(follower.currentFlows()));
     }
     this.forgetBridges("live", new Set(bridges));
     this.forgetBridges("shadow", new Set(controller.shadow.network.bridges.keys()));
-    if (!this.shadowIsDue && nowMs() - this.shadowLookedAtMs < lookAnywayMs) return;
-    this.shadowIsDue = false;
-    this.shadowLookedAtMs = nowMs();
-    for (const bridge of controller.shadow.network.bridges.keys()) {
+    const shadows = controller.shadow.network.bridges;
+    for (const bridge of this.looked.keys()) if (!shadows.has(bridge)) this.looked.delete(bridge);
+    const writers = controller.shadow.writerCounters();
+    const anywayMs = Math.max(lookAnywayMs, shadows.size * 1_000);
+    for (const bridge of shadows.keys()) {
+      const sent = writers.get(shadowBridge(bridge))?.flowMods ?? 0;
+      const last = this.looked.get(bridge);
+      if (last?.sent === sent && nowMs() - last.tMs < anywayMs) continue;
       const flows = await controller.shadow.shadowFlowStats(bridge, 0n, 0n).catch(() => undefined);
-      if (flows === undefined) this.shadowIsDue = true; // not connected at this moment
-      else this.tables("shadow", bridge, digestTables(flows));
+      if (flows === undefined) continue; // not connected at this moment
+      this.looked.set(bridge, { tMs: nowMs(), sent });
+      this.tables("shadow", bridge, digestTables(flows));
     }
   }
 

@@ -34,6 +34,8 @@ export interface DiscoveryCounters {
 
 export interface PortState {
   readonly ref: PortRef;
+  /** The same as text. */
+  readonly key: string;
   bornMs: number;
   up: boolean;
 }
@@ -50,6 +52,8 @@ export interface LiveBridge {
   dirty: boolean;
   /** Our LLDP frames, by the port they leave. */
   readonly frames: Map<number, Uint8Array>;
+  /** The last frame of ours that came in by a port, and who sent it: the next one is the same, and need not be proved again. */
+  readonly came: Map<number, { readonly frame: Uint8Array; readonly from: PortRef }>;
   /** It had flows of ours when we came: a controller before us left them, and they work. */
   inherited: boolean;
   /** Our LLDP flow is on it: what it hears comes to us and is not flooded on by the operator's flows. */

@@ -124,7 +124,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   private addBridge(name: string, datapathId: bigint): void {
     const session = new BridgeSession(name, this.parts.dial(name), (connection) => this.setUp(name, connection));
-    this.bridges.set(name, { session, datapathId, ports: new Map(), packetInBudget: packetInsPerSecond, recovered: false, row: undefined, dirty: true, frames: new Map(), inherited: false, listens: false, round: "none" });
+    this.bridges.set(name, { session, datapathId, ports: new Map(), packetInBudget: packetInsPerSecond, recovered: false, row: undefined, dirty: true, frames: new Map(), came: new Map(), inherited: false, listens: false, round: "none" });
     session.on("up", (connection) => {
       this.emit("up", name, connection);
     });
@@ -166,11 +166,14 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       present.add(port.ofport);
       if (bridge.ports.has(port.ofport)) continue;
       const ref = { bridge: row.name, ofport: port.ofport };
-      bridge.ports.set(port.ofport, { ref, bornMs: this.parts.nowMs(), up: port.up });
+      bridge.ports.set(port.ofport, { ref, key: portKey(ref), bornMs: this.parts.nowMs(), up: port.up });
       fresh.push(ref);
     }
     const gone = [...bridge.ports.values()].filter((port) => !present.has(port.ref.ofport)).map((port) => port.ref);
-    for (const ref of gone) bridge.ports.delete(ref.ofport);
+    for (const { ofport } of gone) {
+      bridge.ports.delete(ofport);
+      bridge.came.delete(ofport);
+    }
     this.forgetPorts(gone);
     if (fresh.length > 0) void this.probe(fresh);
   }
@@ -230,10 +233,17 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     const inPort = packet.match.filter(isKnown).find((field) => field.name === "inPort");
     if (inPort === undefined) return;
     const at = { bridge: name, ofport: Number(inPort.value) };
-    const lldp = decodeLldp(packet.data, this.parts.lldpKey);
-    if (lldp.is === "ours") this.lldpHeard(at, { bridge: lldp.from.bridge, ofport: lldp.from.ofport });
+    const { data } = packet;
+    const before = bridge.came.get(at.ofport);
+    if (before !== undefined && Buffer.compare(before.frame, data) === 0) return this.lldpHeard(at, before.from);
+    const lldp = decodeLldp(data, this.parts.lldpKey);
+    if (lldp.is === "ours") {
+      const from = { bridge: lldp.from.bridge, ofport: lldp.from.ofport };
+      if (bridge.ports.has(at.ofport)) bridge.came.set(at.ofport, { frame: Buffer.from(data), from });
+      this.lldpHeard(at, from);
+    }
     else if (lldp.is === "forged") this.counters.lldpForged++;
-    else if (lldp.is === "not lldp") this.hostSeen(at, packet.data);
+    else if (lldp.is === "not lldp") this.hostSeen(at, data);
   }
 
   private lldpHeard(at: PortRef, from: PortRef): void {
@@ -266,10 +276,9 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   private everySecond(): void {
     for (const [name, bridge] of this.bridges) this.closeRound(name, bridge);
-    const due = [...this.bridges.values()].flatMap((bridge) => [...bridge.ports.values()].filter((port) => port.up));
-    const isFabric = ({ ref }: PortState): boolean => this.fabric.has(portKey(ref));
-    const refs = (ports: readonly PortState[]): PortRef[] => ports.map(({ ref }) => ref);
-    this.sender.everySecond(refs(due.filter(isFabric)), refs(due.filter((port) => !isFabric(port))));
+    const [links, others]: [PortRef[], PortRef[]] = [[], []];
+    for (const { ports } of this.bridges.values()) for (const { ref, key, up } of ports.values()) if (up) (this.fabric.has(key) ? links : others).push(ref);
+    this.sender.everySecond(links, others);
     for (const bridge of this.bridges.values()) this.openRound(bridge);
     this.rebuild();
   }

@@ -10,7 +10,7 @@ export interface LldpSenderParts {
 }
 
 /** Ports without a link that get LLDP in one second; more take turns. A cable plugged in is probed at once: this is for one re-plugged unseen behind a device. */
-const edgeProbesPerSecond = 100;
+const edgeProbesPerSecond = 32;
 
 export class LldpSender {
   private readonly parts: LldpSenderParts;

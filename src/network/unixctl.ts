@@ -1,6 +1,7 @@
 /** One question to ovs-vswitchd's control socket, as ovs-appctl(8) asks it: JSON-RPC, one line of text as the answer. */
 import net from "node:net";
 import { readFile } from "node:fs/promises";
+import { inTime } from "../base/in-time.js";
 
 /** ovs-vswitchd's control socket in a run directory, by its pid file. Rejects when there is none. */
 export async function vswitchdSocket(runDir: string): Promise<string> {
@@ -106,6 +107,33 @@ export class UnixctlConnection {
     this.ended = error;
     this.socket.destroy();
     for (const { reject } of this.waiting.splice(0)) reject(error);
+  }
+}
+
+/** Questions to ovs-vswitchd one after another over one connection, which is opened anew when it broke or when the daemon is another. */
+export class VswitchdControl {
+  private readonly runDir: string;
+  private connection: Promise<UnixctlConnection> | undefined;
+
+  constructor(runDir: string) {
+    this.runDir = runDir;
+  }
+
+  /** Resolves with the answer; rejects with the daemon's words, or when it does not answer in time. */
+  async ask(method: string, params: readonly string[] = [], timeoutMs = 2_000): Promise<string> {
+    const connection = (this.connection ??= vswitchdSocket(this.runDir).then((path) => UnixctlConnection.open(path)));
+    try {
+      return await inTime((async () => (await connection).ask(method, params))(), timeoutMs);
+    } catch (error) {
+      // A question that is still waiting would hold up the next one.
+      if (this.connection === connection) this.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    void this.connection?.then((connection) => connection.close(), () => undefined);
+    this.connection = undefined;
   }
 }
 

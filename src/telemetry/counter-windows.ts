@@ -6,7 +6,7 @@
  */
 import type { Observation, Side, Subject } from "../base/observation.js";
 import { portKey, type Network, type PortRef } from "../network/model.js";
-import { quietPackets } from "./reading-turns.js";
+import { quietEveryS, quietPackets } from "./reading-turns.js";
 import { longestWindowS, SecondSums, windowLengthsS } from "./seconds.js";
 
 /** Counters of a port as a switch keeps them (OpenFlow ofp_port_stats). Undefined: the switch does not keep it. */
@@ -25,18 +25,30 @@ export interface PortReading {
 const field = { inPackets: 0, outPackets: 1, inBytes: 2, outBytes: 3, drops: 4, errors: 5, known: 6 } as const;
 const fields = Object.keys(field).length;
 
+/** In this order a port's last counters are kept, as numbers: exact up to 2^53. */
+const counterNames = ["rxPackets", "txPackets", "rxBytes", "txBytes", "rxDropped", "txDropped", "rxErrors", "txErrors"] as const;
+
 /** OVS tells a counter it does not keep as all ones (OpenFlow 1.3, A.3.5.6). */
 const notKept = 0xffff_ffff_ffff_ffffn;
 const maxPorts = 65_536;
 /** Readings further apart tell nothing about the seconds between them. */
-const longestGapMs = 10_000;
+const longestGapMs = (quietEveryS + 5) * 1_000;
 
 interface PortSeries {
   readonly ref: PortRef;
   readonly sums: SecondSums;
-  last: { readonly tMs: number; readonly reading: PortReading } | undefined;
+  /** When it was read last, ms since the epoch; undefined before the first reading. */
+  readMs: number | undefined;
+  /** What its counters were then, in the order of `counterNames`; NaN: not kept. */
+  readonly counts: Float64Array;
   /** The last second of the longest window that was told of it. */
   toldS: number;
+}
+
+interface BridgeSeries {
+  /** When any of its ports was read last, ms since the epoch. */
+  readMs: number;
+  readonly ports: Map<number, PortSeries>;
 }
 
 export class CounterWindows {
@@ -45,7 +57,8 @@ export class CounterWindows {
   /** Times a counter went back: a switch or a port made anew. Nothing is concluded from such a pair of readings. */
   restarts = 0;
   readonly side: Side;
-  private readonly ports = new Map<string, PortSeries>();
+  private readonly bridges = new Map<string, BridgeSeries>();
+  private count = 0;
 
   constructor(side: Side) {
     this.side = side;
@@ -53,28 +66,36 @@ export class CounterWindows {
 
   /** Takes a port's counters of `tMs` (ms since the epoch). Readings of a port come in order of time; an older one is left out. */
   add(tMs: number, reading: PortReading): void {
-    const key = portKey(reading.port);
-    let series = this.ports.get(key);
+    const { bridge: name, ofport } = reading.port;
+    let bridge = this.bridges.get(name);
+    if (bridge === undefined) this.bridges.set(name, (bridge = { readMs: tMs, ports: new Map() }));
+    bridge.readMs = tMs;
+    let series = bridge.ports.get(ofport);
     if (series === undefined) {
-      if (this.ports.size >= maxPorts) {
+      if (this.count >= maxPorts) {
         this.overflow++;
         return;
       }
-      series = { ref: reading.port, sums: new SecondSums(fields), last: undefined, toldS: -Infinity };
-      this.ports.set(key, series);
+      this.count++;
+      series = { ref: reading.port, sums: new SecondSums(fields), readMs: undefined, counts: new Float64Array(counterNames.length), toldS: -Infinity };
+      bridge.ports.set(ofport, series);
     }
-    const before = series.last;
-    if (before !== undefined && tMs <= before.tMs && tMs > before.tMs - longestWindowS * 1_000) return;
-    series.last = { tMs, reading };
-    if (before === undefined || tMs <= before.tMs || tMs - before.tMs > longestGapMs) return;
-    const moved = changes(before.reading, reading);
+    const beforeMs = series.readMs;
+    if (beforeMs !== undefined && tMs <= beforeMs && tMs > beforeMs - longestWindowS * 1_000) return;
+    series.readMs = tMs;
+    const moved = taken(series.counts, reading);
+    if (beforeMs === undefined || tMs <= beforeMs || tMs - beforeMs > longestGapMs) return;
     if (moved === undefined) this.restarts++;
-    else spread(series.sums, before.tMs, tMs, moved);
+    else spread(series.sums, beforeMs, tMs, moved);
   }
 
   /** Forgets the ports a network no longer has. */
   keepOnly(network: Network): void {
-    for (const [key, { ref }] of this.ports) if (!network.bridges.get(ref.bridge)?.ports.has(ref.ofport)) this.ports.delete(key);
+    for (const [name, { ports }] of this.bridges) {
+      const present = network.bridges.get(name)?.ports;
+      for (const ofport of ports.keys()) if (present?.has(ofport) !== true && ports.delete(ofport)) this.count--;
+      if (ports.size === 0) this.bridges.delete(name);
+    }
   }
 
   /**
@@ -88,12 +109,14 @@ export class CounterWindows {
     const observe = (subject: Subject, parts: readonly SecondSums[], length: number, extra: Readonly<Record<string, number>> = {}): void => {
       if (parts.length > 0) found.push({ tMs: (second + 1 - length) * 1_000, windowMs: length * 1_000, side: this.side, subject, values: { ...rates(parts, second, length), ...extra } });
     };
-    // Most ports of a large network were not read in this second, and have nothing to tell in any window.
-    const known = (ref: PortRef): PortSeries | undefined => {
-      const series = this.ports.get(portKey(ref));
+    // Most bridges of a large network were not read since this second, and have nothing to tell in any window.
+    const isRead = (bridge: string): boolean => (this.bridges.get(bridge)?.readMs ?? -Infinity) >= (second + 1) * 1_000;
+    const known = ({ bridge, ofport }: PortRef): PortSeries | undefined => {
+      const series = this.bridges.get(bridge)?.ports.get(ofport);
       return series !== undefined && isKnown(series.sums, second, 1) ? series : undefined;
     };
     for (const bridge of network.bridges.values()) {
+      if (!isRead(bridge.name)) continue;
       const ports = [...bridge.ports.values()].flatMap(({ ofport, role }) => {
         const series = known({ bridge: bridge.name, ofport });
         return series === undefined ? [] : [{ series, role, isThrifty: thrifty && isQuiet(series.sums, second) }];
@@ -110,6 +133,7 @@ export class CounterWindows {
       }
     }
     for (const { a, b } of network.links) {
+      if (!isRead(a.bridge) || !isRead(b.bridge)) continue;
       const [x, y] = [known(a)?.sums, known(b)?.sums];
       if (x === undefined || y === undefined) continue;
       const isThrifty = thrifty && isQuiet(x, second) && isQuiet(y, second);
@@ -130,14 +154,18 @@ export class CounterWindows {
 const isKnown = (sums: SecondSums, second: number, length: number): boolean => sums.over(field.known, second, length) > length - 0.01;
 const isQuiet = (sums: SecondSums, second: number): boolean => sums.over(field.inPackets, second, longestWindowS) + sums.over(field.outPackets, second, longestWindowS) < quietPackets;
 
-/** How much each field moved; undefined when a counter went back. */
-function changes(before: PortReading, now: PortReading): number[] | undefined {
-  const delta = (name: Exclude<keyof PortReading, "port">): number => {
-    const [x, y] = [before[name], now[name]];
-    return x === undefined || y === undefined || x === notKept || y === notKept ? 0 : Number(y - x);
-  };
-  const moved = [delta("rxPackets"), delta("txPackets"), delta("rxBytes"), delta("txBytes"), delta("rxDropped") + delta("txDropped"), delta("rxErrors") + delta("txErrors")];
-  return moved.some((amount) => amount < 0) ? undefined : moved;
+/** Puts the counters of a reading in the place of those before; returns how much each field moved, undefined when a counter went back. */
+function taken(counts: Float64Array, reading: PortReading): number[] | undefined {
+  const deltas = counterNames.map((name, i) => {
+    const now = reading[name];
+    const before = counts[i] ?? NaN;
+    const count = now === undefined || now === notKept ? NaN : Number(now);
+    counts[i] = count;
+    return Number.isNaN(count) || Number.isNaN(before) ? 0 : count - before;
+  });
+  if (deltas.some((amount) => amount < 0)) return undefined;
+  const [rxPackets = 0, txPackets = 0, rxBytes = 0, txBytes = 0, rxDropped = 0, txDropped = 0, rxErrors = 0, txErrors = 0] = deltas;
+  return [rxPackets, txPackets, rxBytes, txBytes, rxDropped + txDropped, rxErrors + txErrors];
 }
 
 /** Lays what moved between two moments evenly over the seconds between them. */
@@ -145,7 +173,10 @@ function spread(sums: SecondSums, fromMs: number, toMs: number, moved: readonly 
   for (let second = Math.floor(fromMs / 1_000); second * 1_000 < toMs; second++) {
     const lapMs = Math.min(toMs, (second + 1) * 1_000) - Math.max(fromMs, second * 1_000);
     const share = lapMs / (toMs - fromMs);
-    for (const [i, amount] of moved.entries()) if (amount !== 0) sums.add(second, i, amount * share);
+    for (let i = 0; i < moved.length; i++) {
+      const amount = moved[i] ?? 0;
+      if (amount !== 0) sums.add(second, i, amount * share);
+    }
     sums.add(second, field.known, lapMs / 1_000);
   }
 }

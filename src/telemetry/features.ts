@@ -94,6 +94,11 @@ export const egressCounters = rows({ source: "packets", subjects: ["process"], w
   ["egress.readings", "readings", "times that a bridge's tables were taken in anew", "rate"],
 ]);
 
+/** What the estimate of queues could not take in, since the start (`queueing.ts`); of the process "queueing". */
+export const queueingCounters = rows({ source: "packets", subjects: ["process"], windowsS: [1] }, [
+  ["queueing.leftOut", "packets", "samples and seconds of pairs beyond the 8,192 that are known at once: of these no wait is told", "rate"],
+]);
+
 /** From counters of switches (`counter-windows.ts`). Of a port: as the switch sees it; of a link: both directions added. */
 export const counterFeatures = rows({ source: "counters", subjects: ["port", "link", "bridge"], windowsS: [1, 5, 30] }, [
   ["inPacketsPerS", "packets/s", "received by the switch; of a bridge: by its edge ports; of a link: by both ends", "rate"],
@@ -164,7 +169,7 @@ export const fidelityFeatures = rows({ source: "both networks", subjects: ["port
   ["fidelity.delayP99Us", "µs", "the same, 99th percentile", "shape"],
 ]);
 
-export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...crossingFeatures, ...egressCounters, ...counterFeatures, ...datapathFeatures, ...meterFeatures, ...meterDropFeatures, ...deviationFeatures, ...linkDifferenceFeatures, ...tcpFeatures, ...queueingFeatures, ...fidelityFeatures];
+export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...crossingFeatures, ...egressCounters, ...queueingCounters, ...counterFeatures, ...datapathFeatures, ...meterFeatures, ...meterDropFeatures, ...deviationFeatures, ...linkDifferenceFeatures, ...tcpFeatures, ...queueingFeatures, ...fidelityFeatures];
 
 /** The attack model's features in the order of its vector. */
 export const featureNames: readonly string[] = attackFeatures.map((feature) => feature.name);

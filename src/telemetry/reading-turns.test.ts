@@ -20,8 +20,23 @@ test("a bridge is quiet when each of its ports was, by what came between two rea
   expect(turns.areQuiet(["live a"])).toBe(false);
 });
 
-test("all are read every six seconds, whatever else; a network is large by its ports", () => {
-  expect(Array.from({ length: 12 }, (_, s) => whoseTurn(s)).filter((whose) => whose === "all")).toHaveLength(2);
+test("a quiet bridge wakes when its samples stand for as many packets as a quiet one has in the longest window", () => {
+  const turns = new ReadingTurns();
+  turns.took("live a", 0, ports(0));
+  turns.took("live a", 1_000, ports(1));
+  turns.sampled("live a", 64);
+  turns.sampled("live b", 64);
+  expect([turns.areQuiet(["live a"]), turns.areQuiet(["live b"])]).toEqual([true, false]);
+  turns.sampled("live a", 64);
+  expect(turns.areQuiet(["live a"])).toBe(false);
+  // A reading tells more than samples do.
+  turns.took("live a", 2_000, ports(2));
+  turns.sampled("live a", 64);
+  expect(turns.areQuiet(["live a"])).toBe(true);
+});
+
+test("all are read every thirty seconds, whatever else; a network is large by its ports", () => {
+  expect(Array.from({ length: 60 }, (_, s) => whoseTurn(s)).filter((whose) => whose === "all")).toHaveLength(2);
   const port = (ofport: number) => [ofport, { name: `p${ofport}`, ofport, role: "edge" as const, type: "", up: true, ifindex: 0 }] as const;
   const network = (count: number): Network => ({ ...emptyNetwork, bridges: new Map([["a", { name: "a", datapathId: 1n, datapathType: "netdev", failMode: undefined, ports: new Map(Array.from({ length: count }, (_, i) => port(i + 1))) }]]) });
   expect([isLarge(network(smallNetworkPorts)), isLarge(network(smallNetworkPorts + 1))]).toEqual([false, true]);

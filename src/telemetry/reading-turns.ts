@@ -6,8 +6,8 @@ import type { Network } from "../network/model.js";
 
 /** Ports of a network that is looked at whole each second. */
 export const smallNetworkPorts = 256;
-/** Quiet bridges of a large one are read every so many seconds: a divisor of the longest window. */
-export const quietEveryS = 6;
+/** Quiet bridges of a large one are read every so many seconds: the longest window. Samples tell earlier that one has woken. */
+export const quietEveryS = 30;
 /** A port is quiet below this: 100 packets in the longest window are too few to judge by (`DeviationLimits.minPackets`). */
 export const quietPackets = 100;
 const quietPerS = quietPackets / 30;
@@ -33,7 +33,9 @@ interface Counted {
 interface Known {
   readonly tMs: number;
   readonly packets: ReadonlyMap<number, bigint>;
-  readonly isQuiet: boolean;
+  isQuiet: boolean;
+  /** Packets that its samples stand for, since it was read. */
+  sampled: number;
 }
 
 export class ReadingTurns {
@@ -46,7 +48,13 @@ export class ReadingTurns {
     const packets = new Map(ports.map(({ portNo, rxPackets, txPackets }) => [portNo, rxPackets + txPackets]));
     const most = before === undefined ? 0 : quietPerS * Math.max(1, (tMs - before.tMs) / 1_000);
     const isQuiet = before !== undefined && [...packets].every(([port, now]) => Math.abs(Number(now - (before.packets.get(port) ?? now))) < most);
-    this.known.set(source, { tMs, packets, isQuiet });
+    this.known.set(source, { tMs, packets, isQuiet, sampled: 0 });
+  }
+
+  /** A sample stands for so many packets of `source`: as many as a quiet one has in the longest window wake it. */
+  sampled(source: string, packets: number): void {
+    const known = this.known.get(source);
+    if (known !== undefined && (known.sampled += packets) >= quietPackets) known.isQuiet = false;
   }
 
   /** Whether every one of these was quiet when it was read last. */

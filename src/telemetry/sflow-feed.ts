@@ -39,7 +39,13 @@ export interface FeedOptions {
   readonly egressOf?: ((question: EgressQuestion) => Egress) | undefined;
   /** What counts of a tunnelled packet. Default "outer". */
   readonly tunnels?: TunnelHeaders | undefined;
+  /** Hears of every sample which bridge took it and how many packets it stands for; not of LLDP's frames, which we send ourselves. */
+  readonly heard?: ((bridge: string, packets: number) => void) | undefined;
 }
+
+/** IEEE 802.1AB, 7.3; behind two MAC addresses. */
+const lldp = { ethertype: 0x88cc, at: 12 } as const;
+const isLldp = (frame: Uint8Array | undefined): boolean => frame !== undefined && frame.length > lldp.at + 1 && ((frame[lldp.at] ?? 0) << 8) + (frame[lldp.at + 1] ?? 0) === lldp.ethertype;
 
 export class SflowFeed {
   readonly counters: FeedCounters = { packets: 0, inside: 0, unmapped: 0, unreadable: 0 };
@@ -48,8 +54,10 @@ export class SflowFeed {
   private links = new Map<string, string>();
   private readonly egressOf: FeedOptions["egressOf"];
   private readonly reader: HeaderReader;
+  private readonly heard: FeedOptions["heard"];
 
-  constructor({ egressOf, tunnels }: FeedOptions = {}) {
+  constructor({ egressOf, tunnels, heard }: FeedOptions = {}) {
+    this.heard = heard;
     this.egressOf = egressOf;
     this.reader = new HeaderReader(tunnels ?? "outer");
   }
@@ -87,12 +95,13 @@ export class SflowFeed {
         this.counters.unmapped++;
         continue;
       }
+      const raw = sample.records.find((record) => record.kind === "sampledHeader");
+      if (!isLldp(raw?.header)) this.heard?.(place.bridge, sample.samplingRate);
       const crossed = this.crossed(sample, place);
       if (!place.isEdge) {
         this.counters.inside++;
         if (crossed.links.length === 0) continue;
       }
-      const raw = sample.records.find((record) => record.kind === "sampledHeader");
       const header = raw === undefined ? undefined : this.reader.frame(raw.header);
       if (raw === undefined || header === undefined) {
         if (place.isEdge) this.counters.unreadable++;

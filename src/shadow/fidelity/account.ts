@@ -165,6 +165,11 @@ export class PortAccounts {
   }
 
   /** As in the account. */
+  get copied(): number {
+    return this.totals.copied;
+  }
+
+  /** As in the account. */
   get receiveDrops(): number {
     return this.totals.receiveDrops;
   }

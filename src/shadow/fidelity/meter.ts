@@ -11,7 +11,7 @@ import type { Sample } from "./sample.js";
 export type Counters = Pick<Reading, "received" | "copied" | "receiveDrops" | "asked">;
 
 export interface FidelityParts {
-  /** Counters of all replicated ports, by "bridge:ofport", at look number `looks`: a value that is the very one of the look before was not read again. */
+  /** Counters of all replicated ports, by "bridge:ofport", at look number `looks`: a value, or all of it, that is the very one of the look before was not read again. */
   readonly read: (looks: number) => Promise<ReadonlyMap<string, Counters>>;
   /** Whether nothing is told of ports to which nothing happens. */
   readonly isLarge: () => boolean;
@@ -79,6 +79,8 @@ export class FidelityMeter {
   private running: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
   private lastMs: number | undefined;
+  /** What was read at the last look. */
+  private counters: ReadonlyMap<string, Counters> | undefined;
   private looks = 0;
   /** Why the counters could not be read last; undefined while they can. */
   failure: string | undefined;
@@ -125,6 +127,11 @@ export class FidelityMeter {
     );
   }
 
+  /** The ports of which packets were copied, by name. */
+  get copied(): string[] {
+    return [...this.ports].flatMap(([port, { accounts }]) => (accounts.copied > 0 ? [port] : [])).sort();
+  }
+
   /** Packets that live dropped at reception, of all replicated ports. */
   get receiveDrops(): number {
     let sum = 0;
@@ -156,6 +163,10 @@ export class FidelityMeter {
     }
     const counters = await inTime(parts.read(this.looks++), readTimeoutMs);
     const tMs = parts.nowMs();
+    this.lastMs = tMs;
+    // Nobody was read again: nothing to tell of any port.
+    if (counters === this.counters) return;
+    this.counters = counters;
     const mode = parts.mode();
     for (const port of this.ports.keys()) if (!counters.has(port)) this.ports.delete(port);
     for (const [port, counter] of counters) {
@@ -168,7 +179,6 @@ export class FidelityMeter {
       this.tell(port, followed, followed.readMs === undefined ? lookIntervalMs : tMs - followed.readMs, mode);
       followed.readMs = tMs;
     }
-    this.lastMs = tMs;
   }
 
   private tell(port: string, followed: Followed, windowMs: number, mode: CopyMode): void {

@@ -1,7 +1,7 @@
 /** What is read of /proc and of the control socket, from folders made here. */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { readDpctl, vswitchdPid } from "./pressure.js";
+import { readDpctl, readNetdev, vswitchdPid } from "./pressure.js";
 
 let folder: string;
 beforeEach(() => {
@@ -46,4 +46,9 @@ test("none, or several that can't be told apart, is said", async () => {
 
 test("cached flows are of the busiest datapath, misses of all", () => {
   expect(readDpctl("netdev@a:\n lookups: hit:10 missed:3 lost:0\n flows: 12\nnetdev@b:\n lookups: hit:1 missed:4 lost:0\n flows: 2\n")).toEqual({ megaflows: 12, missed: 7 });
+});
+
+test("the userspace datapath tells the same in two other answers", () => {
+  const threads = "main thread:\n  megaflow hits: 9\n  miss with success upcall: 3\n  miss with failed upcall: 1\npmd thread numa_id 0 core_id 1:\n  miss with success upcall: 4\n";
+  expect(readNetdev("netdev@ovs-netdev:\n  flows         : (current 12) (avg 3) (max 40) (limit 10000)\n", threads)).toEqual({ megaflows: 12, missed: 7 });
 });

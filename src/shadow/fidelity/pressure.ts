@@ -1,6 +1,7 @@
 /** What ovs-vswitchd bears: what its threads ran and waited from /proc, cached flows and misses from its control socket. */
+import { readdirSync, readFileSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
-import { unixctl, vswitchdSocket } from "../../network/unixctl.js";
+import { VswitchdControl } from "../../network/unixctl.js";
 import type { Pressure } from "./budget.js";
 
 const nsPerSecond = 1e9;
@@ -8,6 +9,14 @@ const program = "ovs-vswitchd";
 
 async function text(file: string): Promise<string | undefined> {
   return readFile(file, "utf8").catch(() => undefined);
+}
+
+function textNow(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined; // the thread has ended
+  }
 }
 
 /**
@@ -44,8 +53,20 @@ export function readDpctl(shown: string): { readonly megaflows: number; readonly
   return { megaflows: Math.max(0, ...numbers(/flows: (\d+)/g)), missed: numbers(/missed:(\d+)/g).reduce((sum, one) => sum + one, 0) };
 }
 
+/**
+ * The same of the userspace datapath, in fewer words: `dpctl/show` has a line for each port. "(current 12)" of `upcall/show`, "miss with
+ * success upcall: 34" for each thread of `dpif-netdev/pmd-stats-show`.
+ */
+export function readNetdev(upcalls: string, threads: string): { readonly megaflows: number; readonly missed: number } {
+  const megaflows = Math.max(0, ...[...upcalls.matchAll(/\(current (\d+)\)/g)].map((found) => Number(found[1])));
+  return { megaflows, missed: [...threads.matchAll(/miss with success upcall: (\d+)/g)].reduce((sum, [, count]) => sum + Number(count), 0) };
+}
+
 export class PressureGauge {
   private readonly runDir: string;
+  private readonly control: VswitchdControl;
+  /** Whether the daemon has a userspace datapath and no other; undefined while nobody asked. */
+  private isNetdev: boolean | undefined;
   private readonly nowMs: () => number;
   private threads: ReadonlyMap<string, number> = new Map();
   private missed: number | undefined;
@@ -56,7 +77,12 @@ export class PressureGauge {
 
   constructor(runDir: string, nowMs: () => number) {
     this.runDir = runDir;
+    this.control = new VswitchdControl(runDir);
     this.nowMs = nowMs;
+  }
+
+  close(): void {
+    this.control.close();
   }
 
   /** Measures since the last call. What can't be measured is absent, and told in `failures`. */
@@ -82,16 +108,15 @@ export class PressureGauge {
 
   /**
    * Time that each thread ran or waited for a processor so far, in s: `/proc/PID/task/TID/schedstat`. A switch that others keep from
-   * running is as short of time as one that never rests.
+   * running is as short of time as one that never rests. Read at once: these are no files, and what a few of them take is less than their
+   * ways through the thread pool and back.
    */
   private async threadSeconds(): Promise<Map<string, number>> {
     this.pid ??= await vswitchdPid(this.runDir);
     try {
-      const ids = await readdir(`/proc/${this.pid}/task`);
-      const stats = await Promise.all(ids.map(async (id) => [id, await text(`/proc/${this.pid}/task/${id}/schedstat`)] as const));
       return new Map(
-        stats.flatMap(([id, stat]) => {
-          const [ran, waited] = stat?.split(" ").map(Number) ?? [];
+        readdirSync(`/proc/${this.pid}/task`).flatMap((id) => {
+          const [ran, waited] = textNow(`/proc/${this.pid}/task/${id}/schedstat`)?.split(" ").map(Number) ?? [];
           return ran === undefined || waited === undefined ? [] : [[`${this.pid}/${id}`, (ran + waited) / nsPerSecond] as const];
         }),
       );
@@ -102,6 +127,13 @@ export class PressureGauge {
   }
 
   private async datapath(): Promise<{ readonly megaflows: number; readonly missed: number }> {
-    return readDpctl(await unixctl(await vswitchdSocket(this.runDir), "dpctl/show", []));
+    try {
+      this.isNetdev ??= (await this.control.ask("dpif/show")).split("\n").every((line) => !/^\S+@/.test(line) || line.startsWith("netdev@"));
+      if (!this.isNetdev) return readDpctl(await this.control.ask("dpctl/show"));
+      return readNetdev(await this.control.ask("upcall/show"), await this.control.ask("dpif-netdev/pmd-stats-show"));
+    } catch (error) {
+      this.isNetdev = undefined; // a restarted daemon may have another
+      throw error;
+    }
   }
 }

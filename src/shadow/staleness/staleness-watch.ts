@@ -1,6 +1,6 @@
 /**
  * How current every object of the shadow is, against a target: since when it is behind live, when it was last proved equal, and how much of
- * the time the target was kept. Looked at once a second; told as events when an object breaks its target and when it keeps it again.
+ * the time the target was kept. Looked at once a second, a large network less often; told as events when an object breaks its target and when it keeps it again.
  * docs/staleness.md says what counts.
  */
 import type { ObservationSink } from "../../base/observation.js";
@@ -69,8 +69,10 @@ interface Known {
 }
 
 const lookEveryMs = 1_000;
-/** Observations are of so many looks. */
-const looksOfWindow = 10;
+/** A look at a large network takes milliseconds: the next one waits so many times as long, up to `lookLatestMs`. */
+const restPerLook = 500;
+const lookLatestMs = 10_000;
+const windowMs = 10_000;
 /** Of one bridge more objects than this that break, or keep again, in one look are told in one event. */
 const toldApart = 8;
 const namesTold = 16;
@@ -88,6 +90,7 @@ export class StalenessWatch {
   private readonly maxObjects: number;
   private timer: NodeJS.Timeout | undefined;
   private looks = 0;
+  private windowFromMs: number | undefined;
   /** The worst of each bridge in the running window. */
   private worst = new Map<string, { behindMs: number; provedMs: number; broken: number }>();
 
@@ -98,12 +101,20 @@ export class StalenessWatch {
   }
 
   start(): void {
-    this.timer = setInterval(() => this.look(), lookEveryMs);
-    this.timer.unref();
+    this.lookIn(lookEveryMs);
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    clearTimeout(this.timer);
+  }
+
+  private lookIn(ms: number): void {
+    this.timer = setTimeout(() => {
+      const startMs = this.parts.nowMs();
+      this.look();
+      this.lookIn(Math.min(lookLatestMs, Math.max(lookEveryMs, restPerLook * (this.parts.nowMs() - startMs))));
+    }, ms);
+    this.timer.unref();
   }
 
   /** Looks at all objects once. */
@@ -136,7 +147,10 @@ export class StalenessWatch {
     for (const [key, { seen }] of this.known) if (seen !== this.looks) this.known.delete(key);
     for (const [name, { seen }] of this.bridges) if (seen !== this.looks) this.bridges.delete(name);
     this.tell(broken, mended, now);
-    if (this.looks % looksOfWindow === 0) this.observe();
+    this.windowFromMs ??= now;
+    if (now - this.windowFromMs < windowMs) return;
+    this.windowFromMs = now;
+    this.observe();
   }
 
   /** All objects as of the last look, by bridge and name; with `bridge`, its own alone. */
@@ -235,7 +249,6 @@ export class StalenessWatch {
   }
 
   private observe(): void {
-    const windowMs = looksOfWindow * lookEveryMs;
     const tMs = Math.round(this.parts.epochMs() - windowMs);
     for (const [bridge, { behindMs, provedMs, broken }] of this.worst) {
       this.parts.sink.observe({ tMs, windowMs, side: "shadow", subject: { kind: "bridge", name: bridge }, values: { "staleness.behindMs": behindMs, "staleness.provedMs": provedMs, "staleness.brokenObjects": broken } });
