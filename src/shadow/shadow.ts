@@ -13,7 +13,7 @@ import type { FlowEntry } from "../network/flow-entry.js";
 import type { Network } from "../network/model.js";
 import type { DesiredBridge } from "../reconcile/database-state.js";
 import type { PortConfigs } from "../network/port-config.js";
-import { sinkTable } from "../network/pipeline.js";
+import { commonReplicaPort, sinkTable } from "../network/pipeline.js";
 import { Converger } from "../reconcile/converger.js";
 import type { PortConfigCounters } from "../reconcile/port-config-writer.js";
 import type { SwitchWriter, WriterCounters } from "../reconcile/switch-writer.js";
@@ -71,6 +71,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private readonly fence: FloodFence;
   /** Live bridges whose own flows send to replica ports, which their copies therefore don't go by. */
   private readonly sendToEvery = new Set<string>();
+  private readonly toldOfEvery = new Set<string>();
   private isGuarded = true;
   private isReplicating: boolean;
   private active = false;
@@ -366,7 +367,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** Plans the rows as they should be now, and tells the databases. */
   private takeRows(): void {
-    for (const bridge of new Set([...this.sessions.followers.keys(), ...this.sendToEvery])) this.lookAtEvery(bridge);
+    for (const bridge of this.toldOfEvery) if (!this.source.live.bridges.has(bridge)) this.toldOfEvery.delete(bridge);
+    for (const bridge of new Set([...this.source.live.bridges.keys(), ...this.sendToEvery])) this.lookAtEvery(bridge);
     this.isStale = false;
     this.source.follow(this.isPromoted);
     const isFirst = this.planned.take(
@@ -480,7 +482,9 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   /** Whether a live bridge's own flows send to replica ports: by ALL, which heeds no bit, or by FLOOD where the bit can't be set. */
   reachesReplicas(bridge: string): boolean {
     const follower = this.sessions.followers.get(bridge);
-    if (follower === undefined || this.parts.remote !== undefined) return false;
+    if (this.parts.remote !== undefined) return false;
+    // Until its tables are known: as a controller before us has wired it, so that a restart changes nothing.
+    if (follower?.known !== true) return this.parts.index.bridge(bridge)?.ports.some(({ role, ofport }) => role === "replica" && ofport === commonReplicaPort) === true;
     const bits = this.sessions.portConfigs.get(bridge);
     return follower.sendTo("all") > 0 || (follower.sendTo("flood") > 0 && bits?.current !== undefined && !bits.tellsAll);
   }
@@ -488,10 +492,14 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   /** Copies of bridges whose flows began, or ceased, to send to replica ports go another way. */
   private lookAtEvery(bridge: string): void {
     const reaches = this.reachesReplicas(bridge);
+    if (this.sessions.followers.get(bridge)?.known === true && reaches !== this.toldOfEvery.has(bridge)) {
+      if (reaches) this.toldOfEvery.add(bridge);
+      else this.toldOfEvery.delete(bridge);
+      this.parts.sendsToEvery?.(bridge, reaches);
+    }
     if (reaches === this.sendToEvery.has(bridge)) return;
     if (reaches) this.sendToEvery.add(bridge);
     else this.sendToEvery.delete(bridge);
-    this.parts.sendsToEvery?.(bridge, reaches);
     this.changed();
   }
 

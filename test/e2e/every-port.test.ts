@@ -3,6 +3,7 @@ import { PatchPanel } from "../../lab/patch-panel.js";
 import { waitFor } from "../../lab/wait.js";
 import type { ListFidelityResponse } from "../../src/api/generated/ovsshadow/v1/fidelity.js";
 import type { GetPlanResponse } from "../../src/api/generated/ovsshadow/v1/plan.js";
+import type { GetStatusResponse } from "../../src/api/generated/ovsshadow/v1/shadow.js";
 import { shadowBridge } from "../../src/shadow/names.js";
 
 const quiet = ["sflow: { samplingRate: 1000000 }", "forward: { enabled: false }", "policy: { promotion: { automatic: false } }"];
@@ -48,4 +49,13 @@ test("ALL in a flow, in a group, or FLOOD without OpenFlow 1.0 makes copies go b
   await waitFor(async () => (await wiring()) === common, "a group with ALL counts");
   await once("ALL in a group");
   expect((await conflicts()).sort()).toEqual(["l1 2", "l2 1"]);
+
+  // A restart finds the wiring as it should be, and writes nothing.
+  const wired = (await ovs.vsctl("list-ports", "l1")).split("\n").sort();
+  await panel.endDaemon("TERM");
+  panel.startDaemon(quiet);
+  await panel.inStep();
+  await waitFor(async () => (await conflicts()).length === 2, "it is told again");
+  expect((await ovs.vsctl("list-ports", "l1")).split("\n").sort()).toEqual(wired);
+  expect((await panel.ctl<GetStatusResponse>("status")).databaseWrites?.transactions).toBe(0);
 }, 180_000);

@@ -129,15 +129,15 @@ test("GRE, ERSPAN II and III, VXLAN and Geneve carry what came in, once, with wh
   const counted = (await list()).sinks.find((row) => row.sink === "b" && row.bridge === "l1");
   expect(counted?.packets).toBeGreaterThanOrEqual(count);
 
-  // A collector that sends back, with the very key of the tunnel: counted at the tunnel's port, and nothing arrives at hosts or is learned.
+  // A collector that sends back, with the very key that the VXLAN tunnel takes in: counted at the tunnel's port, and nothing arrives at hosts or is learned.
   const sniffer = await live.sniff("l1-1-h", "l1-2-h", "l1-3-h", "l2-1-h");
   await sniffer.ask();
   const back = `
 import socket, struct
-s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 47)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 frame = bytes.fromhex("ffffffffffff0200000066660800") + b"OVSCOPY" + struct.pack("!Q", 99) + bytes(40)
-for i in range(50): s.sendto(struct.pack("!HHI", 0x2000, 0x6558, ${number("a", "l1")}) + frame, ("192.0.2.1", 0))`;
-  const cameBack = async (): Promise<number> => Number(/rx pkts=(\d+)/.exec(await live.ovs.ofctl("dump-ports", adapterBridge("l1"), String(0x7f00)))?.[1]);
+for i in range(50): s.sendto(struct.pack("!II", 0x08000000, ${number("d", "l1")} << 8) + frame, ("192.0.2.1", 4789))`;
+  const cameBack = async (): Promise<number> => Number(/rx pkts=(\d+)/.exec(await live.ovs.ofctl("dump-ports", adapterBridge("l1"), String(0x7f03)))?.[1]);
   await waitFor(async () => {
     await far.ovs.capsule.run("/usr/bin/python3", ["-c", back]);
     return (await cameBack()) >= 50;
