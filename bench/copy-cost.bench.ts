@@ -2,7 +2,7 @@
 import { projectDir } from "../lab/capsule.js";
 import { PatchPanel } from "../lab/patch-panel.js";
 import { waitFor } from "../lab/wait.js";
-import { adapterBridge } from "../src/shadow/names.js";
+import { adapterBridge, shadowBridge } from "../src/shadow/names.js";
 import { atLeast, atMost, type Bench } from "./bench.js";
 
 const rounds = 7;
@@ -10,7 +10,7 @@ const rounds = 7;
 const fewRounds = 5;
 const seconds = 1;
 const connections = 500;
-const config = ["shadow: { sessions: [], showSink: true, budget: { enabled: false } }", "sflow: { samplingRate: 1000000 }", "forward: { enabled: false }", "policy: { promotion: { automatic: false } }"];
+const config = (showSink: boolean): string[] => [`shadow: { sessions: [], showSink: ${showSink}, budget: { enabled: false } }`, "sflow: { samplingRate: 1000000 }", "forward: { enabled: false }", "policy: { promotion: { automatic: false } }"];
 const theirSink = "sink0";
 
 interface Measured {
@@ -83,16 +83,19 @@ const ways: readonly Way[] = [
   ours(100, [0.95, 1.05]),
 ];
 
-async function start(): Promise<PatchPanel> {
+/** As attached: the copies end in the shadow, and no device shows them. */
+const unseenWays: readonly Way[] = [ways[0], ours(1, [0, 0.05]), ours(10, [0.04, 0.18]), ours(100, [0.95, 1.05])].flatMap((way) => way ?? []).map((way) => ({ ...way, sink: theirSink }));
+
+async function start(showSink: boolean): Promise<PatchPanel> {
   const panel = await PatchPanel.start({ l1: 3 });
   const { ovs } = panel;
   await ovs.vsctl("add-port", "l1", theirSink, "--", "set", "interface", theirSink, "type=internal", "ofport_request=9");
   await ovs.ofctl("del-flows", "l1");
   for (const inPort of [1, 3]) await ovs.ofctl("add-flow", "l1", `priority=9,in_port=${inPort},actions=output:2`);
-  panel.startDaemon(config);
+  panel.startDaemon(config(showSink));
   await panel.inStep();
   // Both sinks are taps that nobody reads, and up: the kernel takes the frame and drops it.
-  for (const device of [theirSink, adapterBridge("l1")]) await ovs.capsule.run("ip", ["link", "set", device, "addrgenmode", "none", "up"]);
+  for (const device of [theirSink, ...(showSink ? [adapterBridge("l1")] : [])]) await ovs.capsule.run("ip", ["link", "set", device, "addrgenmode", "none", "up"]);
   return panel;
 }
 
@@ -101,16 +104,45 @@ async function run<T>(panel: PatchPanel, ...args: (string | number)[]): Promise<
   return JSON.parse(stdout) as T;
 }
 
-async function measure(panel: PatchPanel, way: Way): Promise<Measured> {
+/** `counted`: read before and after the flood, while the way is on; what it grew by is `copied`, not what the sink saw. */
+async function measure(panel: PatchPanel, way: Way, counted?: (panel: PatchPanel) => Promise<number>): Promise<Measured> {
   await way.on(panel);
   try {
     await panel.inStep();
     const probed = await run<Pick<Measured, "p50Us" | "p99Us" | "lost">>(panel, "probe", "l1-1-h", "l1-2-h", seconds, 1_000);
+    const before = await counted?.(panel);
     const flooded = await run<Pick<Measured, "forwarded" | "copied" | "processorUs">>(panel, "flood", "l1-3-h", "l1-2-h", way.sink, seconds, connections, "/run/openvswitch/ovs-vswitchd.pid");
-    return { ...probed, ...flooded };
+    return { ...probed, ...flooded, ...(counted === undefined || before === undefined ? {} : { copied: (await counted(panel)) - before }) };
   } finally {
     await way.off(panel);
     await waitFor(async () => !(await panel.ovs.vsctl("--columns=select_src_port", "--bare", "list", "mirror")).trim(), "no Mirror row copies");
+  }
+}
+
+/** Packets that came into the shadow of l1 by the port of the flood. */
+async function copies(panel: PatchPanel): Promise<number> {
+  await panel.ovs.appctl("revalidator/wait");
+  return (await panel.received(shadowBridge("l1"))).get(3) ?? 0;
+}
+
+/** What copies cost that end in the shadow, by the counters of the ports by which they come in. */
+async function unseen(report: Parameters<Bench["run"]>[0]): Promise<void> {
+  await using panel = await start(false);
+  const results = new Map<Way, { readonly forwarded: number; readonly share: number }[]>(unseenWays.map((way) => [way, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (let i = 0; i < unseenWays.length; i++) {
+      const way = unseenWays[(i + round) % unseenWays.length];
+      if (way === undefined) continue;
+      const { forwarded, copied } = await measure(panel, way, copies);
+      results.get(way)?.push({ forwarded, share: copied / forwarded });
+    }
+  }
+  const plain = median(results.get(unseenWays[0] as Way)?.map(({ forwarded }) => forwarded) ?? []);
+  for (const [{ name, share }, all] of results) {
+    const [forwarded, copied] = [median(all.map((one) => one.forwarded)), median(all.map((one) => one.share))];
+    if (copied < share[0] || copied > share[1]) throw new Error(`${name}, ending in the shadow: copies are ${(copied * 100).toFixed(1)} % of what was forwarded`);
+    const bar = name === "ours, 10 %" ? { bar: atLeast(forwarded, Math.round(plain * 0.95), "packets/s (95 % of no copy)") } : {};
+    report({ what: "forwarded under the flood, copies ending in the shadow", who: name, value: forwarded, unit: "packets/s", ...bar });
   }
 }
 
@@ -150,7 +182,8 @@ export const copyCost: Bench = {
   name: "copy-cost",
   about: `64-byte flood of ${connections} connections through the userspace datapath, and a probe of 1,000 packets/s without it; median of ${rounds} rounds in turn; the controller runs in all`,
   async run(report) {
-    await using panel = await start();
+    await unseen(report);
+    await using panel = await start(true);
     const results = new Map<Way, Measured[]>(ways.map((way) => [way, []]));
     for (let round = 0; round < rounds; round++) {
       // Each round begins with another way, so that none always follows the same one.

@@ -88,7 +88,7 @@ export function observationHandlers(surface: ObservationSurface): ObservationSer
     })),
     watchObservations: watchObservations(surface),
     listDeviations: unary(() => ({
-      deviations: surface.observatory.deviating.map(({ subject, ...rest }) => ({ kind: subject.kind, subject: subject.name, ...rest })),
+      deviations: surface.observatory.deviating.map(({ subject, metric = "", ...rest }) => ({ kind: subject.kind, subject: subject.name, metric, ...rest })),
       failure: surface.observatory.failure ?? "",
     })),
     listAnomalies: unary(() => ({

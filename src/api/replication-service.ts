@@ -1,11 +1,15 @@
 /** ReplicationService: sessions listed, added and removed. */
 import { sessionSchema } from "../config/session-schema.js";
+import { portKey } from "../network/model.js";
+import type { SteeringView } from "../shadow/replication/copy-reading.js";
+import { hashSteps } from "../shadow/replication/fraction.js";
+import { stepsAt } from "../shadow/replication/shares.js";
 import type { Replication, SessionState } from "../shadow/replication/replication.js";
 import { InvalidArgument } from "./convert.js";
-import type { ReplicationServiceServer, Session as SessionMessage, SessionStatus } from "./generated/ovsshadow/v1/replication.js";
+import type { CopyBudget, ReplicationServiceServer, Session as SessionMessage, SessionStatus } from "./generated/ovsshadow/v1/replication.js";
 import { unary } from "./unary.js";
 
-export type ReplicationSurface = Pick<Replication, "list" | "bridges" | "add" | "remove" | "cachedFlows" | "maxCachedFlows">;
+export type ReplicationSurface = Pick<Replication, "list" | "bridges" | "add" | "remove" | "cachedFlows" | "maxCachedFlows" | "copyBudget">;
 
 const statusMessage = ({ session, configured, state, problems, ports }: SessionState): SessionStatus => ({
   session: {
@@ -14,12 +18,28 @@ const statusMessage = ({ session, configured, state, problems, ports }: SessionS
     percent: session.percent,
     maxLen: session.maxLen,
     direction: session.direction,
+    auto: session.auto === true,
   },
   configured,
   state,
   problems: [...problems],
   ports: ports.map((port) => ({ ...port })),
 });
+
+function budgetMessage({ limit, shares, state, changes, failure }: SteeringView): CopyBudget {
+  const percent = (steps: number): number => (100 * steps) / hashSteps;
+  return {
+    unit: "packetsPerS" in limit ? "packets/s" : "bit/s",
+    limit: "packetsPerS" in limit ? limit.packetsPerS : limit.bitsPerS,
+    copied: state?.copiedPerS,
+    byOthers: state?.fixedPerS,
+    asked: state?.askedPerS,
+    percent: percent(shares.base),
+    raised: shares.raised.map((port) => ({ port: portKey(port), percent: percent(stepsAt(shares.base, port.factor)) })),
+    changes,
+    failure: failure ?? "",
+  };
+}
 
 /** Checks a session of a request. Throws InvalidArgument naming the field. */
 function readSession(message: SessionMessage | undefined) {
@@ -39,6 +59,7 @@ export function replicationHandlers(replication: ReplicationSurface): Replicatio
       bridges: replication.bridges(),
       cachedFlows: replication.cachedFlows.current,
       maxCachedFlows: replication.maxCachedFlows,
+      copyBudget: replication.copyBudget && budgetMessage(replication.copyBudget),
     })),
     addSession: unary(async ({ session, replace }) => ({ session: statusMessage(await replication.add(readSession(session), replace)) })),
     removeSession: unary(async ({ name }) => {

@@ -26,6 +26,8 @@ import { LevelServiceService } from "./generated/ovsshadow/v1/level.js";
 import { levelHandlers, type LevelSurface } from "./level-service.js";
 import { ReplicationServiceService } from "./generated/ovsshadow/v1/replication.js";
 import { replicationHandlers, type ReplicationSurface } from "./replication-service.js";
+import { NodesServiceService } from "./generated/ovsshadow/v1/nodes.js";
+import { nodesHandlers, type NodesSurface } from "./nodes-service.js";
 import { reflectionServices } from "./reflection.js";
 import { routingHandlers, type RoutingSurface } from "./routing-service.js";
 import type { TimeSeriesStore } from "../store/store.js";
@@ -67,6 +69,7 @@ export interface ApiOptions {
   readonly staleness: StalenessSurface;
   readonly plan: PlanSurface;
   readonly sinks: SinkSurface;
+  readonly nodes: NodesSurface;
   readonly log: Logger;
 }
 
@@ -147,13 +150,14 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   server.addService(StalenessServiceService, stalenessHandlers(options.staleness));
   server.addService(PlanServiceService, planHandlers(options.plan));
   server.addService(SinkServiceService, sinkHandlers(options.sinks));
+  server.addService(NodesServiceService, nodesHandlers(options.nodes));
   server.addService(ObservationServiceService, observationHandlers(options.observation));
   server.addService(RoutingServiceService, routingHandlers(options.routing));
   server.addService(FidelityServiceService, fidelityHandlers(options.fidelity));
   server.addService(HistoryServiceService, historyHandlers(options.store));
   server.addService(ExplainServiceService, explainHandlers(options.explain));
   server.addService(TelemetryServiceService, telemetryHandlers(options.telemetry));
-  const names = ["ShadowService", "LevelService", "DriftService", "StalenessService", "PlanService", "SinkService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService"];
+  const names = ["ShadowService", "LevelService", "DriftService", "StalenessService", "PlanService", "SinkService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService", "NodesService"];
   const health = new HealthImplementation({ "": "SERVING", ...Object.fromEntries(names.map((name) => [`ovsshadow.v1.${name}`, "SERVING" as const])) });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);

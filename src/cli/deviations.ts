@@ -9,5 +9,5 @@ export async function deviations(options: GlobalOptions): Promise<void> {
   if (now.failure !== "") printLine(`counters can't be read: ${now.failure}`);
   if (now.deviations.length === 0) return printLine("the shadow does what live does, with all of its traffic");
   const shown = (ratio: number | undefined): string => (ratio === undefined ? "-" : percent(ratio));
-  printTable(["subject", "cause", "mirror loss", "deviation", "z"], now.deviations.map((one) => [`${one.kind} ${one.subject}`, one.cause, shown(one.mirrorLoss), shown(one.deviation), one.z?.toFixed(1) ?? "-"]));
+  printTable(["subject", "cause", "in", "mirror loss", "deviation", "z"], now.deviations.map((one) => [`${one.kind} ${one.subject}`, one.cause, one.metric || "packets", shown(one.mirrorLoss), shown(one.deviation), one.z?.toFixed(1) ?? "-"]));
 }

@@ -82,6 +82,7 @@ verb("connections", "TCP connections, from the copies or in a capture", async (o
   .option("-w, --watch", "go on, once a second")
   .option("--pcap <file>", "of a capture instead: pcap or pcapng, also gzipped");
 verb("deviations", "what the shadow does otherwise than live, with mirror loss kept apart", async (options: GlobalOptions) => (await import("./deviations.js")).deviations(options));
+verb("nodes", "shadow nodes, and what probes between them say beside live", async (options: GlobalOptions & { all?: boolean }) => (await import("./nodes.js")).nodes(options)).option("-a, --all", "the light ones, too");
 verb("anomalies", "what is out of the ordinary now", async (options: GlobalOptions) => (await import("./anomalies.js")).anomalies(options));
 verb("profile", "the behavioural profile: who uses what, when, how much, and what needs what", async (options: GlobalOptions) => (await import("./profile.js")).profile(options)).option("-w, --watch", "then each change, one line each");
 verb("history", "the past: the network as it was, what happened, how a metric went, what is still kept", async (options: HistoryOptions) => (await import("./history.js")).history(options))
@@ -143,6 +144,7 @@ mirrorVerb<AddOptions>("add <session>", "copy more", async (options, name) => (a
   .option("--routes-within <prefix>", "only those within this prefix")
   .option("--routes-source <source>", "only those heard by bgp, bmp, ospf or ospf3")
   .addOption(new Option("--percent <share>", "of the connections").default(100).argParser(Number))
+  .option("--auto", "the share follows the traffic within shadow.copyBudget, up to --percent")
   .addOption(new Option("--max-len <bytes>", "cut copies to this").argParser(number))
   .addOption(new Option("--direction <way>", "from the origin, to it").choices(["from", "to", "both"]).default("both"))
   .option("--replace", "in place of the session of that name");

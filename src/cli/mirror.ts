@@ -1,5 +1,5 @@
 /** ovs-shadowctl mirror …: the sessions that say what is copied. */
-import { ReplicationServiceClient, type AddSessionResponse, type ListSessionsResponse, type Origin, type RemoveSessionResponse, type SessionStatus } from "../api/generated/ovsshadow/v1/replication.js";
+import { ReplicationServiceClient, type AddSessionResponse, type CopyBudget, type ListSessionsResponse, type Origin, type RemoveSessionResponse, type SessionStatus } from "../api/generated/ovsshadow/v1/replication.js";
 import { callService, type GlobalOptions } from "./client.js";
 import { printJson, printLine, printTable } from "./print.js";
 
@@ -14,6 +14,7 @@ export interface AddOptions extends GlobalOptions {
   readonly routesSource?: string;
   readonly routesWithin?: string;
   readonly percent: number;
+  readonly auto?: boolean;
   readonly maxLen?: number;
   readonly direction: string;
   readonly replace?: boolean;
@@ -29,14 +30,21 @@ const originText = (origin: Origin): string => keysText(origin) || "every edge p
 function row({ session, configured, state, problems, ports }: SessionStatus): (string | number)[] {
   const what = session?.origins.map(originText).join("; ") ?? "";
   const selected = ports.reduce((sum, port) => sum + port.selected, 0);
-  return [session?.name ?? "", what, `${session?.percent ?? 0} %`, session?.maxLen ?? "whole", session?.direction ?? "", state, ports.length, selected, configured ? "configuration" : "added", problems.join("; ")];
+  return [session?.name ?? "", what, session?.auto === true ? `auto, at most ${session.percent} %` : `${session?.percent ?? 0} %`, session?.maxLen ?? "whole", session?.direction ?? "", state, ports.length, selected, configured ? "configuration" : "added", problems.join("; ")];
 }
 
 export async function mirrorList(options: GlobalOptions): Promise<void> {
-  const { sessions, bridges, cachedFlows, maxCachedFlows } = await list(options);
-  if (options.output === "json") return printJson({ sessions, bridges, cachedFlows, maxCachedFlows });
+  const { sessions, bridges, cachedFlows, maxCachedFlows, copyBudget } = await list(options);
+  if (options.output === "json") return printJson({ sessions, bridges, cachedFlows, maxCachedFlows, copyBudget });
   printTable(["session", "origins", "share", "length", "direction", "state", "ports", "selected", "from", "problems"], sessions.map(row));
   printLine(`flows in ovs-vswitchd's cache: ${cachedFlows ?? "unknown"}, at most ${maxCachedFlows} before sessions that take fractions are suspended`);
+  if (copyBudget !== undefined) printBudget(copyBudget);
+}
+
+function printBudget({ unit, limit, copied, byOthers, asked, percent, raised, changes, failure }: CopyBudget): void {
+  const rate = (value: number | undefined): string => (value === undefined ? "not measured yet" : Math.round(value).toLocaleString("en"));
+  printLine(`copies: ${rate(copied)} of ${rate(limit)} ${unit}, ${rate(byOthers)} of them by other sessions; auto selects ${rate(asked)} and copies ${percent.toFixed(1)} %, changed ${changes} times${failure === "" ? "" : `; not steered: ${failure}`}`);
+  for (const { port, percent: share } of raised) printLine(`  ${port}: ${share.toFixed(1)} %`);
 }
 
 export async function mirrorShow(options: GlobalOptions, name: string): Promise<void> {
@@ -48,10 +56,10 @@ export async function mirrorShow(options: GlobalOptions, name: string): Promise<
 }
 
 export async function mirrorAdd(options: AddOptions, name: string): Promise<void> {
-  const { bridge, port, vlan, host, match, routesFrom, routesSource, routesWithin, percent, maxLen, direction, replace } = options;
+  const { bridge, port, vlan, host, match, routesFrom, routesSource, routesWithin, percent, auto, maxLen, direction, replace } = options;
   const isByRoutes = options.routes === true || [routesFrom, routesSource, routesWithin].some((key) => key !== undefined);
   const routes = isByRoutes ? { from: routesFrom, source: routesSource, within: routesWithin } : undefined;
-  const session = { name, origins: [{ bridge, port, vlan, host, match, routes }], percent, maxLen, direction };
+  const session = { name, origins: [{ bridge, port, vlan, host, match, routes }], percent, auto: auto === true, maxLen, direction };
   const answer = await callService<ReplicationServiceClient, AddSessionResponse>(options, ReplicationServiceClient, (client, done) => client.addSession({ session, replace: replace === true }, done));
   if (options.output === "json") return printJson(answer.session);
   printLine(`${name}: ${answer.session?.state ?? ""}${answer.session?.problems.map((problem) => `; ${problem}`).join("") ?? ""}`);

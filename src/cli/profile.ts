@@ -19,7 +19,7 @@ function print(now: Profile): void {
   printTable(["service", "clients", "conversations", "transfers p50", "p90", "p99"], now.services.map((one) => [one.service, one.clients, one.conversations, one.transfers === 0 ? "-" : bytes(one.p50Bytes), one.transfers === 0 ? "-" : bytes(one.p90Bytes), one.transfers === 0 ? "-" : bytes(one.p99Bytes)]));
   printTable(["client", "uses", "conversations", "carried"], now.edges.slice(0, 30).map((one) => [one.client, one.service, one.conversations, bytes(one.bytes)]));
   printTable(["service", "needs", "how", "lag", "confidence", "uses seen"], now.dependencies.map((one) => [one.dependent, one.on, one.way === "inside" ? "while it serves" : "its clients, first", `${one.lagMs.toFixed(0)} ms`, one.confidence.toFixed(2), one.support]));
-  printTable(["busiest", "at", "bit/s", "±", "seasons"], now.peaks.slice(0, 20).map((one) => [one.subject, timeOfDay(one.atMs), one.height.toFixed(0), one.plusMinus.toFixed(0), one.seasons]));
+  printTable(["busiest", "at (UTC)", "± min", "bit/s", "±", "holds", "days"], now.peaks.slice(0, 20).map((one) => [one.subject, timeOfDay(one.atMs), (one.atPlusMinusMs / 60_000).toFixed(0), one.height.toFixed(0), one.plusMinus.toFixed(0), percent(one.probability), one.seasons]));
   printTable(["heavy hitter", "lately", "share"], now.talkers.map((one) => [one.pair, bytes(one.bytes), percent(one.share)]));
   for (const { host, dependents } of now.critical) printLine(`critical: ${host}, needed by ${dependents} services`);
 }

@@ -99,6 +99,25 @@ const plainSchema = z.strictObject({
         .optional(),
       /** Collectors elsewhere that get the copies, too. */
       sinks: sinksSchema.default([]),
+      /** Hosts that are real in the shadow, too: network namespaces with their addresses, probed with each other there. Needs root. */
+      nodes: z
+        .strictObject({
+          /** So many at most, behind the busiest pairs' edge ports; 0: none. */
+          count: z.number().int().min(0).max(64).default(0),
+          /** Pairs probed at once. */
+          maxPairs: z.number().int().min(1).max(64).default(8),
+          /** ICMP echo requests a second and pair. */
+          probesPerS: z.number().min(0.1).max(100).default(5),
+          /** TCP payload a second, pair and direction; a latency is compared from 20 kB on. */
+          transferKiBPerS: z.number().int().min(1).max(1_024).default(32),
+          /** TCP port on which nodes take it. */
+          tcpPort: z.number().int().min(1).max(65535).default(21_320),
+        })
+        .prefault({}),
+      /** What may be copied a second in all, in packets or in bits on the wire: sessions with `auto` take what the others leave of it. */
+      copyBudget: z
+        .union([z.strictObject({ packetsPerS: z.number().min(1) }), z.strictObject({ bitsPerS: z.number().min(1_000) })], "expected packetsPerS (from 1) or bitsPerS (from 1000)")
+        .optional(),
       /** Sessions that take a fraction are suspended when ovs-vswitchd caches more flows than this. */
       maxCachedFlows: z.number().int().min(100).default(50_000),
       /** What is copied; without it, and without a profile, everything that comes in by any edge port. */

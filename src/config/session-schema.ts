@@ -51,6 +51,8 @@ export const sessionSchema = z.strictObject({
   origins: z.array(originSchema).min(1).max(4_096).default([{}]),
   /** Share of the connections, in steps of 0.1. */
   percent: z.number().min(0.1).max(100).default(100),
+  /** The share follows the traffic, within `shadow.copyBudget`, up to `percent`. */
+  auto: z.boolean().optional(),
   /** Copies are cut to this many bytes. */
   maxLen: z.number().int().min(14).max(65535).optional(),
   /** `from` the origin, `to` it, or both. */

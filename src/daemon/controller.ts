@@ -11,7 +11,7 @@ import { ConfigError } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import { BridgeIndex } from "../network/bridge-index.js";
 import { managementSocket, type Dial } from "../network/bridge-session.js";
-import { entries, monitoredTables } from "../network/database-view.js";
+import { entries, monitoredTables, rootUuid } from "../network/database-view.js";
 import { Discovery } from "../network/discovery.js";
 import type { FlowChange, GroupChange } from "../network/flow-entry.js";
 import { FlowRestore } from "../network/flow-restore.js";
@@ -42,6 +42,7 @@ import { Shadow } from "../shadow/shadow.js";
 import type { TableFollower } from "../shadow/table-follower.js";
 import { Audits } from "./audits.js";
 import { Composition, type Overlays } from "./composition.js";
+import { CopySteering } from "./copy-steering.js";
 import { openKept, type Kept } from "./kept.js";
 import { Readings } from "./readings.js";
 
@@ -83,6 +84,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly resubmits: ResubmitWatch;
   readonly replication: Replication;
   readonly levels: Levels;
+  readonly steering: CopySteering;
   /** Convergence times of the shadow in ms, latest last. */
   readonly lags: number[] = [];
   private readonly config: Config;
@@ -101,6 +103,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   private readonly critical: Critical;
   private readonly flowRestore: FlowRestore;
   private suspicion: Config["shadow"]["suspicion"];
+  private copyBudget: Config["shadow"]["copyBudget"];
   private detaching = false;
 
   /** Connects to the database and builds the parts; nothing is changed before `start`. */
@@ -199,6 +202,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
       flushLive: () => this.live.settle(),
       readUpcalls: () => vswitchd("upcall/show"),
       maxCachedFlows: config.shadow.maxCachedFlows,
+      hasCopyBudget: () => this.copyBudget !== undefined,
+      steering: () => this.steering.status(),
       foreignMirrors: (bridge) => foreignMirrors(this.index.bridges(), this.isOurMirror).get(bridge) ?? 0,
       warn: (why) => log.warn(why),
       nowMs,
@@ -209,6 +214,25 @@ export class Controller extends EventEmitter<ControllerEvents> {
     });
     this.promotion = new Promotion({ shadow: this.shadow, flushLive: () => this.live.settle(), nowMs });
     this.readings = new Readings({ discovery: this.discovery, shadow: this.shadow, replication: this.replication, copyMode: () => this.copyMode, control: (method) => vswitchd(method), nowMs });
+    this.copyBudget = config.shadow.copyBudget;
+    this.steering = new CopySteering({
+      stateDir: config.stateDir,
+      limit: () => this.copyBudget,
+      plan: () => this.shadow.replication,
+      network: () => this.discovery.current,
+      isCopying: () => this.copyMode === "on" && this.shadow.replicating,
+      connection: (bridge) => this.discovery.connection(bridge),
+      flushCounters: () => this.readings.flushCounters(),
+      apply: async (shares) => {
+        this.shadow.setShares(shares);
+        this.live.changed();
+        await this.live.settle();
+      },
+      suspicionMs: () => this.suspicion.holdS * 1_000,
+      nowMs,
+      log,
+    });
+    this.shadow.setShares(this.steering.shares);
     const { automatic, holdDownMs } = config.policy.promotion;
     this.automatic = new AutomaticPromotion({
       enabled: automatic,
@@ -264,6 +288,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.discovery.start();
     this.audits.start();
     this.levels.start();
+    this.steering.start();
   }
 
   /** Who gives the overlays. Call `overlaysChanged` when they differ. */
@@ -275,6 +300,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
   async overlaysChanged(): Promise<void> {
     this.shadow.changed();
     await this.live.settle();
+  }
+
+  /** uuid of the database's one Open_vSwitch row; undefined before it is known. */
+  get databaseUuid(): string | undefined {
+    return rootUuid(this.replica);
   }
 
   get databaseState(): string {
@@ -362,6 +392,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   async stop(): Promise<void> {
     this.audits.stop();
     this.levels.stop();
+    await this.steering.stop();
     this.flowRestore.stop();
     await this.live.stop();
     await this.shadow.stop();
@@ -393,8 +424,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
     return row?.name ?? "";
   }
 
-  /** A host of this bridge is suspected: its shadow is raised for a while. */
-  suspect(bridge: string, why: string): void {
+  /** A host at this port is suspected: its bridge's shadow is raised for a while, and more of the port is copied. */
+  suspect(at: PortRef, why: string): void {
+    const { bridge } = at;
+    this.steering.suspect(at);
     const { level, holdS } = this.suspicion;
     this.levels.raise({ bridges: [bridge], level, untilMs: Date.now() + holdS * 1_000, why });
   }
@@ -405,7 +438,12 @@ export class Controller extends EventEmitter<ControllerEvents> {
    */
   async reconfigure(next: Config): Promise<void> {
     const critical = criticalOf(next);
-    await this.replication.configure(configuredSessions(next));
+    const before = this.copyBudget;
+    this.copyBudget = next.shadow.copyBudget;
+    await this.replication.configure(configuredSessions(next)).catch((error: unknown) => {
+      this.copyBudget = before;
+      throw error;
+    });
     this.critical.configure(critical);
     this.suspicion = next.shadow.suspicion;
     this.levels.configure(next.shadow);

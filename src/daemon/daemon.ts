@@ -22,6 +22,7 @@ import { Controller } from "./controller.js";
 import { Copies } from "./copies.js";
 import { Interception } from "./interception.js";
 import { Learning } from "./learning.js";
+import { Nodes } from "./nodes.js";
 import { Observer } from "./observer.js";
 import { processUnits, Recorder } from "./recorder.js";
 import { status } from "./status.js";
@@ -62,6 +63,7 @@ export class Daemon {
   private readonly copies: Copies;
   private readonly learning: Learning;
   private readonly staleness: StalenessWatch;
+  private readonly nodes: Nodes;
   private readonly store: TimeSeriesStore;
   private readonly recorder: Recorder;
   private readonly defence: Defence | undefined;
@@ -128,7 +130,8 @@ export class Daemon {
       log,
       sink: store,
       past: store,
-      suspected: (bridge, why) => controller.suspect(bridge, why),
+      suspected: (at, why) => controller.suspect(at, why),
+      deviates: (at) => controller.steering.deviates(at),
       nowMs: Date.now,
       tunnels: config.telemetry.tunnels,
       tcpConnections: config.telemetry.tcp.enabled ? config.telemetry.tcp.maxConnections : undefined,
@@ -143,6 +146,7 @@ export class Daemon {
       nowMs: () => performance.now(),
       epochMs: Date.now,
     });
+    this.nodes = new Nodes({ controller, config: config.shadow, observer: this.observer, log, nowMs: Date.now, isRoot: process.geteuid?.() === 0 });
     this.drift = drift;
     controller.on("network", (network) => {
       if (controller.discovery.settled) this.drift.update(network);
@@ -170,6 +174,7 @@ export class Daemon {
     this.copies.start();
     this.learning.start();
     if (this.config.shadow.enabled) this.staleness.start();
+    this.nodes.start();
     defence?.start();
     this.api = await startApi({
       listen: this.config.api.listen,
@@ -185,6 +190,7 @@ export class Daemon {
       plan: { explained: () => Promise.resolve(this.explained()) },
       sinks: { sinks: () => controller.sinks(), problems: () => controller.shadow.sinks.problems() },
       staleness: { watch: this.staleness, shadow: controller.shadow },
+      nodes: this.nodes,
       levels: new LevelControl({ levels: controller.levels, shadow: controller.shadow, flushLive: () => controller.live.settle(), nowMs: Date.now }),
       log,
     });
@@ -210,6 +216,7 @@ export class Daemon {
     await this.learning.stop();
     this.staleness.stop();
     clearInterval(this.learnedTimer);
+    await this.nodes.stop();
     await this.observer.stop();
     await this.sflow.close();
     await this.openflow?.close();
@@ -246,7 +253,7 @@ export class Daemon {
     const { controller, changes, observer, copies, learning, staleness, sflow, history, store } = this;
     const { model } = this.config;
     return {
-      status: () => status({ controller, observer, copies, learning, staleness, sflow, history, store, model }),
+      status: () => status({ controller, observer, copies, learning, staleness, nodes: this.nodes, sflow, history, store, model }),
       topology: () => controller.discovery.current,
       predictions: () => this.defence?.predictions ?? [],
       changes,
@@ -256,7 +263,7 @@ export class Daemon {
       detach: async () => {
         await changes.cancelAll("detach");
         staleness.stop();
-        await controller.detach();
+        await this.nodes.detach(() => controller.detach());
         setImmediate(() => void this.stop());
       },
     };

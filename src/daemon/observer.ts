@@ -11,7 +11,7 @@ import { readSnapshot, writeSnapshot } from "../analysis/profile/snapshot.js";
 import type { NetworkEvent, Observation, ObservationSink } from "../base/observation.js";
 import type { Config } from "../config/schema.js";
 import type { BridgeState } from "../network/flow-table.js";
-import { portKey, type Network } from "../network/model.js";
+import { portKey, type Network, type PortRef } from "../network/model.js";
 import { maxReplicatedPort } from "../network/pipeline.js";
 import { Anomalies } from "../telemetry/anomalies.js";
 import { EgressInference } from "../telemetry/egress-inference.js";
@@ -33,8 +33,10 @@ export interface ObserverParts {
   /** What features are of, of a tunnelled packet. */
   readonly tunnels: TunnelHeaders;
   readonly log: Logger;
-  /** A host of a live bridge is under suspicion. */
-  readonly suspected: (bridge: string, why: string) => void;
+  /** A host at a live edge port is under suspicion. */
+  readonly suspected: (at: PortRef, why: string) => void;
+  /** Live and shadow forward otherwise at this edge port. */
+  readonly deviates: (at: PortRef) => void;
   /** Where every fact goes besides, as to a store. */
   readonly sink: ObservationSink;
   /** What is still known of the days before: peaks are learned from it when no profile was kept. */
@@ -63,6 +65,7 @@ export class Observer implements ObservationSink {
   readonly tcp: TcpMonitor | undefined;
   readonly anomalies = new Anomalies();
   private readonly queueing = new Queueing();
+  private readonly listeners = new Set<(observation: Observation) => void>();
   private readonly parts: ObserverParts;
   /** Why the profile can't be kept; undefined while it can. */
   private keepFailure: string | undefined;
@@ -108,8 +111,7 @@ export class Observer implements ObservationSink {
   start(): void {
     try {
       const kept = readSnapshot(this.profileFile);
-      if (kept !== undefined) this.learned.restore(kept);
-      else this.learnPeaks();
+      if (kept === undefined || !this.learned.restore(kept)) this.learnPeaks();
     } catch (err) {
       this.parts.log.warn({ err }, "the kept profile can't be used; learning begins anew");
       this.learnPeaks();
@@ -143,11 +145,18 @@ export class Observer implements ObservationSink {
     for (const host of network.hosts.values()) {
       if (!host.addresses.includes(address)) continue;
       this.suspectedMs.set(host.at.bridge, nowMs);
-      this.parts.suspected(host.at.bridge, why);
+      this.parts.suspected(host.at, why);
     }
   }
 
+  /** Calls `listener` with every observation of whatever source, until the returned function is called. */
+  watch(listener: (observation: Observation) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
   observe(observation: Observation): void {
+    for (const listener of this.listeners) listener(observation);
     this.learned.observation(observation);
     this.parts.sink.observe(observation);
     for (const event of this.anomalies.take(observation)) {
@@ -207,6 +216,10 @@ export class Observer implements ObservationSink {
     tell("egress", values);
     if (this.tcp !== undefined) tell("queueing", { "queueing.leftOut": this.queueing.leftOut });
     this.considerPlan();
+    for (const { subject, cause } of this.observatory.deviating) {
+      const colon = subject.name.lastIndexOf(":");
+      if (subject.kind === "port" && (cause === "the networks differ" || cause === "both")) this.parts.deviates({ bridge: subject.name.slice(0, colon), ofport: Number(subject.name.slice(colon + 1)) });
+    }
   }
 
   private considerPlan(): void {

@@ -7,6 +7,7 @@ import { portKey } from "../network/model.js";
 import type { CopyMode } from "../shadow/fidelity/account.js";
 import type { Counters } from "../shadow/fidelity/meter.js";
 import type { Replication } from "../shadow/replication/replication.js";
+import { Corrected } from "../shadow/nodes/counters.js";
 import type { Shadow } from "../shadow/shadow.js";
 import type { PortReading } from "../telemetry/counter-windows.js";
 import { isLarge, ReadingTurns, type Whose } from "../telemetry/reading-turns.js";
@@ -21,7 +22,7 @@ export interface PortFidelity {
 
 export interface ReadingParts {
   readonly discovery: Pick<Discovery, "current" | "connection">;
-  readonly shadow: Pick<Shadow, "connection" | "demand" | "edges" | "portCounters">;
+  readonly shadow: Pick<Shadow, "adapterConnection" | "connection" | "demand" | "edges" | "nodeCounters" | "portCounters">;
   readonly replication: Pick<Replication, "asked" | "selectsParts">;
   readonly copyMode: () => CopyMode;
   /** A command of ovs-vswitchd's control socket. */
@@ -35,6 +36,7 @@ const maxFlushMs = 400;
 export class Readings {
   private readonly parts: ReadingParts;
   private readonly turns = new ReadingTurns();
+  private readonly corrected = new Corrected();
   /** The round of ovs-vswitchd's revalidators that is under way for us, and the one behind it. */
   private round: Promise<void> | undefined;
   private nextRound: Promise<void> | undefined;
@@ -94,11 +96,27 @@ export class Readings {
     const read = async (bridge: string): Promise<PortReading[]> => {
       const stats = await this.connection(side, bridge)?.portStats();
       if (stats !== undefined) this.turns.took(`${side} ${bridge}`, this.parts.nowMs(), stats);
-      return (stats ?? []).map(({ portNo, ...counters }) => ({ port: { bridge, ofport: portNo }, ...counters }));
+      const readings = (stats ?? []).map(({ portNo, ...counters }): PortReading => ({ port: { bridge, ofport: portNo }, ...counters }));
+      return side === "shadow" ? this.withoutNodes(bridge, readings) : readings;
     };
     // The shadow's are patch ports, whose counters are otherwise up to half a second old. Without its answer they are taken as they are.
     if (side === "shadow") await inTime(this.flushCounters(whose), maxFlushMs).catch(() => undefined);
     return (await Promise.all(this.dueNow(whose).map(read))).flat();
+  }
+
+  /** The shadow's edge ports without what shadow nodes sent and were given: live's have nothing of the kind. */
+  private async withoutNodes(bridge: string, readings: PortReading[]): Promise<PortReading[]> {
+    const { shadow } = this.parts;
+    const adapter = shadow.nodeCounters.has(bridge) ? shadow.adapterConnection(bridge) : undefined;
+    if (adapter === undefined) return readings;
+    const nodes = await shadow.nodeCounters.read(bridge, adapter);
+    return readings.map((reading) => {
+      const port = portKey(reading.port);
+      const own = nodes.get(port);
+      if (own === undefined) return reading;
+      const without = (what: "rxPackets" | "rxBytes" | "txPackets" | "txBytes", count: bigint): bigint => this.corrected.of(`${port} ${what}`, reading[what], count);
+      return { ...reading, rxPackets: without("rxPackets", own.inPackets), rxBytes: without("rxBytes", own.inBytes), txPackets: without("txPackets", own.outPackets), txBytes: without("txBytes", own.outBytes) };
+    });
   }
 
   /** A sample of a live bridge stands for so many packets: one that is quiet is read again when its samples say that it is not. */

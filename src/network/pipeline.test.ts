@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as pipeline from "./pipeline.js";
-import { cookie, cookieKind, cookiePrefix, groupBase, isOurGroup, isOurs, mark, maxReplicatedPort, passedRegister, priority, readCookie, replicaPort, table, type CookieKind, type RowRole } from "./pipeline.js";
+import { commonReplicaPort, cookie, cookieKind, cookiePrefix, groupBase, isOurGroup, isOurs, mark, maxReplicatedPort, nodeMark, nodePorts, passedRegister, priority, readCookie, replicaPort, table, type CookieKind, type RowRole } from "./pipeline.js";
 
 const page = readFileSync(join(__dirname, "../../docs/pipeline.md"), "utf8");
 /** Rows of the page's tables, as cells without backquotes. */
@@ -31,7 +31,7 @@ test("docs/pipeline.md has no table, priority or cookie that the code does not h
 });
 
 test("docs/pipeline.md names the register bit, ranges, keys and roles", () => {
-  const roles: Record<RowRole, true> = { shadow: true, adapter: true, replica: true, ingress: true, egress: true, edge: true, fabric: true, guard: true, sflow: true, sink: true };
+  const roles: Record<RowRole, true> = { shadow: true, adapter: true, replica: true, ingress: true, egress: true, edge: true, fabric: true, guard: true, node: true, sflow: true, sink: true };
   const { field, bit, mask } = passedRegister;
   const words = [
     `\`${field}\`, bit ${bit}, mask 0x${mask.toString(16)}`,
@@ -40,6 +40,8 @@ test("docs/pipeline.md names the register bit, ranges, keys and roles", () => {
     `0x${maxReplicatedPort.toString(16)} (${maxReplicatedPort})`,
     `0x${pipeline.sinkPort(0).toString(16)} to 0x${pipeline.sinkPort(15).toString(16)} (\`sinkPort\`)`,
     `0x${replicaPort(0).toString(16)} + N`,
+    `0x${nodePorts.first.toString(16)} to 0x${(nodePorts.first + nodePorts.count - 1).toString(16)}`,
+    `0x${nodeMark.toString(16)}`,
     `cookie=0x${cookiePrefix.toString(16)}/0x${pipeline.cookiePrefixMask.toString(16)}`,
     ...Object.values(mark).map((key) => `| \`${key}\` |`),
     ...Object.keys(roles).map((role) => `| \`${role}\` |`),
@@ -60,5 +62,7 @@ test("a cookie says its kind and serial, and only ours are ours", () => {
 test("a replica port is no live port's number and none of OpenFlow's own", () => {
   expect(replicaPort(1)).toBeGreaterThan(maxReplicatedPort);
   expect(replicaPort(maxReplicatedPort)).toBeLessThan(0xff00);
+  expect(nodePorts.first).toBeGreaterThan(maxReplicatedPort);
+  expect(nodePorts.first + nodePorts.count).toBeLessThanOrEqual(commonReplicaPort);
   expect([groupBase, groupBase + 0xffff, groupBase - 1, groupBase + 0x10000].map(isOurGroup)).toEqual([true, true, false, false]);
 });

@@ -64,6 +64,7 @@ export const cookieKind = {
   adapter: 0x08,
   trial: 0x09,
   replicate: 0x0a,
+  node: 0x0b,
 } as const;
 export type CookieKind = keyof typeof cookieKind;
 
@@ -106,7 +107,7 @@ export const mark = {
 } as const;
 
 /** Roles of our rows. */
-export type RowRole = "shadow" | "adapter" | "replica" | "ingress" | "egress" | "edge" | "fabric" | "guard" | "sflow" | "sink";
+export type RowRole = "shadow" | "adapter" | "replica" | "ingress" | "egress" | "edge" | "fabric" | "guard" | "node" | "sflow" | "sink";
 
 /** OpenFlow port of a live bridge's replica port for edge port N, and of the adapter's egress port: 0x8000 + N. */
 export function replicaPort(edgeOfport: number): number {
@@ -114,8 +115,15 @@ export function replicaPort(edgeOfport: number): number {
 }
 /** OpenFlow port, on live and on the adapter, of the one port that carries the copies of all edge ports of a bridge. */
 export const commonReplicaPort = 0x8000;
+/**
+ * OpenFlow ports of an adapter that lead to shadow nodes: 256 numbers that neither live ports (up to `maxReplicatedPort`) nor
+ * replica ports have.
+ */
+export const nodePorts = { first: 0x7f00, count: 0xf0 } as const;
+/** pkt_mark of what a shadow node sent, while it is in the shadow: it crosses patch ports, and copies come with 0. */
+export const nodeMark = 0x5348_0001;
 /** The largest edge port number that can be replicated: 0x8000 + N must stay below OFPP_MAX (0xff00). */
 export const maxReplicatedPort = 0x7eff;
 /** OpenFlow port of a sink on each adapter, by its place from 0 to 15; and the adapter's table of it. */
-export const sinkPort = (place: number): number => 0x7f00 + place;
+export const sinkPort = (place: number): number => 0x7ff0 + place;
 export const sinkTable = (place: number): number => 1 + place;

@@ -46,6 +46,8 @@ export const egress = (live: string, ofport: number): string => `shb${digest(liv
 export const edge = (live: string, ofport: number): string => `she${digest(live)}-${ofport}`;
 /** Shadow's port for a fabric link. */
 export const fabric = (live: string, ofport: number): string => `shf${digest(live)}-${ofport}`;
+/** The network namespace of the shadow node of an edge port, and the device that leads to it. 11 characters. `database`: uuid of its one Open_vSwitch row, because devices and namespaces of several switches may lie side by side. */
+export const node = (database: string, live: string, ofport: number): string => `shn${digest(`${database} ${live}:${ofport}`)}`;
 /** The Mirror row that reserves a replica port, and where it can copies its edge port. */
 export const guard = (live: string, ofport: number | "all"): string => `shg${digest(live)}-${ofport}`;
 /** Tunnel of an adapter to a collector, by the sink's place. */

@@ -1,6 +1,7 @@
 /** The rows of the shadow as they should be now: planned, and told to the databases. */
 import type { Network } from "../network/model.js";
 import type { DesiredSflow } from "../reconcile/database-state.js";
+import { NodeRows, type ShadowNode } from "./nodes/node.js";
 import type { ShadowParts } from "./parts.js";
 import { ShadowPlan, type PlannedShadow, type PlanOptions } from "./plan.js";
 import { nothingPlanned } from "./replication/plan.js";
@@ -9,6 +10,9 @@ export class PlannedRows {
   rows: PlannedShadow = { bridges: [], livePorts: new Map(), left: [], replication: nothingPlanned };
   /** sFlow sampling rates by live bridge; bridges without one keep the configured rate. */
   sampling: ReadonlyMap<string, number> = new Map();
+  /** Shadow nodes by live bridge. */
+  nodes: ReadonlyMap<string, readonly ShadowNode[]> = new Map();
+  private readonly nodeRows = new NodeRows();
   private readonly parts: Pick<ShadowParts, "database" | "index" | "remote" | "sflow" | "sinks" | "tables">;
   private readonly planner: ShadowPlan;
   private isPlanned = false;
@@ -22,7 +26,8 @@ export class PlannedRows {
   take({ network, live }: { readonly network: Network; readonly live: Network }, options: Omit<PlanOptions, "tunnels" | "sinks">): boolean {
     const { database, index, remote, sinks } = this.parts;
     this.rows = this.planner.rows(network, live, (name) => index.bridge(name), { ...options, tunnels: remote?.tunnels, sinks });
-    const { bridges, livePorts } = this.rows;
+    const { livePorts } = this.rows;
+    const bridges = this.nodeRows.added(this.rows.bridges, this.nodes);
     remote?.database.setDesired({ bridges, livePorts: new Map(), sflow: new Map() });
     database.setDesired({ bridges: remote === undefined ? bridges : [], livePorts, sflow: this.sflow(live) });
     const isFirst = !this.isPlanned;

@@ -17,7 +17,7 @@ import { commonReplicaPort, sinkTable } from "../network/pipeline.js";
 import { Converger } from "../reconcile/converger.js";
 import type { PortConfigCounters } from "../reconcile/port-config-writer.js";
 import type { SwitchWriter, WriterCounters } from "../reconcile/switch-writer.js";
-import { adapterCounters, type PortCount } from "./adapter-counters.js";
+import { AdapterCounters, type PortCount } from "./adapter-counters.js";
 import type { DesiredShadow, Wiring } from "./desired-shadow.js";
 import { FirstInStep } from "./first-in-step.js";
 import { FloodFence } from "./flood-fence.js";
@@ -25,10 +25,13 @@ import { FollowedSource } from "./followed-source.js";
 import { GuardWatch } from "./guard-watch.js";
 import type { Held } from "./hold.js";
 import { adapterBridge, shadowBridge } from "./names.js";
+import { NodeCounters } from "./nodes/counters.js";
+import type { ShadowNode } from "./nodes/node.js";
 import type { ShadowEvents, ShadowParts } from "./parts.js";
 import type { PlannedShadow } from "./plan.js";
 import { PlannedRows } from "./planned-rows.js";
 import { ownExit, patchExit, replicationFlows, tunnelExit } from "./replication/flows.js";
+import { firstShares, type Shares } from "./replication/shares.js";
 import { edgeNumbers, everything, type BridgePlan, type Demand, type ReplicationPlan } from "./replication/plan.js";
 import { portVlans } from "./replication/rows.js";
 import { ShadowSessions } from "./sessions.js";
@@ -42,6 +45,7 @@ import { Trials } from "./trials.js";
 
 const noEdges: readonly number[] = [];
 const noFlows: readonly FlowEntry[] = [];
+const noNodes: readonly ShadowNode[] = [];
 
 export class Shadow extends EventEmitter<ShadowEvents> {
   private readonly parts: ShadowParts;
@@ -61,9 +65,14 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private readonly teller: Teller;
   /** Every bridge has all of its shadow, whatever its level. */
   private isComplete = false;
+  /** What the adapters counted of what shadow nodes send. */
+  readonly nodeCounters = new NodeCounters();
+  private readonly counted = new AdapterCounters(this.nodeCounters);
+  private areNodesHeld = false;
   private isPromoted = false;
   private readonly guards = new GuardWatch();
-  private readonly copying = new WeakMap<BridgePlan, readonly FlowEntry[]>();
+  private readonly copying = new WeakMap<BridgePlan, { readonly shares: Shares | undefined; readonly flows: readonly FlowEntry[] }>();
+  private shares = firstShares;
   private readonly comparison = new Comparison();
   private readonly objects: ShadowObjects;
   /** What goes to collectors elsewhere. */
@@ -119,6 +128,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       showSink: parts.showSink,
       sinks: (bridge) => this.sinks.flows(bridge, this.edges(bridge), this.wiring(bridge)),
       sinkTables: parts.sinks.map(({ place }) => sinkTable(place)),
+      nodes: (bridge) => this.planned.nodes.get(bridge) ?? noNodes,
+      nodesHeld: () => this.nodesHeld,
     });
     this.first = new FirstInStep({
       isInStep: (bridge) => this.isInStep(bridge),
@@ -221,9 +232,18 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     const plan = this.planned.rows.replication.bridges.get(bridge);
     if (plan === undefined || !this.replicating) return noFlows;
     // Of one plan the same flows, so that nobody compares them again; its wiring follows from the plan and from the start.
-    let flows = this.copying.get(plan);
-    if (flows === undefined) this.copying.set(plan, (flows = replicationFlows(plan, { each: ownExit, commonPatch: patchExit, commonTunnel: tunnelExit }[this.wiring(bridge)])));
-    return flows;
+    const shares = plan.sessions.some(({ session }) => session.auto) ? this.shares : undefined;
+    let known = this.copying.get(plan);
+    if (known === undefined || known.shares !== shares) {
+      const flows = replicationFlows(plan, { each: ownExit, commonPatch: patchExit, commonTunnel: tunnelExit }[this.wiring(bridge)], shares);
+      this.copying.set(plan, (known = { shares, flows }));
+    }
+    return known.flows;
+  }
+
+  /** What sessions with `auto` copy from now on; tell the live switches afterwards. */
+  setShares(shares: Shares): void {
+    this.shares = shares;
   }
 
   /** Configuration bits of a live bridge's ports as followed; undefined while they are not known. */
@@ -249,7 +269,29 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   /** Packets that came into the adapter from each replica port and that the shadow sent towards its host, by live portKey. */
   portCounters(bridges: Iterable<string> = this.source.network.bridges.keys()): Promise<Map<string, PortCount>> {
     const adapters = [...bridges].map((bridge) => ({ bridge, edges: this.edges(bridge), connection: this.sessions.own.get(adapterBridge(bridge))?.session.connection }));
-    return adapterCounters(adapters);
+    return this.counted.read(adapters);
+  }
+
+  /** Real shadow nodes, whose devices exist. Takes effect with the next `settle`. `held`: they are to send nothing. */
+  setNodes(nodes: readonly ShadowNode[], held: boolean): void {
+    const byBridge = new Map<string, ShadowNode[]>();
+    for (const node of nodes) byBridge.set(node.at.bridge, [...(byBridge.get(node.at.bridge) ?? []), node]);
+    const before = this.planned.nodes;
+    // Of a bridge whose nodes are those of before the same value, so that nobody compares it again.
+    this.planned.nodes = new Map([...byBridge].map(([bridge, list]) => [bridge, sameNodes(before.get(bridge), list) ?? list] as const));
+    this.nodeCounters.note(nodes);
+    this.areNodesHeld = held;
+    this.changed();
+  }
+
+  /** Nothing that a node sends enters the shadow: it carries the traffic, a trial looks at what it meets, or somebody asked for it. */
+  get nodesHeld(): boolean {
+    return this.areNodesHeld || this.isPromoted || this.trials.isRunning;
+  }
+
+  /** The session with the adapter of a live bridge, for reading; undefined while there is none. */
+  adapterConnection(bridge: string): OpenFlowConnection | undefined {
+    return this.sessions.own.get(adapterBridge(bridge))?.session.connection;
   }
 
   /** Runs `body` while the shadows also have `flows` and all copies are shown (`Trials.withTrial`). */
@@ -261,11 +303,6 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   /** The session with the shadow of a live bridge, for reading; undefined while there is none. */
   connection(bridge: string): OpenFlowConnection | undefined {
     return this.sessions.own.get(shadowBridge(bridge))?.session.connection;
-  }
-
-  /** The session with the adapter of a live bridge, for reading. */
-  adapterConnection(bridge: string): OpenFlowConnection | undefined {
-    return this.sessions.own.get(adapterBridge(bridge))?.session.connection;
   }
 
   /** sFlow sampling rates by live bridge, from the next pass on; bridges without one keep the configured rate. */
@@ -515,3 +552,6 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.parts.following?.(follower);
   }
 }
+
+/** The nodes of before, when these are the same. */
+const sameNodes = (before: readonly ShadowNode[] | undefined, now: readonly ShadowNode[]): readonly ShadowNode[] | undefined => (before !== undefined && JSON.stringify(before) === JSON.stringify(now) ? before : undefined);

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { chances, drawSubset, representation, seeded, type Device } from "./subset.js";
+import { chances, drawSubset, representation, seeded, type Device, type Taken } from "./subset.js";
 
 /** Devices of three roles whose traffic is log-normal, as hosts' is. */
 function network(count: number, seed: number): Device[] {
@@ -19,6 +19,21 @@ test("a quarter of 400 devices has the distribution of all: distance below 0.1 f
     return representation(devices, taken, (device) => device.traffic, seed, 50).ks;
   }).sort((x, y) => x - y);
   expect(distances[35]).toBeLessThan(0.1);
+});
+
+test("it stands for the whole in figures that it was not drawn by, better than any devices with equal chances", () => {
+  const random = seeded(17);
+  // What a device does later goes with its traffic and its trait, and not with them alone.
+  const devices = network(160, 5).map((device) => ({ ...device, critical: false, traits: [random()] }));
+  const later = new Map(devices.map(({ name, traffic, traits: [trait = 0] }) => [name, [traffic * (0.5 + random()), trait + 0.3 * random()] as const]));
+  const ks = (taken: readonly Taken[], which: 0 | 1): number => representation(devices, taken, ({ name }) => later.get(name)?.[which] ?? 0, 1, 1).ks;
+  const by = (draw: (seed: number) => readonly Taken[]): number[] => ([0, 1] as const).map((which) => Array.from({ length: 60 }, (_, seed) => ks(draw(seed), which)).sort((x, y) => x - y)[30] ?? NaN);
+  const plain = (seed: number): Taken[] => {
+    const luck = seeded(seed);
+    return devices.map(({ name }) => ({ name, at: luck() })).sort((x, y) => x.at - y.at).slice(0, 40).map(({ name }) => ({ name, chance: 0.25 }));
+  };
+  const [spread, chance] = [by((seed) => drawSubset(devices, { share: 0.25, seed })), by(plain)];
+  for (const which of [0, 1]) expect(spread[which] ?? NaN).toBeLessThan(0.85 * (chance[which] ?? NaN));
 });
 
 test("critical devices are always taken, the same seed gives the same part, another another", () => {

@@ -1,12 +1,14 @@
 /**
  * A representative part of a network: which edge devices to copy when only a share of them can be. Pure.
  *
- * Devices are drawn without replacement, each with a chance that grows with its weight, in strata of equal role, so that each role
- * is there in its proportion. How well the part stands for the whole is told by the distribution of a figure (a device's packet
+ * Devices are drawn without replacement, with equal chances or such that grow with the traffic, and so that the drawn ones lie spread over what tells
+ * devices apart: role, traffic, further traits (the local pivotal method of Grafström, Lundström and Schelin, Biometrics 68, 2012). How well the part stands for the whole is told by the distribution of a figure (a device's packet
  * rate, say): the largest distance between the two distributions (Kolmogorov and Smirnov), and the part's quantiles with bootstrap
  * intervals. The part's distribution is weighted by one over the chance of having been drawn (Horvitz and Thompson), else heavy
  * devices would count too much.
  */
+
+import { places, spreadOut } from "./spread.js";
 
 export interface Device {
   /** "bridge:ofport" */
@@ -16,13 +18,15 @@ export interface Device {
   readonly critical: boolean;
   /** Packets a second, or another figure that says how much there is to see. */
   readonly traffic: number;
+  /** More that tells devices apart, in any units: how much the traffic varies, say. As many for each device. */
+  readonly traits?: readonly number[];
 }
 
 export interface SubsetOptions {
   /** Share of the devices to take, above 0 and at most 1. Critical ones count towards it. */
   readonly share: number;
   readonly seed: number;
-  /** Weight of a device without traffic against the mean one: between 0 and 1. Default 0.5. */
+  /** Weight of a device without traffic against the mean one: between 0 and 1. Default 1, equal chances: the part then stands best for the whole. */
   readonly floor?: number;
 }
 
@@ -65,11 +69,11 @@ export function chances(weights: readonly number[], count: number): number[] {
 }
 
 /**
- * Draws `share` of the devices. Systematic sampling in the order of role and traffic: exactly as many as asked, each with its
- * chance, and every part of the order is met. RangeError for a share that is none.
+ * Draws `share` of the devices: exactly as many as asked, each with its chance, and of devices that are alike not two where one will do.
+ * RangeError for a share that is none.
  */
 export function drawSubset(devices: readonly Device[], options: SubsetOptions): Taken[] {
-  const { share, seed, floor = 0.5 } = options;
+  const { share, seed, floor = 1 } = options;
   if (!(share > 0 && share <= 1)) throw new RangeError(`share: ${share} is not above 0 and at most 1`);
   const critical = devices.filter((device) => device.critical);
   const others = devices.filter((device) => !device.critical).sort((x, y) => (x.role === y.role ? x.traffic - y.traffic || (x.name < y.name ? -1 : 1) : x.role < y.role ? -1 : 1));
@@ -77,16 +81,8 @@ export function drawSubset(devices: readonly Device[], options: SubsetOptions): 
   const mean = others.reduce((sum, device) => sum + device.traffic, 0) / Math.max(1, others.length);
   const weights = others.map((device) => (mean === 0 ? 1 : floor + (1 - floor) * Math.min(4, device.traffic / mean)));
   const chance = chances(weights, count);
-  const taken: Taken[] = critical.map(({ name }) => ({ name, chance: 1 }));
-  let reached = 0;
-  let next = seeded(seed)();
-  others.forEach(({ name }, i) => {
-    reached += chance[i] ?? 0;
-    if (reached <= next || taken.length >= critical.length + count) return;
-    taken.push({ name, chance: chance[i] ?? 1 });
-    next += 1;
-  });
-  return taken;
+  const drawn = spreadOut(chance, places(others), seeded(seed));
+  return [...critical.map(({ name }) => ({ name, chance: 1 })), ...others.flatMap(({ name }, i) => (drawn[i] === true ? [{ name, chance: chance[i] ?? 1 }] : []))];
 }
 
 interface Weighted {

@@ -6,6 +6,7 @@ import type { Network } from "../network/model.js";
 import type { SwitchState, SwitchWriter } from "../reconcile/switch-writer.js";
 import { adapterFlows, type Wiring } from "./desired-shadow.js";
 import { adapterBridge, shadowBridge } from "./names.js";
+import { nodeFlows, type ShadowNode } from "./nodes/node.js";
 import type { Compose } from "./parts.js";
 import type { Demand } from "./replication/plan.js";
 import type { OwnBridge, ShadowSessions } from "./sessions.js";
@@ -23,6 +24,9 @@ export interface TellerParts {
   /** Flows of a bridge's adapter that lead to collectors, the same value while they are the same; and their tables. */
   readonly sinks: (bridge: string) => readonly FlowEntry[];
   readonly sinkTables: readonly number[];
+  /** Shadow nodes of a live bridge, and whether they are to send nothing now. */
+  readonly nodes: (bridge: string) => readonly ShadowNode[];
+  readonly nodesHeld: () => boolean;
 }
 
 /** What the bridges' tables depend on besides. */
@@ -51,7 +55,7 @@ export class Teller {
 
   /** Tells all bridges what is new to them. */
   tell({ network, live, promoted }: Telling): void {
-    const { sessions, trials, compose, edges, wiring, showSink, sinks, sinkTables } = this.parts;
+    const { sessions, trials, compose, edges, wiring, showSink, sinks, sinkTables, nodes, nodesHeld } = this.parts;
     const composed = compose(network);
     for (const name of network.bridges.keys()) {
       const own = sessions.own.get(shadowBridge(name));
@@ -61,12 +65,13 @@ export class Teller {
       }
       const adapter = sessions.own.get(adapterBridge(name));
       const mode = { tap: trials.tapOf(name), showSink, promoted };
+      const here = nodes(name).filter(({ at }) => edges(name).includes(at.ofport));
       const toSinks = sinks(name);
-      const told = JSON.stringify([edges(name), mode, wiring(name)]);
+      const told = JSON.stringify([edges(name), mode, wiring(name), here, here.length > 0 && nodesHeld()]);
       if (adapter === undefined || (adapter.told === told && adapter.toldSinks === toSinks)) continue;
       adapter.told = told;
       adapter.toldSinks = toSinks;
-      adapter.writer.setDesired({ flows: [...adapterFlows(edges(name), mode, wiring(name), sinkTables), ...toSinks], groups: [] });
+      adapter.writer.setDesired({ flows: [...adapterFlows(edges(name), mode, wiring(name), sinkTables), ...nodeFlows(here, nodesHeld()), ...toSinks], groups: [] });
     }
   }
 

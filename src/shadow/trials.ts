@@ -34,6 +34,11 @@ export class Trials {
     return this.flows?.get(bridge) ?? noFlows;
   }
 
+  /** Whether a trial is made anywhere. */
+  get isRunning(): boolean {
+    return this.flows !== undefined;
+  }
+
   /** Whether a trial's flows stand on the shadow of a live bridge: then it has everything, whatever its level. */
   isAt(bridge: string): boolean {
     return this.flows?.has(bridge) === true;

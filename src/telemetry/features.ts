@@ -138,6 +138,26 @@ export const linkDifferenceFeatures = rows({ source: "both networks", subjects: 
   ["lossDifferenceZ", "standard deviations", "that over the noise of the counts", "shape"],
 ]);
 
+/** The same pair of hosts on both sides (`pair-comparison.ts`): TCP of live's hosts, and of their nodes in the shadow. */
+export const pairDifferenceFeatures = rows({ source: "both networks", subjects: ["pair"], windowsS: [30] }, [
+  ["pathDifference", "ms", "median of live's tcpPathMs less that of the shadow's, of seconds with at least 20 kB", "shape"],
+  ["pathDifferenceZ", "standard deviations", "that over the noise, by ranks", "shape"],
+  ["waitDifference", "ms", "the same of what lies above tcpPathLeastMs", "shape"],
+  ["waitDifferenceZ", "standard deviations", "that over the noise, by ranks", "shape"],
+  ["lossDifference", "ratio", "share of live's segments lost in the network less that of the shadow's", "shape"],
+  ["lossDifferenceZ", "standard deviations", "that over the noise of its seconds", "shape"],
+  ["windowDifference", "bytes", "median of live's tcpWindow less that of the shadow's", "shape"],
+  ["windowDifferenceZ", "standard deviations", "that over the noise, by ranks", "shape"],
+]);
+
+/** Probes between nodes of the shadow (`probes/`): ICMP echo that the far node's kernel answers; told two seconds late. Of live there are none. */
+export const probeFeatures = rows({ source: "packets", subjects: ["pair"], windowsS: [1, 5, 30] }, [
+  ["probesSent", "packets", "probes of which it is known whether they were answered", "rate"],
+  ["probeLossRatio", "ratio", "of these, without an answer within 2 s, lost on either way", "shape"],
+  ["probeRttMs", "ms", "round trip, median", "shape"],
+  ["probeRttP99Ms", "ms", "the same, 99th percentile", "shape"],
+]);
+
 /** TCP from the copies of every packet (`tcp/metrics.ts`); of a connection, with "server" in front also of what its server sends. */
 export const tcpFeatures = rows(
   { source: "packets", subjects: ["host", "pair", "connection"], windowsS: [1] },
@@ -169,7 +189,7 @@ export const fidelityFeatures = rows({ source: "both networks", subjects: ["port
   ["fidelity.delayP99Us", "µs", "the same, 99th percentile", "shape"],
 ]);
 
-export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...crossingFeatures, ...egressCounters, ...queueingCounters, ...counterFeatures, ...datapathFeatures, ...meterFeatures, ...meterDropFeatures, ...deviationFeatures, ...linkDifferenceFeatures, ...tcpFeatures, ...queueingFeatures, ...fidelityFeatures];
+export const catalogue: readonly FeatureDefinition[] = [...attackFeatures, ...trafficFeatures, ...crossingFeatures, ...egressCounters, ...queueingCounters, ...counterFeatures, ...datapathFeatures, ...meterFeatures, ...meterDropFeatures, ...deviationFeatures, ...linkDifferenceFeatures, ...pairDifferenceFeatures, ...probeFeatures, ...tcpFeatures, ...queueingFeatures, ...fidelityFeatures];
 
 /** The attack model's features in the order of its vector. */
 export const featureNames: readonly string[] = attackFeatures.map((feature) => feature.name);

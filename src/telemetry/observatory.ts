@@ -34,6 +34,8 @@ export interface DeviatingSubject {
   readonly mirrorLoss: number | undefined;
   readonly deviation: number | undefined;
   readonly z: number | undefined;
+  /** What differs, where it is not the packets. */
+  readonly metric?: string;
 }
 
 /**
@@ -60,8 +62,9 @@ const latestForMs = 60_000;
 
 export class Observatory {
   readonly counters = { observations: 0, readFailures: 0 };
-  /** Subjects with a cause, in windows of 5 and of 30 s that end now. A subject may be in it twice. */
-  deviating: readonly DeviatingSubject[] = [];
+  private counted: readonly DeviatingSubject[] = [];
+  /** Pairs of hosts that differ, as judged elsewhere (`PairComparison`). */
+  deviatingPairs: readonly DeviatingSubject[] = [];
   /** Why counters could not be read last; undefined while they can. */
   failure: string | undefined;
   private readonly parts: ObservatoryParts;
@@ -82,6 +85,11 @@ export class Observatory {
 
   constructor(parts: ObservatoryParts) {
     this.parts = parts;
+  }
+
+  /** Subjects with a cause, in windows of 5 and of 30 s that end now. A subject may be in it twice. */
+  get deviating(): readonly DeviatingSubject[] {
+    return [...this.counted, ...this.deviatingPairs];
   }
 
   start(): void {
@@ -201,7 +209,7 @@ export class Observatory {
       if (seconds >= confirmedAfter) found.push({ subject, windowMs, tMs, cause: judged.cause, mirrorLoss, deviation: relative, z });
     }
     this.suspected = suspected;
-    this.deviating = found;
+    this.counted = found;
   }
 
   private took(vectors: readonly TrafficVector[]): void {

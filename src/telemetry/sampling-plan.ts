@@ -1,10 +1,8 @@
 /**
- * How to spend a budget of samples: one rate for each bridge, so that estimates are sharpest where that matters most. Pure.
- *
- * The squared error of a rate estimated from s samples is 1/s, whatever the traffic; the weighted sum of the errors under a given sum of
- * samples is smallest when each bridge gets samples by the square root of its weight. A bridge can't give more samples than it has packets: what
- * it leaves goes to the others. A silent bridge is looked at whole: it costs nothing until it speaks.
+ * How to spend a budget of samples: one rate for each bridge, so that estimates are sharpest where that matters most (`fairShares`). Pure.
+ * A silent bridge is looked at whole: it costs nothing until it speaks.
  */
+import { fairShares } from "../base/fair-shares.js";
 
 export interface BridgeTraffic {
   readonly bridge: string;
@@ -36,11 +34,11 @@ export interface SamplingPlan {
  */
 export function planSampling(traffic: readonly BridgeTraffic[], budget: SamplingBudget, cpu: number, before: ReadonlyMap<string, number> = new Map()): SamplingPlan {
   const allowed = budget.samplesPerS * Math.min(1, cpu > budget.maxCpu ? budget.maxCpu / cpu : 1);
-  const shares = allocate(traffic, allowed, budget.minRate);
+  const shares = fairShares(traffic.map(({ packetsPerS, weight }) => ({ most: packetsPerS / budget.minRate, weight })), allowed);
   const rates = new Map<string, number>();
   let samplesPerS = 0;
-  for (const { bridge, packetsPerS } of traffic) {
-    const samples = shares.get(bridge) ?? 0;
+  for (const [at, { bridge, packetsPerS }] of traffic.entries()) {
+    const samples = shares[at] ?? 0;
     const wanted = packetsPerS === 0 ? 1 : samples <= 0 ? budget.maxRate : packetsPerS / samples;
     const bounded = Math.min(budget.maxRate, Math.max(budget.minRate, 2 ** Math.ceil(Math.log2(Math.max(1, wanted)))));
     const old = before.get(bridge);
@@ -50,27 +48,6 @@ export function planSampling(traffic: readonly BridgeTraffic[], budget: Sampling
     samplesPerS += packetsPerS / rate;
   }
   return { rates, samplesPerS };
-}
-
-/** Samples/s for each bridge. */
-function allocate(traffic: readonly BridgeTraffic[], samplesPerS: number, minRate: number): Map<string, number> {
-  const shares = new Map<string, number>();
-  let open = traffic.filter(({ packetsPerS }) => packetsPerS > 0);
-  let left = samplesPerS;
-  while (open.length > 0) {
-    const roots = open.reduce((sum, { weight }) => sum + Math.sqrt(weight), 0);
-    const full = open.filter(({ packetsPerS, weight }) => packetsPerS / minRate <= (left * Math.sqrt(weight)) / roots);
-    if (full.length === 0) {
-      for (const { bridge, weight } of open) shares.set(bridge, (left * Math.sqrt(weight)) / roots);
-      break;
-    }
-    for (const { bridge, packetsPerS } of full) {
-      shares.set(bridge, packetsPerS / minRate);
-      left -= packetsPerS / minRate;
-    }
-    open = open.filter((one) => !full.includes(one));
-  }
-  return shares;
 }
 
 /** Half width of the 95 % interval of a rate after a second, as a share of it. */

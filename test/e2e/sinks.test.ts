@@ -137,7 +137,7 @@ import socket, struct
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 frame = bytes.fromhex("ffffffffffff0200000066660800") + b"OVSCOPY" + struct.pack("!Q", 99) + bytes(40)
 for i in range(50): s.sendto(struct.pack("!II", 0x08000000, ${number("d", "l1")} << 8) + frame, ("192.0.2.1", 4789))`;
-  const cameBack = async (): Promise<number> => Number(/rx pkts=(\d+)/.exec(await live.ovs.ofctl("dump-ports", adapterBridge("l1"), String(0x7f03)))?.[1]);
+  const cameBack = async (): Promise<number> => Number(/rx pkts=(\d+)/.exec(await live.ovs.ofctl("dump-ports", adapterBridge("l1"), String(0x7ff3)))?.[1]);
   await waitFor(async () => {
     await far.ovs.capsule.run("/usr/bin/python3", ["-c", back]);
     return (await cameBack()) >= 50;

@@ -10,7 +10,7 @@ import { seeded } from "../../src/telemetry/extract.js";
 import { Clock, hour, start } from "./store-contract.js";
 
 /** A "day" of an hour, in slots of five minutes; the store keeps raw values for two of them, minutes for all. */
-const season = { periodMs: hour, slots: 12 };
+const season = { periodMs: hour, slots: 12, weekends: false };
 const retention = { raw: 2 * hour, "1s": 3 * hour, "1m": 100 * hour, "1h": 400 * hour, events: hour };
 const seasons = 6;
 const peakMinute = 32;

@@ -16,6 +16,14 @@ export interface Service {
 /** "10.0.0.1 tcp/80" */
 export const serviceName = ({ server, protocol, port }: Service): string => `${server} ${protocol === 6 ? "tcp" : protocol === 17 ? "udp" : String(protocol)}/${port}`;
 
+/** A conversation up to one of its packets. */
+export interface Stage {
+  /** Estimated, both ways. */
+  readonly bytes: number;
+  /** Since its first packet. */
+  readonly tookMs: number;
+}
+
 /** One connection, or one exchange of datagrams between two ports. */
 export interface Conversation {
   readonly client: string;
@@ -27,6 +35,8 @@ export interface Conversation {
   bytes: number;
   packets: number;
   samples: number;
+  /** What it had carried at its 10th, 20th, 40th … packet seen, up to the 5,120th. */
+  readonly stages: Stage[];
   /** Whether its first packet was seen to be one: a SYN, or the first datagram after silence. */
   readonly hasStart: boolean;
 }
@@ -34,7 +44,7 @@ export interface Conversation {
 export interface ConversationEvents {
   /** A conversation begins. */
   readonly started: (conversation: Conversation) => void;
-  /** It has carried its tenth packet: early enough to say whether it will be large. */
+  /** It has come to another of its stages: at the first, its tenth packet, early enough to say whether it will be large. */
   readonly grown: (conversation: Conversation) => void;
   /** It is over: closed, silent, or crowded out. */
   readonly ended: (conversation: Conversation) => void;
@@ -47,6 +57,7 @@ const silenceMs = { tcp: 60_000, other: 5_000 };
 /** Closed and silent for this long it is over; the same ports may begin another one before. */
 const closedMs = 1_500;
 const earlyPackets = 10;
+const maxStages = 10;
 
 /** While openings are told exactly: how long after the last word, and how far a sample's clock may be ahead of the opening's. */
 const exactForMs = 5_000;
@@ -103,14 +114,17 @@ export class Conversations {
       if (this.table.size >= maxConversations) this.evict();
       const isCounted = protocol !== 6 || tMs >= this.exactUntilMs;
       const hasStart = (isSyn && isCounted) || (protocol === 17 && isToServer);
-      known = { client, clientPort, service: { server, protocol, port }, firstMs: tMs, lastMs: tMs, bytes: 0, packets: 0, samples: 0, hasStart, closedMs: undefined, isCounted };
+      known = { client, clientPort, service: { server, protocol, port }, firstMs: tMs, lastMs: tMs, bytes: 0, packets: 0, samples: 0, stages: [], hasStart, closedMs: undefined, isCounted };
       this.table.set(key, known);
       if (known.isCounted) this.events.started(known);
     }
     known.lastMs = Math.max(known.lastMs, tMs);
     known.bytes += weight * frameLength;
     known.packets += weight;
-    if (++known.samples === earlyPackets) this.events.grown(known);
+    if (++known.samples === earlyPackets * 2 ** known.stages.length && known.stages.length < maxStages) {
+      known.stages.push({ bytes: known.bytes, tookMs: known.lastMs - known.firstMs });
+      this.events.grown(known);
+    }
     if (protocol === 6 && (header.tcpFlags & 0x05) !== 0) known.closedMs ??= tMs;
     if (!known.isCounted && tMs - known.firstMs >= unopenedMs) {
       known.isCounted = true;
@@ -132,7 +146,7 @@ export class Conversations {
       const isSame = known?.isCounted === false && known.firstMs >= tMs - samplesAheadMs;
       if (known !== undefined && !isSame) this.end(key, known); // the same ports, used before
       if (this.table.size >= maxConversations) this.evict();
-      const conversation: Tracked = isSame ? { ...known, firstMs: tMs, hasStart: true, isCounted: true } : { client, clientPort, service: { server, protocol: 6, port }, firstMs: tMs, lastMs: tMs, bytes: 0, packets: 0, samples: 0, hasStart: true, closedMs: undefined, isCounted: true };
+      const conversation: Tracked = isSame ? { ...known, firstMs: tMs, hasStart: true, isCounted: true } : { client, clientPort, service: { server, protocol: 6, port }, firstMs: tMs, lastMs: tMs, bytes: 0, packets: 0, samples: 0, stages: [], hasStart: true, closedMs: undefined, isCounted: true };
       this.table.set(key, conversation);
       this.events.started(conversation);
     }

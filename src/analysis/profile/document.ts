@@ -28,9 +28,12 @@ export interface PeakProfile {
   readonly subject: string;
   /** ms after midnight UTC (or after the season's start). */
   readonly atMs: number;
+  readonly atPlusMinusMs: number;
   /** bit/s. */
   readonly height: number;
   readonly plusMinus: number;
+  /** How likely each of the two intervals holds what comes. */
+  readonly probability: number;
   readonly seasons: number;
 }
 

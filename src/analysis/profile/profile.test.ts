@@ -4,11 +4,10 @@ import type { PacketHeader } from "sflow-collector";
 import type { NetworkEvent } from "../../base/observation.js";
 import { seeded } from "../../telemetry/extract.js";
 import type { ObservedPacket } from "../../telemetry/observed-packet.js";
-import { Conversations, serviceName, type Conversation } from "./conversations.js";
+import { Conversations, serviceName, type Conversation, type Stage } from "./conversations.js";
 import { dependencies } from "./dependencies.js";
 import { diffProfiles } from "./document.js";
 import { HeavyHitters } from "./heavy-hitters.js";
-import { Peaks } from "./peaks.js";
 import { Profile } from "./profile.js";
 import { readSnapshot, writeSnapshot } from "./snapshot.js";
 import { SizeHistogram, Transfers } from "./transfers.js";
@@ -135,15 +134,35 @@ test("transfer sizes are within a tenth, and a transfer that will be large is to
   for (let i = 1; i <= 1_000; i++) sizes.add(i * 1_000);
   for (const share of [0.5, 0.9, 0.99]) expect(Math.abs(sizes.quantile(share) / (share * 1_000_000) - 1)).toBeLessThan(0.1);
   const transfers = new Transfers(100_000);
-  const one = (bytes: number): Conversation => ({ client: "c", clientPort: 1, service: { server: "s", protocol: 6, port: 21 }, firstMs: 0, lastMs: 0, bytes, packets: 1, samples: 1, hasStart: true });
-  expect(transfers.guess(one(10_000)).probability).toBe(0.5);
-  for (let i = 0; i < 50; i++) transfers.ended(one(i % 2 === 0 ? 2_000 : 1_000_000));
-  expect(transfers.guess(one(10_000)).probability).toBeGreaterThan(0.9);
-  expect(transfers.guess(one(500)).probability).toBeLessThan(0.6);
+  const one = (bytes: number, first: Stage | undefined, server = "s"): Conversation => ({ client: "c", clientPort: 1, service: { server, protocol: 6, port: 21 }, firstMs: 0, lastMs: 0, bytes, packets: 10, samples: 10, stages: first === undefined ? [] : [first], hasStart: true });
+  const [full, sparse] = [{ bytes: 12_000, tookMs: 3 }, { bytes: 1_200, tookMs: 3 }];
+  const probability = (first: Stage | undefined, server?: string): number => transfers.guess(one(first?.bytes ?? 500, first, server)).probability;
+  expect(probability(full)).toBeLessThan(0.2); // nothing is known: large ones are few
+  for (let i = 0; i < 50; i++) transfers.ended(i % 2 === 0 ? one(2_000, sparse) : one(1_000_000, full));
+  expect(probability(full)).toBeGreaterThan(0.9);
+  expect(probability(sparse)).toBeLessThan(0.1);
+  expect(probability({ bytes: 60_000, tookMs: 3 })).toBeCloseTo(0.5, 1); // none began like that: the service's share
+  expect(probability(full, "another server")).toBeCloseTo(0.5, 1); // the port's share
+  expect(transfers.guess(one(200_000, full)).probability).toBe(1);
+  const again = new Transfers(100_000);
+  again.restore(JSON.parse(JSON.stringify(transfers.state())) as ReturnType<Transfers["state"]>);
+  for (const first of [full, sparse, undefined]) for (const server of ["s", "t"]) expect(again.guess(one(1_000, first, server)).probability).toBe(transfers.guess(one(1_000, first, server)).probability);
   const backups = Array.from({ length: 12 }, (_, i) => connection(i * 10_000, "10.0.0.7", 1_000 + i, "10.0.0.8", 873, 100, 1_500)).flat();
   const { events } = learn(backups, { elephantBytes: 100_000 });
   expect(events.length).toBeGreaterThan(5);
   expect(events.every(({ detail, kind }) => kind === "prediction" && Number(detail["bytesSoFar"]) < 15_000)).toBe(true);
+});
+
+test("of a service whose transfers differ only later, a large one is told later, once, and before it is large", () => {
+  const mixed = Array.from({ length: 120 }, (_, i) => connection(i * 10_000, "10.0.0.7", 1_000 + i, "10.0.0.8", 80, [15, 30, 60, 1_000][i % 4], 1_500)).flat();
+  const { events } = learn(mixed, { elephantBytes: 1_000_000 });
+  const told = events.filter(({ kind }) => kind === "prediction");
+  expect(told.length).toBeGreaterThan(20);
+  expect(told.length).toBeLessThanOrEqual(30);
+  for (const { detail } of told) {
+    expect(Number(detail["packetsSoFar"])).toBe(80);
+    expect(Number(detail["bytesSoFar"])).toBeLessThan(150_000);
+  }
 });
 
 test("the heaviest talkers are found in a stream of many, with the error they may have", () => {
@@ -156,21 +175,6 @@ test("the heaviest talkers are found in a stream of many, with the error they ma
   expect(Math.abs(((first?.amount ?? 0) - (first?.error ?? 0)) / 4_000 - 1)).toBeLessThan(0.1);
   hitters.fade();
   expect(hitters.total).toBe(10_000);
-});
-
-test("the peak of a day is found within five minutes and a tenth of its height, and noise does not move it", () => {
-  const random = seeded(9);
-  const peaks = new Peaks();
-  for (let day = 0; day < 7; day++) {
-    for (let minute = 0; minute < 1_440; minute++) {
-      const atMs = (day * 1_440 + minute) * 60_000;
-      peaks.add("h", atMs, 100 + 900 * Math.exp(-(((minute - 870) / 60) ** 2)) + 20 * random());
-    }
-  }
-  const peak = peaks.peak("h");
-  expect(Math.abs((peak?.atMs ?? 0) / 60_000 - 870)).toBeLessThanOrEqual(7.5);
-  expect(Math.abs((peak?.height ?? 0) / 1_000 - 1)).toBeLessThan(0.1);
-  expect(peak?.seasons).toBe(7);
 });
 
 test("a restarted profile goes on where it was", () => {

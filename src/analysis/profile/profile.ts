@@ -43,6 +43,8 @@ export class Profile {
   private sinceMs: number | undefined;
   private last: ProfileDocument | undefined;
   private firstVersion = 1;
+  /** Conversations that were told to be large. */
+  private readonly toldLarge = new WeakSet<Conversation>();
 
   constructor(options: ProfileOptions) {
     this.options = options;
@@ -113,7 +115,7 @@ export class Profile {
       peaks: this.peaks
         .all()
         .flatMap((subject) => {
-          const peak = this.peaks.peak(subject);
+          const peak = this.peaks.peak(subject, nowMs);
           return peak === undefined ? [] : [{ subject, ...peak }];
         })
         .sort((x, y) => y.height - x.height)
@@ -131,13 +133,13 @@ export class Profile {
     return { format: 1, version: this.last?.version ?? this.firstVersion, sinceMs: this.sinceMs, edges: this.graph.all(), peaks: this.peaks.state(), transfers: this.transfers.state() };
   }
 
-  /** Goes on from what was kept. To be called before the first packet. */
-  restore(snapshot: ProfileSnapshot): void {
+  /** Goes on from what was kept. To be called before the first packet. Returns whether the peaks could be used: those of an older version can't. */
+  restore(snapshot: ProfileSnapshot): boolean {
     this.firstVersion = snapshot.version;
     this.sinceMs = snapshot.sinceMs;
     this.graph.restore(snapshot.edges);
-    this.peaks.restore(snapshot.peaks);
     this.transfers.restore(snapshot.transfers);
+    return this.peaks.restore(snapshot.peaks);
   }
 
   private services(edges: readonly ServiceEdge[]): ServiceProfile[] {
@@ -162,10 +164,12 @@ export class Profile {
   }
 
   private grown(conversation: Conversation): void {
+    if (conversation.bytes >= this.transfers.elephantBytes || this.toldLarge.has(conversation)) return;
     const { probability } = this.transfers.guess(conversation);
     if (probability < tellElephant) return;
+    this.toldLarge.add(conversation);
     const service = serviceName(conversation.service);
-    this.options.happened({ tMs: conversation.lastMs, kind: "prediction", side: "live", subject: `${conversation.client} > ${service}`, detail: { what: "large transfer", service, probability, bytesSoFar: conversation.bytes } });
+    this.options.happened({ tMs: conversation.lastMs, kind: "prediction", side: "live", subject: `${conversation.client} > ${service}`, detail: { what: "large transfer", service, probability, bytesSoFar: conversation.bytes, packetsSoFar: conversation.packets } });
   }
 }
 

@@ -1,5 +1,5 @@
 /** How large a service's transfers are, and which ones will be large, said early. Pure; bounded. */
-import type { Conversation } from "./conversations.js";
+import type { Conversation, Stage } from "./conversations.js";
 import { serviceName } from "./conversations.js";
 
 /** Sizes are kept in classes, four to each doubling: a class is within 9 % of each size in it. */
@@ -40,71 +40,125 @@ export class SizeHistogram {
     }
     return 0;
   }
-
-  /** Transfers of at least `bytes`. */
-  atLeast(bytes: number): number {
-    let sum = 0;
-    for (let i = classOf(bytes); i < classes; i++) sum += this.counts[i] ?? 0;
-    return sum;
-  }
 }
 
-/** What is kept, for a restart: the counts of each service's classes. */
-export type TransfersState = readonly (readonly [service: string, counts: readonly number[]])[];
+/** How many transfers began alike, and how many of them became large. */
+interface Outcome {
+  all: number;
+  large: number;
+}
+/** By `beginningsOf`. */
+type Outcomes = Map<string, Outcome>;
+type OutcomesState = readonly (readonly [beginning: string, all: number, large: number])[];
+
+/** What is kept, for a restart: the counts of each service's classes, and what became of its beginnings. */
+export type TransfersState = readonly (readonly [service: string, counts: readonly number[], beginnings?: OutcomesState])[];
 
 /** What is said of a conversation after its first packets. */
 export interface ElephantGuess {
   readonly conversation: Conversation;
-  /** P(it will carry at least `elephantBytes`), from the sizes this service's transfers had so far. */
+  /** P(it will carry at least `elephantBytes`). */
   readonly probability: number;
 }
 
+/** Experience of the wider group counts as much as this many transfers of the narrower one. */
+const strength = 4;
+/** Before anything was seen: large transfers are few. */
+const prior = 0.1;
+/** Beginnings of all services together. */
+const maxBeginnings = 65_536;
+
+/**
+ * The transfers that one at its stage number `at` is like: all that came so far, those that had carried about as many bytes by then (within a
+ * factor of 1.2), and of these those that took about as long (within one of 10).
+ */
+function beginningsOf(at: number, { bytes, tookMs }: Stage): readonly string[] {
+  const size = Math.round(Math.log2(Math.max(bytes, 1)) * perDoubling);
+  return [String(at), `${at} ${size}`, `${at} ${size} ${Math.ceil(Math.log10(Math.max(tookMs, 1)))}`];
+}
+
+interface Service {
+  readonly sizes: SizeHistogram;
+  readonly beginnings: Outcomes;
+}
+
 export class Transfers {
-  /** Transfers of services beyond the bound. */
+  /** Transfers of services, and beginnings of a service, beyond the bounds. */
   overflow = 0;
   readonly elephantBytes: number;
-  private readonly services = new Map<string, SizeHistogram>();
+  private readonly services = new Map<string, Service>();
+  /** Of services with one port on all servers: what is known of a server that is new. */
+  private readonly ports: Outcomes = new Map();
+  private beginnings = 0;
 
   /** `elephantBytes`: what counts as large. */
   constructor(elephantBytes = 1_000_000) {
     this.elephantBytes = elephantBytes;
   }
 
-  /** A conversation is over: its size is learned. */
-  ended({ service, bytes }: Conversation): void {
-    const name = serviceName(service);
-    let histogram = this.services.get(name);
-    if (histogram === undefined) {
+  /** A conversation is over: its size is learned, and what came of its beginning. */
+  ended({ service: { server, protocol, port }, bytes, stages }: Conversation): void {
+    const name = serviceName({ server, protocol, port });
+    let service = this.services.get(name);
+    if (service === undefined) {
       if (this.services.size >= maxServices) {
         this.overflow++;
         return;
       }
-      histogram = new SizeHistogram();
-      this.services.set(name, histogram);
+      service = { sizes: new SizeHistogram(), beginnings: new Map() };
+      this.services.set(name, service);
     }
-    histogram.add(bytes);
+    service.sizes.add(bytes);
+    const isLarge = bytes >= this.elephantBytes;
+    stages.forEach((stage, at) => {
+      if (stage.bytes >= this.elephantBytes) return;
+      for (const beginning of beginningsOf(at, stage)) this.learn(service.beginnings, beginning, isLarge);
+      this.learn(this.ports, `${protocol} ${port} ${at}`, isLarge);
+    });
   }
 
   /**
-   * Whether a conversation that has carried some packets will be large. Of the service's transfers that became as large as it is
-   * now, the share that became elephants; with Laplace's two, so that little experience says "perhaps".
+   * Whether a conversation will be large, said at one of its stages. It is the share of large ones among the transfers that came to that stage:
+   * of all services with this port, of this service, of those with about as many bytes by then, of those that took about as long, too. Each is
+   * drawn towards the one before as if that were four more transfers, so that little experience says little.
    */
   guess(conversation: Conversation): ElephantGuess {
-    if (conversation.bytes >= this.elephantBytes) return { conversation, probability: 1 };
-    const histogram = this.services.get(serviceName(conversation.service));
-    const [large, asLarge] = histogram === undefined ? [0, 0] : [histogram.atLeast(this.elephantBytes), histogram.atLeast(conversation.bytes)];
-    return { conversation, probability: (large + 1) / (asLarge + 2) };
+    const { service, bytes, stages } = conversation;
+    const stage = stages.at(-1);
+    if (bytes >= this.elephantBytes) return { conversation, probability: 1 };
+    if (stage === undefined) return { conversation, probability: prior };
+    const at = stages.length - 1;
+    const beginnings = this.services.get(serviceName(service))?.beginnings;
+    const experience = [this.ports.get(`${service.protocol} ${service.port} ${at}`), ...beginningsOf(at, stage).map((one) => beginnings?.get(one))];
+    const probability = experience.reduce((wider, one) => (one === undefined ? wider : (one.large + strength * wider) / (one.all + strength)), prior);
+    return { conversation, probability };
   }
 
   state(): TransfersState {
-    return [...this.services].map(([service, histogram]) => [service, histogram.state()] as const);
+    return [...this.services].map(([service, { sizes, beginnings }]) => [service, sizes.state(), [...beginnings].map(([beginning, { all, large }]) => [beginning, all, large] as const)] as const);
   }
 
   restore(state: TransfersState): void {
-    for (const [service, counts] of state.slice(0, maxServices)) this.services.set(service, SizeHistogram.of(counts));
+    for (const [service, counts, beginnings = []] of state.slice(0, maxServices)) {
+      const kept: Outcomes = new Map();
+      this.services.set(service, { sizes: SizeHistogram.of(counts), beginnings: kept });
+      const [protocol, port] = service.slice(service.indexOf(" ") + 1).split("/");
+      const ofPort = `${protocol === "tcp" ? 6 : protocol === "udp" ? 17 : protocol} ${port}`;
+      for (const [beginning, all, large] of beginnings) {
+        this.learn(kept, beginning, large, all);
+        if (!beginning.includes(" ")) this.learn(this.ports, `${ofPort} ${beginning}`, large, all);
+      }
+    }
   }
 
   all(): ReadonlyMap<string, SizeHistogram> {
-    return this.services;
+    return new Map([...this.services].map(([name, { sizes }]) => [name, sizes] as const));
+  }
+
+  private learn(outcomes: Outcomes, key: string, large: boolean | number, all = 1): void {
+    const known = outcomes.get(key);
+    if (known === undefined && this.beginnings >= maxBeginnings) return void this.overflow++;
+    if (known === undefined) this.beginnings++;
+    outcomes.set(key, { all: (known?.all ?? 0) + all, large: (known?.large ?? 0) + Number(large) });
   }
 }

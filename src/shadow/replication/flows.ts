@@ -10,8 +10,9 @@
 import { action, instruction, isKnown, match, type Action, type FieldValue, type Match, type MatchSpec } from "node-openflow";
 import { flowKey, permanent, type FlowEntry } from "../../network/flow-entry.js";
 import { commonReplicaPort, cookie, replicaPort, replicationBits as bits, table } from "../../network/pipeline.js";
-import type { BridgePlan, PlannedSession } from "./plan.js";
-import { hashesTo, prefixesBelow } from "./fraction.js";
+import { isFraction, type BridgePlan, type PlannedSession } from "./plan.js";
+import { hashesTo, prefixesBelow, stepsOf } from "./fraction.js";
+import { firstShares, shareRules, type Shares } from "./shares.js";
 
 const { field } = bits;
 type Part = "hash" | "session" | "length";
@@ -56,8 +57,8 @@ function lengthsOf(sessions: readonly PlannedSession[]): (number | undefined)[] 
   return [...cut, undefined];
 }
 
-/** Flows of tables 243 to 247 of one bridge; none where no flow has to copy. */
-export function replicationFlows(plan: BridgePlan, exit: Exit): FlowEntry[] {
+/** Flows of tables 243 to 247 of one bridge; none where no flow has to copy. `shares`: what sessions with `auto` copy now, which changes flows of table 246 alone. */
+export function replicationFlows(plan: BridgePlan, exit: Exit, shares: Shares = firstShares): FlowEntry[] {
   if (plan.sessions.length === 0) return [];
   const lengths = lengthsOf(plan.sessions);
   const classOf = ({ session }: PlannedSession): number => lengths.indexOf(session.maxLen) + 1;
@@ -74,7 +75,7 @@ export function replicationFlows(plan: BridgePlan, exit: Exit): FlowEntry[] {
     const { index, session, selections } = planned;
     const mine = register({ session: [index, whole("session")] });
     const selected = [load("length", classOf(planned)), action.resubmit(table.copy)];
-    const chosen = session.percent === 100 ? selected : [action.resubmit(table.hash)];
+    const chosen = isFraction(session) ? [action.resubmit(table.hash)] : selected;
     for (const [edge, selection] of selections) {
       if (!plan.mirrored.has(edge)) edges.add(edge);
       for (const inPort of inPorts(edge)) {
@@ -83,12 +84,16 @@ export function replicationFlows(plan: BridgePlan, exit: Exit): FlowEntry[] {
         add(flow(table.copy, 1, { [field]: mine, inPort }, [], replicateCookie(index, edge)));
       }
     }
-    if (session.percent === 100) continue;
-    for (const [value, mask] of prefixesBelow(session.percent)) {
-      add(flow(table.share, 1, { [field]: register({ session: [index, whole("session")], hash: [value, mask] }) }, selected, replicateCookie(index, 0)));
+    if (!isFraction(session)) continue;
+    const most = stepsOf(session.percent);
+    const rules = session.auto === true ? shareRules(shares, plan.bridge, new Set(selections.keys()), inPorts) : [{ spec: {}, steps: most }];
+    for (const { spec, steps } of rules) {
+      for (const [value, mask] of prefixesBelow(Math.min(most, steps))) {
+        add(flow(table.share, 1, { ...spec, [field]: register({ session: [index, whole("session")], hash: [value, mask] }) }, selected, replicateCookie(index, 0)));
+      }
     }
   }
-  if (plan.sessions.some(({ session }) => session.percent < 100)) for (const one of hashing()) add(one);
+  if (plan.sessions.some(({ session }) => isFraction(session))) for (const one of hashing()) add(one);
   for (const edge of edges) {
     for (const inPort of inPorts(edge)) {
       lengths.forEach((maxLen, i) =>

@@ -19,9 +19,11 @@ export function hashesTo(fields: keyof typeof hashFields): Action {
   return { type: "multipath", fields: hashFields[fields], basis: 0, algorithm: moduloN, maxLink: hashSteps - 1, arg: 0, range: { offset: hash.offset, bits: hash.bits }, target: field };
 }
 
-/** Value and mask of the blocks that together hold the hashes 0 to n - 1, where n of 1,000 is `percent`. */
-export function prefixesBelow(percent: number): (readonly [value: number, mask: number])[] {
-  const n = Math.max(1, Math.round((percent * hashSteps) / 100));
+/** Of 1,000 hash steps, those of a share in percent; at least one. */
+export const stepsOf = (percent: number): number => Math.max(1, Math.round((percent * hashSteps) / 100));
+
+/** Value and mask of the blocks that together hold the hashes 0 to n - 1. */
+export function prefixesBelow(n: number): (readonly [value: number, mask: number])[] {
   const { bits } = replicationBits.hash;
   const all = 2 ** bits - 1;
   const blocks: (readonly [number, number])[] = [];

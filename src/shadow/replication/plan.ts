@@ -120,8 +120,10 @@ export function placesOf(names: Iterable<string>): ReadonlyMap<string, number> {
 }
 
 const isPlain = (port: PortVlans | undefined): boolean => port === undefined || (port.tag === undefined && port.mode === undefined && port.trunks.length === 0);
+/** Whether a session takes part of what it selects, by a hash: its share is below 100 %, or is steered and may be. */
+export const isFraction = ({ percent, auto }: Session): boolean => percent < 100 || auto === true;
 /** Whether a session takes every packet that it selects, uncut: what a Mirror row can do. */
-export const isWhole = (session: Session): boolean => session.percent === 100 && session.maxLen === undefined;
+export const isWhole = (session: Session): boolean => !isFraction(session) && session.maxLen === undefined;
 
 export function planReplication(input: PlanInput): ReplicationPlan {
   const { network, sessions, vlans } = input;

@@ -7,7 +7,8 @@ import type { Asked } from "../fidelity/account.js";
 import type { Shadow } from "../shadow.js";
 import { CachedFlows } from "./cached-flows.js";
 import { GapCounter } from "./gaps.js";
-import { copiesByFlows } from "./plan.js";
+import type { SteeringView } from "./copy-reading.js";
+import { copiesByFlows, isFraction } from "./plan.js";
 import { askedOf, selectsParts, sessionPorts, type BridgeCounts, type SessionPortCount } from "./session-status.js";
 import type { SessionStore } from "./session-store.js";
 
@@ -19,6 +20,10 @@ export interface ReplicationParts {
   readonly flushLive: () => Promise<void>;
   readonly readUpcalls: () => Promise<string>;
   readonly maxCachedFlows: number;
+  /** Whether there is a budget that sessions with `auto` may spend. */
+  readonly hasCopyBudget: () => boolean;
+  /** How that is spent; undefined without one. */
+  readonly steering: () => SteeringView | undefined;
   readonly foreignMirrors: (bridge: string) => number;
   readonly warn: (why: string) => void;
   readonly nowMs: () => number;
@@ -33,7 +38,6 @@ export interface SessionState {
 }
 
 const followsRoutes = ({ routes }: Origin): boolean => routes !== undefined;
-const isFraction = (session: Session): boolean => session.percent < 100;
 
 export class Replication {
   readonly gaps: GapCounter;
@@ -63,7 +67,7 @@ export class Replication {
   /** The sessions to be carried out now, with what is announced of the routes they select. */
   active(): readonly Session[] {
     const { current } = this.parts.store;
-    const now = this.suspended === undefined ? current : current.filter((session) => !isFraction(session));
+    const now = current.filter((session) => this.whyNot(session) === undefined);
     return now.map((session) => (session.origins.some(followsRoutes) ? { ...session, origins: session.origins.map((origin) => this.withRoutes(origin)) } : session));
   }
 
@@ -85,6 +89,17 @@ export class Replication {
     this.announced.clear();
     for (const { origins } of this.parts.store.current) for (const origin of origins) this.withRoutes(origin);
     if (JSON.stringify([...this.announced]) !== before) this.parts.shadow.changed();
+  }
+
+  /** Why a session is suspended; undefined when it is not. */
+  private whyNot(session: Session): string | undefined {
+    if (session.auto === true && !this.parts.hasCopyBudget()) return "auto needs shadow.copyBudget";
+    return isFraction(session) ? this.suspended : undefined;
+  }
+
+  /** How the budget of copies is spent; undefined without one. */
+  get copyBudget(): SteeringView | undefined {
+    return this.parts.steering();
   }
 
   /** Whether any session selects by routes. */
@@ -129,11 +144,11 @@ export class Replication {
       if (read !== undefined) counts.set(bridge, read);
     }
     return store.current.map((session) => {
-      const isSuspended = this.suspended !== undefined && isFraction(session);
+      const whyNot = this.whyNot(session);
       // Bridges that are planned each by itself may have the same to say.
-      const problems = [...new Set(plan.problems.get(session.name) ?? []), ...(isSuspended ? [this.suspended ?? ""] : [])];
+      const problems = [...new Set(plan.problems.get(session.name) ?? []), ...(whyNot === undefined ? [] : [whyNot])];
       const ports = shadow.replicating ? sessionPorts(session, plan, counts, replicaPort) : [];
-      const state = !shadow.replicating ? "off" : isSuspended ? "suspended" : ports.length === 0 ? "selects nothing" : "copying";
+      const state = !shadow.replicating ? "off" : whyNot !== undefined ? "suspended" : ports.length === 0 ? "selects nothing" : "copying";
       return { session, configured: store.isConfigured(session.name), state, problems, ports };
     });
   }

@@ -2,7 +2,7 @@
 import { portKey } from "../../network/model.js";
 import { readCookie, table } from "../../network/pipeline.js";
 import { readReplicateSerial } from "./flows.js";
-import { isWhole, type BridgePlan, type PlannedSession, type ReplicationPlan } from "./plan.js";
+import { isFraction, isWhole, type BridgePlan, type PlannedSession, type ReplicationPlan } from "./plan.js";
 import type { Asked } from "../fidelity/account.js";
 import type { Session } from "../../config/session-schema.js";
 
@@ -73,7 +73,7 @@ export interface CountedFlow {
   readonly durationNsec: number;
 }
 
-const isAll = ({ session, selections }: PlannedSession, edge: number): boolean => session.percent === 100 && selections.get(edge) === "all";
+const isAll = ({ session, selections }: PlannedSession, edge: number): boolean => !isFraction(session) && selections.get(edge) === "all";
 
 /** Whether somebody has to count flows to know what is asked of a bridge's ports. */
 export const selectsParts = (plan: BridgePlan): boolean => plan.sessions.some(({ selections }) => [...selections.keys()].some((edge) => !plan.mirrored.has(edge) && !plan.sessions.some((one) => isAll(one, edge))));
@@ -98,7 +98,7 @@ export function askedOf(plan: BridgePlan, flows: readonly CountedFlow[]): Map<nu
       const sessions = plan.sessions.filter(({ selections }) => selections.has(edge));
       if (plan.mirrored.has(edge) || sessions.some((one) => isAll(one, edge))) return [edge, "all"];
       if (sessions.length === 0) return [edge, "nothing"];
-      const left = sessions.filter(({ session }) => session.percent < 100).map(({ index }) => packets(table.select, index, edge) - packets(table.copy, index, edge));
+      const left = sessions.filter(({ session }) => isFraction(session)).map(({ index }) => packets(table.select, index, edge) - packets(table.copy, index, edge));
       // The two tables are not read at one moment of the switch: below 0 is none.
       const notChosen = left.reduce((sum, one) => sum + (one > 0n ? one : 0n), 0n);
       return [edge, { selected: packets(table.copy, 0, edge), notChosen, ageS: count.get(`${table.copy} 0 ${edge}`)?.ageS ?? 0 }];

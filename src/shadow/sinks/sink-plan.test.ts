@@ -30,7 +30,7 @@ test("ports take the place of their name, and tunnels to one collector differ in
   expect(sinks.map(({ name, place }) => [name, place])).toEqual([["a", 0], ["b", 1]]);
   const slots = sinkSlots(sinks, ["l1", "l2"]);
   const ports = ["l1", "l2"].flatMap((bridge) => sinkPorts(bridge, sinks, slots));
-  expect(ports.map(({ type, ofport }) => [type, ofport])).toEqual([["gre", 0x7f00], ["erspan", 0x7f01], ["gre", 0x7f00], ["erspan", 0x7f01]]);
+  expect(ports.map(({ type, ofport }) => [type, ofport])).toEqual([["gre", 0x7ff0], ["erspan", 0x7ff1], ["gre", 0x7ff0], ["erspan", 0x7ff1]]);
   expect(new Set(ports.map(({ type, options }) => `${type} ${options.get("in_key")}`)).size).toBe(4);
   expect(ports[1]?.options.get("erspan_idx")).toBe("flow");
 });

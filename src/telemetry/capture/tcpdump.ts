@@ -15,6 +15,8 @@ const gatherMs = 2;
 export interface TcpdumpOptions {
   /** A pcap filter; none: all. */
   readonly filter?: string;
+  /** The kernel's buffer; undefined: for 180,000 headers. */
+  readonly bufferKiB?: number | undefined;
   /** Takes what tcpdump writes. What it throws ends the capture, told by `onEnd`, and nothing else. */
   readonly onChunk: (chunk: Buffer) => void;
   /** It ended without having been asked to. */
@@ -66,7 +68,7 @@ export class Tcpdump {
     // Up, and without an address: the kernel shall send nothing of its own into the bridge behind it.
     await run("ip", ["link", "set", "dev", device, "addrgenmode", "none"]);
     await run("ip", ["link", "set", "dev", device, "up"]);
-    const args = ["-i", device, "-Q", "in", "-n", "-p", "-s", String(snapLength), "-B", String(bufferKiB), "--immediate-mode", "-U", "-w", "-"];
+    const args = ["-i", device, "-Q", "in", "-n", "-p", "-s", String(snapLength), "-B", String(options.bufferKiB ?? bufferKiB), "--immediate-mode", "-U", "-w", "-"];
     const child = spawn("tcpdump", options.filter === undefined ? args : [...args, options.filter], { stdio: ["ignore", "pipe", "pipe"] });
     const capture = new Tcpdump(device, child, options);
     await new Promise<void>((resolve, reject) => {

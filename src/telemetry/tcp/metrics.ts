@@ -32,6 +32,7 @@ export const tcpMetrics = [
   duration("tcpRttMs", "smoothed round trip (RFC 6298): data to acknowledgement, and the way back of answers that did not wait for data"),
   duration("tcpPathMs", "the half of it from where data enters the network to where its acknowledgement does"),
   duration("tcpPathLeastMs", "the least of that half since the connection began, its handshake included; of several connections the least", "min"),
+  { name: "tcpWindow", unit: "bytes", definition: "what the receiver lets it have on its way, as last announced; known where the handshake was captured", min: 0, max: 2 ** 31, together: "mean" },
   { name: "tcpInFlight", unit: "bytes", definition: "sent and not yet acknowledged, at the second's end", min: 0, max: 2 ** 31, together: "sum" },
 ] as const satisfies readonly Metric[];
 

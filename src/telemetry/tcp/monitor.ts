@@ -2,8 +2,8 @@
 import { randomInt } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { Worker } from "node:worker_threads";
-import type { Observation } from "../../base/observation.js";
-import type { FromWorker, Opened, Query, TcpCounters, ToWorker } from "./protocol.js";
+import type { Observation, Side } from "../../base/observation.js";
+import type { FromWorker, Opened, Query, TcpCounters, ToWorker, WorkerSetup } from "./protocol.js";
 import type { ConnectionSummary } from "./summary.js";
 
 export interface MonitorEvents {
@@ -26,10 +26,10 @@ export class TcpMonitor extends EventEmitter<MonitorEvents> {
   private nextId = 1;
   private ended: Error | undefined;
 
-  /** `capacity`: connections known at once. */
-  constructor(capacity: number) {
+  /** `capacity`: connections known at once; `bufferKiB`: see `WorkerSetup`. */
+  constructor(capacity: number, { side = "live", bufferKiB }: { readonly side?: Side; readonly bufferKiB?: number } = {}) {
     super();
-    this.worker = new Worker(workerFile, { workerData: { capacity, seed: randomInt(2 ** 32) } });
+    this.worker = new Worker(workerFile, { workerData: { capacity, seed: randomInt(2 ** 32), side, bufferKiB } satisfies WorkerSetup });
     this.worker.on("message", (message: FromWorker) => this.heard(message));
     this.worker.on("error", (error) => this.end(error));
     this.worker.on("exit", () => this.end(new Error("the capture has ended")));

@@ -1,5 +1,5 @@
 /** The second of every connection as observations: the busiest connections by themselves, all of them by host and by pair of hosts. */
-import type { Observation, SubjectKind } from "../../base/observation.js";
+import type { Observation, Side, SubjectKind } from "../../base/observation.js";
 import { tcpMetrics, type MetricName } from "./metrics.js";
 import type { ConnectionSecond, SideSecond } from "./second.js";
 
@@ -21,6 +21,7 @@ const sideReads: readonly (readonly [MetricName, Read<SideSecond>])[] = [
   ["tcpDuplicateAcks", (side) => side.duplicateAcks],
   ["tcpSackHoles", (side) => side.sackHoles],
   ["tcpInFlight", (side) => side.inFlight],
+  ["tcpWindow", (side) => side.peerWindow],
   ["tcpRttMs", (side) => (side.rttSamples === 0 ? undefined : side.rttMs)],
   ["tcpPathLeastMs", (side) => (side.rttSamples === 0 ? undefined : Math.min(side.minPathMs ?? Infinity, side.handshakeMs ?? Infinity))],
   ["tcpPathMs", (side) => (side.rttSamples === 0 ? undefined : side.pathMs)],
@@ -81,7 +82,7 @@ export interface TcpSecond {
 }
 
 /** `connections`: of the second, see `secondOf`; `tMs`: its start. */
-export function tcpSecond(connections: readonly ConnectionSecond[], tMs: number): TcpSecond {
+export function tcpSecond(connections: readonly ConnectionSecond[], tMs: number, side: Side = "live"): TcpSecond {
   const hosts = new Map<string, Together>();
   const pairs = new Map<string, Map<string, Together>>();
   let subjects = 0;
@@ -108,7 +109,7 @@ export function tcpSecond(connections: readonly ConnectionSecond[], tMs: number)
     within(from(server.address), client.address)?.addSide(server);
   }
   const observations: Observation[] = [];
-  const tell = (kind: SubjectKind, name: string, values: Record<string, number>): void => void observations.push({ tMs, windowMs: 1_000, side: "live", subject: { kind, name }, values });
+  const tell = (kind: SubjectKind, name: string, values: Record<string, number>): void => void observations.push({ tMs, windowMs: 1_000, side, subject: { kind, name }, values });
   for (const [name, together] of hosts) tell("host", name, together.values());
   for (const [source, targets] of pairs) for (const [target, together] of targets) tell("pair", `${source}>${target}`, together.values());
   const busiest = [...connections].sort((x, y) => bytesOf(y) - bytesOf(x));

@@ -1,10 +1,14 @@
 /** What the monitor and its worker tell each other. */
-import type { Observation } from "../../base/observation.js";
+import type { Observation, Side } from "../../base/observation.js";
 import type { ConnectionSummary } from "./summary.js";
 
 export interface WorkerSetup {
   readonly capacity: number;
   readonly seed: number;
+  /** Whose connections they are. */
+  readonly side: Side;
+  /** The kernel's buffer for each device; undefined: for the packets of many hosts. */
+  readonly bufferKiB?: number | undefined;
 }
 
 export interface TcpCounters {

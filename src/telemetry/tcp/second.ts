@@ -1,12 +1,15 @@
 /** What the last second says of a connection: the part of its summary that observations need, made for thousands of them each second. */
 import type { ConnectionTable } from "./connection-table.js";
 import { counter, counterNames, measure, time, word, type CounterName } from "./layout.js";
-import { addressText, connectionName, handshakeOf, known, openerOf, pathMsOf, portOf, returnMsOf, type ConnectionSummary, type SideSummary } from "./summary.js";
+import { addressText, connectionName, handshakeOf, known, openerOf, pathMsOf, portOf, returnMsOf, windowBytesOf, type ConnectionSummary, type SideSummary } from "./summary.js";
 
 type Counted = "segments" | "payloadBytes" | "retransmissions" | "outOfOrder" | "duplicates" | "zeroWindows" | "windowProbes" | "duplicateAcks" | "sackHoles";
 
 /** Counters of the second; the rest as it is at its end. */
-export type SideSecond = Pick<SideSummary, Counted | "spurious" | "address" | "port" | "mss" | "appBytes" | "inFlight" | "rttMs" | "pathMs" | "minPathMs" | "handshakeMs" | "rttSamples">;
+export interface SideSecond extends Pick<SideSummary, Counted | "spurious" | "address" | "port" | "mss" | "appBytes" | "inFlight" | "rttMs" | "pathMs" | "minPathMs" | "handshakeMs" | "rttSamples"> {
+  /** What the other side lets this one have on its way; undefined while its scale is not known. */
+  readonly peerWindow?: number | undefined;
+}
 export interface ConnectionSecond extends Pick<ConnectionSummary, "name" | "firstMs" | "handshake"> {
   readonly client: SideSecond;
   readonly server: SideSecond;
@@ -51,5 +54,6 @@ function sideSecond(table: ConnectionTable, slot: number, side: number): SideSec
     minPathMs: (words[at + word.samples] ?? 0) > 0 ? measures[m + measure.ackLeast] : undefined,
     handshakeMs: known(measures[m + measure.handshakeHalf]),
     rttSamples: words[at + word.samples] ?? 0,
+    peerWindow: windowBytesOf(table, slot, 1 - side),
   };
 }

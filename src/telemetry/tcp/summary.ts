@@ -87,6 +87,19 @@ export function returnMsOf({ words, measures }: ConnectionTable, slot: number, s
   return Math.max(measures[m + measure.stampPrompt] ?? 0, Math.min(measures[m + measure.stampLeast] ?? 0, measures[m + measure.stampLeastBefore] ?? 0));
 }
 
+/**
+ * What a side lets the other send, in bytes; undefined while its scale is not known. The window of a SYN is never scaled, and scaling takes both
+ * (RFC 7323, 2.2); without the SYNs the scale is not known.
+ */
+export function windowBytesOf({ words }: ConnectionTable, slot: number, side: number): number | undefined {
+  const at = (slot * 2 + side) * word.size;
+  const peer = (slot * 2 + 1 - side) * word.size;
+  const bits = words[at + word.bits] ?? 0;
+  if ((bits & (words[peer + word.bits] ?? 0) & bit.syn) === 0 || (bits & bit.ackSent) === 0) return undefined;
+  const scale = words[at + word.scale] ?? 0;
+  return (words[at + word.window] ?? 0) * (scale > 0 && (words[peer + word.scale] ?? 0) > 0 ? 2 ** (scale - 1) : 1);
+}
+
 export const known = (value: number | undefined): number | undefined => (value === undefined || Number.isNaN(value) ? undefined : value);
 
 /** All of a connection since its start. */
@@ -121,9 +134,6 @@ function sideSummary(table: ConnectionTable, slot: number, side: number): SideSu
   const pathMs = pathMsOf(table, slot, side);
   const returnMs = returnMsOf(table, slot, side);
   const spurious = Math.min(counts.retransmissions, Math.max(counts.dsacks, counts.earlyAnswers));
-  // The window of a SYN is never scaled, and scaling takes both (RFC 7323, 2.2); without the SYNs the scale is not known.
-  const isScaled = w("scale") > 0 && peer("scale") > 0;
-  const knowsScale = (bits & bit.syn) !== 0 && (peer("bits") & bit.syn) !== 0;
   return {
     ...counts,
     address: addressText(table, slot, side),
@@ -135,7 +145,7 @@ function sideSummary(table: ConnectionTable, slot: number, side: number): SideSu
     lost: counts.retransmissions - spurious,
     inFlight: Math.max(0, (w("next") - w("acked")) | 0),
     maxInFlight: w("maxFlight"),
-    windowBytes: knowsScale && (bits & bit.ackSent) !== 0 ? w("window") * (isScaled ? 2 ** (w("scale") - 1) : 1) : undefined,
+    windowBytes: windowBytesOf(table, slot, side),
     rttMs: pathMs === undefined || returnMs === undefined ? undefined : pathMs + returnMs,
     pathMs,
     minPathMs: ifAny(w("samples"), m("ackLeast")),

@@ -16,6 +16,7 @@ const releaseEveryMs = 20;
 const maxForgotten = 10_000;
 
 class CaptureWorker {
+  private readonly setup: WorkerSetup;
   private readonly tracker: TcpTracker;
   private readonly order: TimeOrder;
   private readonly captures = new Map<string, Tcpdump | "starting">();
@@ -31,6 +32,7 @@ class CaptureWorker {
   private secondStart = Date.now();
 
   constructor(setup: WorkerSetup, tell: (message: FromWorker) => void) {
+    this.setup = setup;
     this.tell = tell;
     this.tracker = new TcpTracker(setup);
     this.order = new TimeOrder((bytes, linkType, tMs) => void this.tracker.frame(bytes, linkType, tMs));
@@ -68,6 +70,7 @@ class CaptureWorker {
     try {
       const capture = await Tcpdump.start(device, {
         filter: "tcp or ip6 proto 0 or ip6 proto 43 or ip6 proto 60 or vlan",
+        bufferKiB: this.setup.bufferKiB,
         onChunk: (chunk) => this.received(device, pcap, chunk),
         onEnd: (why) => {
           this.failed(device, why);
@@ -111,7 +114,7 @@ class CaptureWorker {
     const now = Date.now();
     const connections = [...this.forgotten, ...tracker.heard().map((slot) => secondOf(table, slot))];
     this.forgotten.length = 0;
-    const { observations, leftOut } = tcpSecond(connections, this.secondStart);
+    const { observations, leftOut } = tcpSecond(connections, this.secondStart, this.setup.side);
     const opened = this.openings.second(connections, this.secondStart);
     this.leftOut += leftOut + opened.leftOut;
     this.secondStart = now;

@@ -100,7 +100,14 @@ export interface Deviation {
   windowMs: number;
   mirrorLoss?: number | undefined;
   deviation?: number | undefined;
-  z?: number | undefined;
+  z?:
+    | number
+    | undefined;
+  /**
+   * What differs, where it is not the packets: "wait" or "loss" of a pair's TCP; deviation is then live's less the shadow's, of a wait
+   * as a share of the longer.
+   */
+  metric: string;
 }
 
 export interface ListAnomaliesRequest {
@@ -196,6 +203,10 @@ export interface PeakProfile {
   height: number;
   plusMinus: number;
   seasons: number;
+  /** The busiest time lies so far before or after at_ms; half a day: no time is told from another. */
+  atPlusMinusMs: number;
+  /** How likely each of the two intervals holds what comes, 0 to 1. */
+  probability: number;
 }
 
 export interface TalkerProfile {
@@ -1310,6 +1321,7 @@ function createBaseDeviation(): Deviation {
     mirrorLoss: undefined,
     deviation: undefined,
     z: undefined,
+    metric: "",
   };
 }
 
@@ -1338,6 +1350,9 @@ export const Deviation: MessageFns<Deviation> = {
     }
     if (message.z !== undefined) {
       writer.uint32(65).double(message.z);
+    }
+    if (message.metric !== "") {
+      writer.uint32(74).string(message.metric);
     }
     return writer;
   },
@@ -1419,6 +1434,14 @@ export const Deviation: MessageFns<Deviation> = {
             message.z = reader.double();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.metric = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1449,6 +1472,7 @@ export const Deviation: MessageFns<Deviation> = {
         : undefined,
       deviation: isSet(object.deviation) ? globalThis.Number(object.deviation) : undefined,
       z: isSet(object.z) ? globalThis.Number(object.z) : undefined,
+      metric: isSet(object.metric) ? globalThis.String(object.metric) : "",
     };
   },
 
@@ -1478,6 +1502,9 @@ export const Deviation: MessageFns<Deviation> = {
     if (message.z !== undefined) {
       obj.z = floatToJson(message.z);
     }
+    if (message.metric !== "") {
+      obj.metric = message.metric;
+    }
     return obj;
   },
 
@@ -1494,6 +1521,7 @@ export const Deviation: MessageFns<Deviation> = {
     message.mirrorLoss = object.mirrorLoss ?? undefined;
     message.deviation = object.deviation ?? undefined;
     message.z = object.z ?? undefined;
+    message.metric = object.metric ?? "";
     return message;
   },
 };
@@ -2848,7 +2876,7 @@ export const Dependency: MessageFns<Dependency> = {
 };
 
 function createBasePeakProfile(): PeakProfile {
-  return { subject: "", atMs: 0, height: 0, plusMinus: 0, seasons: 0 };
+  return { subject: "", atMs: 0, height: 0, plusMinus: 0, seasons: 0, atPlusMinusMs: 0, probability: 0 };
 }
 
 export const PeakProfile: MessageFns<PeakProfile> = {
@@ -2867,6 +2895,12 @@ export const PeakProfile: MessageFns<PeakProfile> = {
     }
     if (message.seasons !== 0) {
       writer.uint32(40).uint32(message.seasons);
+    }
+    if (message.atPlusMinusMs !== 0) {
+      writer.uint32(49).double(message.atPlusMinusMs);
+    }
+    if (message.probability !== 0) {
+      writer.uint32(57).double(message.probability);
     }
     return writer;
   },
@@ -2924,6 +2958,22 @@ export const PeakProfile: MessageFns<PeakProfile> = {
             message.seasons = reader.uint32();
             continue;
           }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.atPlusMinusMs = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.probability = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2951,6 +3001,12 @@ export const PeakProfile: MessageFns<PeakProfile> = {
         ? globalThis.Number(object.plus_minus)
         : 0,
       seasons: isSet(object.seasons) ? globalThis.Number(object.seasons) : 0,
+      atPlusMinusMs: isSet(object.atPlusMinusMs)
+        ? globalThis.Number(object.atPlusMinusMs)
+        : isSet(object.at_plus_minus_ms)
+        ? globalThis.Number(object.at_plus_minus_ms)
+        : 0,
+      probability: isSet(object.probability) ? globalThis.Number(object.probability) : 0,
     };
   },
 
@@ -2971,6 +3027,12 @@ export const PeakProfile: MessageFns<PeakProfile> = {
     if (message.seasons !== 0) {
       obj.seasons = Math.round(message.seasons);
     }
+    if (message.atPlusMinusMs !== 0) {
+      obj.atPlusMinusMs = floatToJson(message.atPlusMinusMs);
+    }
+    if (message.probability !== 0) {
+      obj.probability = floatToJson(message.probability);
+    }
     return obj;
   },
 
@@ -2984,6 +3046,8 @@ export const PeakProfile: MessageFns<PeakProfile> = {
     message.height = object.height ?? 0;
     message.plusMinus = object.plusMinus ?? 0;
     message.seasons = object.seasons ?? 0;
+    message.atPlusMinusMs = object.atPlusMinusMs ?? 0;
+    message.probability = object.probability ?? 0;
     return message;
   },
 };

@@ -66,6 +66,8 @@ export interface Session {
     | undefined;
   /** "from" the origin, "to" it, or "both" (also when empty). */
   direction: string;
+  /** The share follows the traffic within the budget of copies, up to percent. */
+  auto: boolean;
 }
 
 export interface SessionPort {
@@ -117,6 +119,41 @@ export interface ListSessionsResponse {
     | undefined;
   /** Above this, sessions that take fractions are suspended. */
   maxCachedFlows: number;
+  /** Missing without shadow.copyBudget. */
+  copyBudget?: CopyBudget | undefined;
+}
+
+/** What may be copied a second in all, and how sessions with auto spend what the others leave. */
+export interface CopyBudget {
+  /** "packets/s" or "bit/s", of this and the rates below. */
+  unit: string;
+  limit: number;
+  /** Over the last second; missing until it was measured. */
+  copied?:
+    | number
+    | undefined;
+  /** Of it, what the other sessions ask for. */
+  byOthers?:
+    | number
+    | undefined;
+  /** What sessions with auto select, copied or not. */
+  asked?:
+    | number
+    | undefined;
+  /** The share of every port that is not raised. */
+  percent: number;
+  raised: RaisedShare[];
+  /** Times that shares were changed since the start. */
+  changes: number;
+  /** Why it does not steer at the moment; empty while it does. */
+  failure: string;
+}
+
+/** A port that matters more, or has little to tell. */
+export interface RaisedShare {
+  /** "bridge:ofport" */
+  port: string;
+  percent: number;
 }
 
 export interface AddSessionRequest {
@@ -391,7 +428,7 @@ export const Routes: MessageFns<Routes> = {
 };
 
 function createBaseSession(): Session {
-  return { name: "", origins: [], percent: 0, maxLen: undefined, direction: "" };
+  return { name: "", origins: [], percent: 0, maxLen: undefined, direction: "", auto: false };
 }
 
 export const Session: MessageFns<Session> = {
@@ -410,6 +447,9 @@ export const Session: MessageFns<Session> = {
     }
     if (message.direction !== "") {
       writer.uint32(42).string(message.direction);
+    }
+    if (message.auto !== false) {
+      writer.uint32(48).bool(message.auto);
     }
     return writer;
   },
@@ -467,6 +507,14 @@ export const Session: MessageFns<Session> = {
             message.direction = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.auto = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -490,6 +538,7 @@ export const Session: MessageFns<Session> = {
         ? globalThis.Number(object.max_len)
         : undefined,
       direction: isSet(object.direction) ? globalThis.String(object.direction) : "",
+      auto: isSet(object.auto) ? globalThis.Boolean(object.auto) : false,
     };
   },
 
@@ -510,6 +559,9 @@ export const Session: MessageFns<Session> = {
     if (message.direction !== "") {
       obj.direction = message.direction;
     }
+    if (message.auto !== false) {
+      obj.auto = message.auto;
+    }
     return obj;
   },
 
@@ -523,6 +575,7 @@ export const Session: MessageFns<Session> = {
     message.percent = object.percent ?? 0;
     message.maxLen = object.maxLen ?? undefined;
     message.direction = object.direction ?? "";
+    message.auto = object.auto ?? false;
     return message;
   },
 };
@@ -1043,7 +1096,7 @@ export const ListSessionsRequest: MessageFns<ListSessionsRequest> = {
 };
 
 function createBaseListSessionsResponse(): ListSessionsResponse {
-  return { sessions: [], bridges: [], cachedFlows: undefined, maxCachedFlows: 0 };
+  return { sessions: [], bridges: [], cachedFlows: undefined, maxCachedFlows: 0, copyBudget: undefined };
 }
 
 export const ListSessionsResponse: MessageFns<ListSessionsResponse> = {
@@ -1059,6 +1112,9 @@ export const ListSessionsResponse: MessageFns<ListSessionsResponse> = {
     }
     if (message.maxCachedFlows !== 0) {
       writer.uint32(32).uint32(message.maxCachedFlows);
+    }
+    if (message.copyBudget !== undefined) {
+      CopyBudget.encode(message.copyBudget, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -1108,6 +1164,14 @@ export const ListSessionsResponse: MessageFns<ListSessionsResponse> = {
             message.maxCachedFlows = reader.uint32();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.copyBudget = CopyBudget.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1138,6 +1202,11 @@ export const ListSessionsResponse: MessageFns<ListSessionsResponse> = {
         : isSet(object.max_cached_flows)
         ? globalThis.Number(object.max_cached_flows)
         : 0,
+      copyBudget: isSet(object.copyBudget)
+        ? CopyBudget.fromJSON(object.copyBudget)
+        : isSet(object.copy_budget)
+        ? CopyBudget.fromJSON(object.copy_budget)
+        : undefined,
     };
   },
 
@@ -1155,6 +1224,9 @@ export const ListSessionsResponse: MessageFns<ListSessionsResponse> = {
     if (message.maxCachedFlows !== 0) {
       obj.maxCachedFlows = Math.round(message.maxCachedFlows);
     }
+    if (message.copyBudget !== undefined) {
+      obj.copyBudget = CopyBudget.toJSON(message.copyBudget);
+    }
     return obj;
   },
 
@@ -1167,6 +1239,305 @@ export const ListSessionsResponse: MessageFns<ListSessionsResponse> = {
     message.bridges = object.bridges?.map((e) => BridgeReplication.fromPartial(e)) || [];
     message.cachedFlows = object.cachedFlows ?? undefined;
     message.maxCachedFlows = object.maxCachedFlows ?? 0;
+    message.copyBudget = (object.copyBudget !== undefined && object.copyBudget !== null)
+      ? CopyBudget.fromPartial(object.copyBudget)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCopyBudget(): CopyBudget {
+  return {
+    unit: "",
+    limit: 0,
+    copied: undefined,
+    byOthers: undefined,
+    asked: undefined,
+    percent: 0,
+    raised: [],
+    changes: 0,
+    failure: "",
+  };
+}
+
+export const CopyBudget: MessageFns<CopyBudget> = {
+  encode(message: CopyBudget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.unit !== "") {
+      writer.uint32(10).string(message.unit);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(17).double(message.limit);
+    }
+    if (message.copied !== undefined) {
+      writer.uint32(25).double(message.copied);
+    }
+    if (message.byOthers !== undefined) {
+      writer.uint32(33).double(message.byOthers);
+    }
+    if (message.asked !== undefined) {
+      writer.uint32(41).double(message.asked);
+    }
+    if (message.percent !== 0) {
+      writer.uint32(49).double(message.percent);
+    }
+    for (const v of message.raised) {
+      RaisedShare.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.changes !== 0) {
+      writer.uint32(64).uint64(message.changes);
+    }
+    if (message.failure !== "") {
+      writer.uint32(74).string(message.failure);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CopyBudget {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCopyBudget();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.unit = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.limit = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.copied = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.byOthers = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.asked = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.percent = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.raised.push(RaisedShare.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.changes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.failure = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CopyBudget {
+    return {
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      copied: isSet(object.copied) ? globalThis.Number(object.copied) : undefined,
+      byOthers: isSet(object.byOthers)
+        ? globalThis.Number(object.byOthers)
+        : isSet(object.by_others)
+        ? globalThis.Number(object.by_others)
+        : undefined,
+      asked: isSet(object.asked) ? globalThis.Number(object.asked) : undefined,
+      percent: isSet(object.percent) ? globalThis.Number(object.percent) : 0,
+      raised: globalThis.Array.isArray(object?.raised) ? object.raised.map((e: any) => RaisedShare.fromJSON(e)) : [],
+      changes: isSet(object.changes) ? globalThis.Number(object.changes) : 0,
+      failure: isSet(object.failure) ? globalThis.String(object.failure) : "",
+    };
+  },
+
+  toJSON(message: CopyBudget): unknown {
+    const obj: any = {};
+    if (message.unit !== "") {
+      obj.unit = message.unit;
+    }
+    if (message.limit !== 0) {
+      obj.limit = floatToJson(message.limit);
+    }
+    if (message.copied !== undefined) {
+      obj.copied = floatToJson(message.copied);
+    }
+    if (message.byOthers !== undefined) {
+      obj.byOthers = floatToJson(message.byOthers);
+    }
+    if (message.asked !== undefined) {
+      obj.asked = floatToJson(message.asked);
+    }
+    if (message.percent !== 0) {
+      obj.percent = floatToJson(message.percent);
+    }
+    if (message.raised?.length) {
+      obj.raised = message.raised.map((e) => RaisedShare.toJSON(e));
+    }
+    if (message.changes !== 0) {
+      obj.changes = Math.round(message.changes);
+    }
+    if (message.failure !== "") {
+      obj.failure = message.failure;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CopyBudget>, I>>(base?: I): CopyBudget {
+    return CopyBudget.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CopyBudget>, I>>(object: I): CopyBudget {
+    const message = createBaseCopyBudget();
+    message.unit = object.unit ?? "";
+    message.limit = object.limit ?? 0;
+    message.copied = object.copied ?? undefined;
+    message.byOthers = object.byOthers ?? undefined;
+    message.asked = object.asked ?? undefined;
+    message.percent = object.percent ?? 0;
+    message.raised = object.raised?.map((e) => RaisedShare.fromPartial(e)) || [];
+    message.changes = object.changes ?? 0;
+    message.failure = object.failure ?? "";
+    return message;
+  },
+};
+
+function createBaseRaisedShare(): RaisedShare {
+  return { port: "", percent: 0 };
+}
+
+export const RaisedShare: MessageFns<RaisedShare> = {
+  encode(message: RaisedShare, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.port !== "") {
+      writer.uint32(10).string(message.port);
+    }
+    if (message.percent !== 0) {
+      writer.uint32(17).double(message.percent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RaisedShare {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRaisedShare();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.port = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.percent = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RaisedShare {
+    return {
+      port: isSet(object.port) ? globalThis.String(object.port) : "",
+      percent: isSet(object.percent) ? globalThis.Number(object.percent) : 0,
+    };
+  },
+
+  toJSON(message: RaisedShare): unknown {
+    const obj: any = {};
+    if (message.port !== "") {
+      obj.port = message.port;
+    }
+    if (message.percent !== 0) {
+      obj.percent = floatToJson(message.percent);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RaisedShare>, I>>(base?: I): RaisedShare {
+    return RaisedShare.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RaisedShare>, I>>(object: I): RaisedShare {
+    const message = createBaseRaisedShare();
+    message.port = object.port ?? "";
+    message.percent = object.percent ?? 0;
     return message;
   },
 };
