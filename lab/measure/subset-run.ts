@@ -25,25 +25,30 @@ interface Drawn {
   readonly ports: readonly { readonly port: string; readonly chance: number }[];
 }
 
-/** What the shadow shows of these edge ports over the last 30 s; undefined until it shows all of them, over a whole window since `sinceMs`. */
-async function shown(panel: PatchPanel, ports: readonly string[], sinceMs: number): Promise<Map<string, Shown> | undefined> {
-  const all = await panel.ctl<Observation[]>("features", "--kind", "port", "--window", "30");
-  const values = new Map(all.filter(({ side, tMs }) => side === "shadow" && tMs >= sinceMs).map((one) => [one.subject, one.values] as const));
-  const seen = ports.map((port): [string, Shown] => {
-    const { inPacketsPerS = 0, inBitsPerS = 0 } = values.get(port) ?? {};
-    return [port, { packetsPerS: inPacketsPerS, length: inPacketsPerS === 0 ? 0 : inBitsPerS / 8 / inPacketsPerS }];
-  });
-  return seen.some(([, { packetsPerS }]) => packetsPerS === 0) ? undefined : new Map(seen);
+/** Adds what the shadow shows of ports over 30 s that began since `sinceMs`, the first of each; a port that shows no packets is asked again. */
+async function look(panel: PatchPanel, sinceMs: number, found: Map<string, Shown>): Promise<void> {
+  for (const { side, subject, tMs, values } of await panel.ctl<Observation[]>("features", "--kind", "port", "--window", "30")) {
+    const { inPacketsPerS = 0, inBitsPerS = 0 } = values;
+    if (side === "shadow" && tMs >= sinceMs && inPacketsPerS > 0 && !found.has(subject)) found.set(subject, { packetsPerS: inPacketsPerS, length: inBitsPerS / 8 / inPacketsPerS });
+  }
 }
 
-async function run(panel: PatchPanel, config: readonly string[], ports: () => Promise<readonly string[]> | readonly string[]): Promise<Map<string, Shown>> {
+async function run(panel: PatchPanel, config: readonly string[], ports: readonly string[]): Promise<ReadonlyMap<string, Shown>> {
   panel.startDaemon(config);
   await panel.inStep(120_000);
   const sinceMs = Date.now();
-  const wanted = await ports();
-  let found: Map<string, Shown> | undefined;
-  await waitFor(async () => (found = await shown(panel, wanted, sinceMs)) !== undefined, "the shadow shows all ports over 30 s", 180_000);
-  return found ?? new Map();
+  const found = new Map<string, Shown>();
+  await waitFor(
+    async () => {
+      await look(panel, sinceMs, found);
+      return ports.every((port) => found.has(port));
+    },
+    "the shadow shows all ports over 30 s",
+    150_000,
+  ).catch((error: unknown) => {
+    throw new Error(`${(error as Error).message}: not ${ports.filter((port) => !found.has(port)).join(" ")}`);
+  });
+  return found;
 }
 
 type Weighted = readonly (readonly [value: number, weight: number])[];
@@ -55,13 +60,13 @@ await using panel = await PatchPanel.start(Object.fromEntries(bridges.map((bridg
 const random = seeded(seed);
 const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 const names = bridges.flatMap((bridge) => Array.from({ length: edges }, (_, i) => [`${bridge}:${i + 1}`, `${bridge}-${i + 1}-h`] as const));
-const words = names.map(([, device]) => `${device}=${Math.min(200, Math.max(0.3, Math.exp(1.5 + 1.3 * normal()))).toFixed(2)}:${Math.round(64 + 1_300 * random())}`);
+const words = names.map(([, device]) => `${device}=${Math.min(200, Math.max(1, Math.exp(1.5 + 1.3 * normal()))).toFixed(2)}:${Math.round(64 + 1_300 * random())}`);
 const load = panel.ovs.capsule.spawn("/usr/bin/python3", [`${projectDir}/lab/tools/loads.py`, String(loadS), ...words], { stdio: "ignore" });
 const ports = names.map(([port]) => port);
-const whole = await run(panel, quiet, () => ports);
+const whole = await run(panel, quiet, ports);
 const drawn = await panel.ctl<Drawn>("shadow", "subset", "--share", String(share), "--seed", String(seed), "--out", part);
 await panel.endDaemon("TERM");
-const chosen = await run(panel, [...quiet, `shadow: { profile: ${part} }`], () => drawn.ports.map(({ port }) => port));
+const chosen = await run(panel, [...quiet, `shadow: { profile: ${part} }`], drawn.ports.map(({ port }) => port));
 load.kill();
 const line = (["packetsPerS", "length"] as const).map((figure) => {
   const all: Weighted = [...whole.values()].map((one) => [one[figure], 1]);

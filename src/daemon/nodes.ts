@@ -89,6 +89,7 @@ export class Nodes {
     if (config.nodes.count === 0) return undefined;
     if (config.remote !== undefined) return "shadow nodes need the shadow on this host: shadow.remote is set";
     if (!isRoot) return "shadow nodes need root: network namespaces can't be made";
+    if (this.choice?.made.nodes.length === 0) return "there are no shadow nodes yet: of no host with a place in the shadow an IPv4 address is known";
     return this.passFailure ?? [...this.failures].map(([name, why]) => `${name}: ${why}`)[0] ?? this.probes?.failure;
   }
 
