@@ -78,7 +78,18 @@ export class Ovs implements AsyncDisposable {
     await this.end(this.database, "ovsdb-server", signal);
   }
 
+  /** The switch daemon stands still, and what it is asked waits, until `resumeVswitchd`. */
+  async pauseVswitchd(): Promise<void> {
+    await this.capsule.run("sh", ["-c", "kill -STOP $(cat /run/openvswitch/ovs-vswitchd.pid)"]);
+  }
+  /** The child is nsenter, which stands still with its own child, and has it go on when it goes on itself. */
+  resumeVswitchd(): void {
+    this.vswitchd?.kill("SIGCONT");
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
+    // An nsenter that stands still would not notice that its child has ended, and the capsule would not end.
+    this.resumeVswitchd();
     return this.capsule[Symbol.asyncDispose]();
   }
 

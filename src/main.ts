@@ -3,7 +3,7 @@
 import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { pino } from "pino";
-import { ConfigError, loadConfig } from "./config/load.js";
+import { ConfigError, loadPlaced } from "./config/load.js";
 import { Daemon } from "./daemon/daemon.js";
 import { ModelError } from "./predict/manifest.js";
 import { LevelStoreError } from "./shadow/levels/level-store.js";
@@ -21,9 +21,9 @@ async function main(): Promise<void> {
     return;
   }
   const file = values.config;
-  const config = loadConfig(file);
+  const { config, where } = loadPlaced(file);
   const log = pino({ level: config.log.level }, pino.destination({ dest: 2, sync: true }));
-  const daemon = await Daemon.start(config, log);
+  const daemon = await Daemon.start(config, log, where);
   const end = (signal: string): void => {
     log.info({ signal }, "ending; the network is left as it is");
     void daemon.stop();
@@ -32,8 +32,8 @@ async function main(): Promise<void> {
   process.once("SIGTERM", () => end("SIGTERM"));
   const reload = async (): Promise<void> => {
     try {
-      const next = loadConfig(file);
-      await daemon.reconfigure(next);
+      const { config: next, where: places } = loadPlaced(file);
+      await daemon.reconfigure(next, places);
       log.level = next.log.level;
       log.info("configuration read again: log.level and, of shadow, replicate, sessions, profile, critical, criticalFile, level, levels, schedule, timeZone and suspicion are in force, the rest at the next start");
     } catch (err) {

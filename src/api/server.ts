@@ -33,6 +33,12 @@ import { nodesHandlers, type NodesSurface } from "./nodes-service.js";
 import { reflectionServices } from "./reflection.js";
 import { routingHandlers, type RoutingSurface } from "./routing-service.js";
 import type { TimeSeriesStore } from "../store/store.js";
+import { PlanServiceService } from "./generated/ovsshadow/v1/plan.js";
+import { planHandlers, type PlanSurface } from "./plan-service.js";
+import { SinkServiceService } from "./generated/ovsshadow/v1/sink.js";
+import { sinkHandlers, type SinkSurface } from "./sink-service.js";
+import { StalenessServiceService } from "./generated/ovsshadow/v1/staleness.js";
+import { stalenessHandlers, type StalenessSurface } from "./staleness-service.js";
 import { telemetryHandlers, type TelemetrySurface } from "./telemetry-service.js";
 import { unary } from "./unary.js";
 
@@ -63,6 +69,9 @@ export interface ApiOptions {
   readonly levels: LevelSurface;
   readonly drift: DriftSurface;
   readonly flows: FlowSurface;
+  readonly staleness: StalenessSurface;
+  readonly plan: PlanSurface;
+  readonly sinks: SinkSurface;
   readonly nodes: NodesSurface;
   readonly log: Logger;
 }
@@ -142,6 +151,9 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   server.addService(LevelServiceService, levelHandlers(options.levels));
   server.addService(DriftServiceService, driftHandlers(options.drift));
   server.addService(FlowServiceService, flowHandlers(options.flows));
+  server.addService(StalenessServiceService, stalenessHandlers(options.staleness));
+  server.addService(PlanServiceService, planHandlers(options.plan));
+  server.addService(SinkServiceService, sinkHandlers(options.sinks));
   server.addService(NodesServiceService, nodesHandlers(options.nodes));
   server.addService(ObservationServiceService, observationHandlers(options.observation));
   server.addService(RoutingServiceService, routingHandlers(options.routing));
@@ -149,7 +161,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   server.addService(HistoryServiceService, historyHandlers(options.store));
   server.addService(ExplainServiceService, explainHandlers(options.explain));
   server.addService(TelemetryServiceService, telemetryHandlers(options.telemetry));
-  const names = ["ShadowService", "LevelService", "DriftService", "FlowService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService", "NodesService"];
+  const names = ["ShadowService", "LevelService", "DriftService", "FlowService", "StalenessService", "PlanService", "SinkService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService", "NodesService"];
   const health = new HealthImplementation({ "": "SERVING", ...Object.fromEntries(names.map((name) => [`ovsshadow.v1.${name}`, "SERVING" as const])) });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);

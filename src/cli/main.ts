@@ -11,7 +11,9 @@ import type { HistoryOptions } from "./history.js";
 import type { ExplainOptions } from "./explain.js";
 import type { RaiseOptions } from "./level.js";
 import type { AddOptions } from "./mirror.js";
+import type { StalenessOptions } from "./staleness.js";
 import type { SubsetOptions } from "./subset.js";
+import type { PlanCliOptions } from "./plan.js";
 import type { ProposeOptions } from "./propose.js";
 
 const number = (text: string): number => {
@@ -39,6 +41,10 @@ function verb(name: string, description: string, run: (options: never) => Promis
 verb("status", "what the controller is doing", async (options: GlobalOptions) => (await import("./status.js")).status(options));
 verb("topology", "the live network as discovered", async (options: GlobalOptions) => (await import("./topology.js")).topology(options));
 verb("drift", "whether the live network's links are those intended", async (options: GlobalOptions & { accept?: boolean }) => (await import("./drift.js")).drift(options)).option("--accept", "from now on the network as it is is the intended one");
+verb("plan", "what is replicated, how, why, and what it costs", async (options: PlanCliOptions) => (await import("./plan.js")).plan(options))
+  .option("--ports", "every edge port with its reasons")
+  .option("--dry", "read the database that the configuration names, with nobody attached; nothing is written")
+  .option("--config <file>", "the configuration of a dry run; without it the defaults");
 verb("fidelity", "how much of what came in was copied", async (options: GlobalOptions & { watch?: boolean }) => (await import("./fidelity.js")).fidelity(options)).option("-w, --watch", "go on, every second");
 verb("predictions", "the latest predictions", async (options: GlobalOptions & { limit: number }) => (await import("./predictions.js")).predictions(options)).addOption(
   new Option("-n, --limit <count>", "at most this many").default(20).argParser(number),
@@ -133,6 +139,7 @@ function mirrorVerb<O extends GlobalOptions>(name: string, description: string, 
     .action(async (...given: unknown[]) => run((given.at(-1) as Command).optsWithGlobals<O>(), typeof given[0] === "string" ? given[0] : ""));
 }
 mirrorVerb("list", "all sessions", async (options) => (await import("./mirror.js")).mirrorList(options));
+mirrorVerb("sinks", "collectors elsewhere that get the copies, too", async (options) => (await import("./sinks.js")).mirrorSinks(options));
 mirrorVerb("show <session>", "one session, port by port", async (options, name) => (await import("./mirror.js")).mirrorShow(options, name));
 mirrorVerb("remove <session>", "end a session", async (options, name) => (await import("./mirror.js")).mirrorRemove(options, name));
 mirrorVerb<AddOptions>("add <session>", "copy more", async (options, name) => (await import("./mirror.js")).mirrorAdd(options, name))
@@ -166,6 +173,15 @@ shadowVerb
   .addOption(new Option("-o, --output <form>", "how to print").choices(["table", "json"]))
   .option("--out <file>", "write them here; shadow.criticalFile uses it")
   .action(async (_options: unknown, command: Command) => (await import("./critical.js")).critical(command.optsWithGlobals<CriticalOptions>()));
+shadowVerb
+  .command("staleness")
+  .description("how current every bridge, port and table of the shadow is, and the share of time in which the target was kept")
+  .addOption(new Option("-o, --output <form>", "how to print").choices(["table", "json"]))
+  .option("--bridge <name>", "of this live bridge")
+  .option("--all", "every object, not only those that are behind")
+  .option("--digests", "tables with their digests on both sides")
+  .option("-w, --watch", "go on, every second")
+  .action(async (_options: unknown, command: Command) => (await import("./staleness.js")).staleness(command.optsWithGlobals<StalenessOptions>()));
 /** A verb of `shadow` about levels, with the same global options. */
 function levelVerb<O extends GlobalOptions>(name: string, description: string, run: (options: O, bridge: string, level: string) => Promise<void>): Command {
   const word = (given: unknown): string => (typeof given === "string" ? given : "");

@@ -33,8 +33,14 @@ function nodeAt(document: Document, path: readonly PropertyKey[], wantKey: boole
   return found;
 }
 
+/** "file:line" of what a configuration says at a path; undefined where it says nothing there. */
+export type Where = (path: readonly PropertyKey[]) => string | undefined;
+
 /** Checks `text`. `file` is only named in messages. Throws ConfigError with all problems. */
-export function parseConfig(text: string, file: string): Config {
+export const parseConfig = (text: string, file: string): Config => parsePlaced(text, file).config;
+
+/** The same, with where in the file each part stands. */
+export function parsePlaced(text: string, file: string): { readonly config: Config; readonly where: Where } {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   const at = (offset: number): string => {
@@ -43,7 +49,7 @@ export function parseConfig(text: string, file: string): Config {
   };
   if (document.errors.length > 0) throw new ConfigError(document.errors.map((error) => `${at(error.pos[0])}: ${error.message}`));
   const checked = configSchema.safeParse(document.toJS() ?? {});
-  if (checked.success) return checked.data;
+  if (checked.success) return { config: checked.data, where: (path) => placeOf(document, path, lines, file) };
   throw new ConfigError(checked.error.issues.flatMap((issue) => problems(document, issue, at)));
 }
 
@@ -58,13 +64,22 @@ function problems(document: Document, issue: z.core.$ZodIssue, at: (offset: numb
   return [`${at(nodeAt(document, issue.path, false)?.range?.[0] ?? 0)}: ${name(issue.path)}: ${issue.message}`];
 }
 
+function placeOf(document: Document, path: readonly PropertyKey[], lines: LineCounter, file: string): string | undefined {
+  if (!document.hasIn(path)) return undefined;
+  const offset = nodeAt(document, path, true)?.range?.[0];
+  return offset === undefined ? undefined : `${file}:${lines.linePos(offset).line}`;
+}
+
 /** Reads and checks a file. Throws ConfigError, also when the file can't be read. */
-export function loadConfig(file: string): Config {
+export const loadConfig = (file: string): Config => loadPlaced(file).config;
+
+/** The same, with where in the file each part stands. */
+export function loadPlaced(file: string): { readonly config: Config; readonly where: Where } {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
     throw new ConfigError([`${file}: ${(error as Error).message}`]);
   }
-  return parseConfig(text, file);
+  return parsePlaced(text, file);
 }

@@ -1,6 +1,7 @@
 /** The configuration: one schema for types, checks and defaults. Units are in the names. docs/configuration.md explains it. */
 import { z } from "zod";
 import { levelKeys } from "./level-schema.js";
+import { sinksSchema } from "./sink-schema.js";
 import { sessionsSchema } from "./session-schema.js";
 
 const remote = /^(unix:[^,]+|(tcp|ssl):(\[[^\]]+\]|[^:,]+):\d{1,5})$/;
@@ -54,6 +55,19 @@ const plainSchema = z.strictObject({
           target: ratio.default(0.999),
         })
         .prefault({}),
+      /** How current every bridge, port and table of the shadow is to be; an alert tells of one that is not. */
+      staleness: z
+        .strictObject({
+          /** The longest that something may be behind live … */
+          targetMs: milliseconds.min(1).default(5_000),
+          /** … except so long after its bridge was first seen: all of a bridge is made then … */
+          firstMs: milliseconds.default(60_000),
+          /** … and the longest since it was last proved equal: the audit takes at most 120 s for a round. */
+          provedMs: milliseconds.min(1).default(180_000),
+          /** The least share of the time in which the target is to be kept. */
+          objective: ratio.default(0.999),
+        })
+        .prefault({}),
       /** The copy is shed while ovs-vswitchd bears more than this. */
       budget: z
         .strictObject({
@@ -83,6 +97,8 @@ const plainSchema = z.strictObject({
           basePort: z.number().int().min(1024).max(61439).default(20_000),
         })
         .optional(),
+      /** Collectors elsewhere that get the copies, too. */
+      sinks: sinksSchema.default([]),
       /** Hosts that are real in the shadow, too: network namespaces with their addresses, probed with each other there. Needs root. */
       nodes: z
         .strictObject({

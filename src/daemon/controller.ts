@@ -17,12 +17,13 @@ import type { FlowChange, GroupChange } from "../network/flow-entry.js";
 import { FlowRestore } from "../network/flow-restore.js";
 import type { Network, PortRef } from "../network/model.js";
 import { mark } from "../network/pipeline.js";
-import { portConfigSocket } from "../network/port-config.js";
+import { portConfigs, portConfigSocket, type PortConfigs } from "../network/port-config.js";
 import { unixctl, VswitchdControl, vswitchdSocket } from "../network/unixctl.js";
 import { DatabaseWriter, type DatabaseWriterCounters } from "../reconcile/database-writer.js";
 import { LiveSwitches } from "../reconcile/live-switches.js";
 import type { SwitchState } from "../reconcile/switch-writer.js";
 import { AutomaticPromotion } from "../shadow/automatic-promotion.js";
+import { configuredSessions, criticalOf } from "../shadow/configured.js";
 import { Copying } from "../shadow/copying.js";
 import { Critical } from "../shadow/critical.js";
 import { Explainer } from "../shadow/explainer.js";
@@ -31,7 +32,10 @@ import type { ConflictKind } from "../shadow/fidelity/conflicts.js";
 import { Levels } from "../shadow/levels/levels.js";
 import { Promotion, type PromotionStep } from "../shadow/promotion.js";
 import { Replication } from "../shadow/replication/replication.js";
+import type { ExplainInput } from "../shadow/replication/explained.js";
+import type { SinkStatus } from "../shadow/sinks/sinks.js";
 import { foreignMirrors, liveMtus } from "../shadow/replication/rows.js";
+import { placed, tooLongForSink } from "../shadow/sinks/sink-plan.js";
 import { tooLong } from "../shadow/replication/tunnel.js";
 import { ResubmitWatch, resubmitCounter } from "../shadow/resubmit-watch.js";
 import { Shadow } from "../shadow/shadow.js";
@@ -40,7 +44,7 @@ import { Audits } from "./audits.js";
 import { Composition, type Overlays } from "./composition.js";
 import { capturesFlows, comparesFlows } from "./flow-options.js";
 import { CopySteering } from "./copy-steering.js";
-import { configuredSessions, criticalOf, openKept, type Kept } from "./kept.js";
+import { openKept, type Kept } from "./kept.js";
 import { Readings } from "./readings.js";
 
 export interface ControllerEvents {
@@ -61,6 +65,8 @@ export interface ControllerEvents {
 const keptLags = 1_000;
 /** The database's retry. */
 const databaseBackoff = { initialMs: 100, maxMs: 2_000 };
+
+const sumOf = (sizes: ReadonlyMap<number, number> | undefined): number | undefined => (sizes === undefined ? undefined : [...sizes.values()].reduce((sum, size) => sum + size, 0));
 
 /** The database of the host the shadow is on, where that is another. */
 interface Far {
@@ -106,7 +112,9 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const kept = openKept(config);
     const client = await OvsdbClient.connect({ ...databaseOptions(config), backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
     const replica = await client.replica("Open_vSwitch", monitoredTables);
-    const { remote } = config.shadow;
+    const { remote, sinks } = config.shadow;
+    const tooLongs = sinks.flatMap((sink) => tooLongForSink(liveMtus(replica, config.bridges), sink) ?? []);
+    if (tooLongs.length > 0) throw new ConfigError(tooLongs);
     if (remote === undefined) return new Controller(config, log, nowMs, client, replica, kept, undefined);
     const why = tooLong(liveMtus(replica, config.bridges), remote.mtu);
     if (why !== undefined) throw new ConfigError([why]);
@@ -140,9 +148,18 @@ export class Controller extends EventEmitter<ControllerEvents> {
       differed: (bridge, differences) => this.emit("conflict", bridge, "our tables changed", "what we put there was changed or deleted", differences),
     });
     this.control = new VswitchdControl(config.openflow.runDir);
-    this.explainer = new Explainer({ tables: replica, dial, control: (method, params) => this.askLong(method, params) });
+    const readBits = async (bridge: string, signal: AbortSignal): Promise<PortConfigs> => {
+      const connection = await portConfigSocket(config.openflow.runDir, bridge)(signal);
+      try {
+        return portConfigs(await connection.portDescs());
+      } finally {
+        await connection.close();
+      }
+    };
+    // Those of live bridges are followed.
+    const bitsOf = async (bridge: string, signal: AbortSignal): Promise<PortConfigs> => this.shadow.portConfigs(bridge) ?? readBits(bridge, signal);
+    this.explainer = new Explainer({ tables: replica, dial, portConfigs: bitsOf, control: (method, params) => this.askLong(method, params) });
     const { sflow } = config;
-    const isOurMirror = (uuid: string): boolean => entries(replica.table("Mirror").get(uuid), "external_ids").has(mark.role);
     const vswitchd = (method: string, ...args: string[]): Promise<string> => this.control.ask(method, args);
     const { remote } = config.shadow;
     this.far = far;
@@ -164,6 +181,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       replicate: config.shadow.replicate,
       sessions: () => this.replication.active(),
       demand: (bridge) => this.levels.of(bridge),
+      sinks: placed(config.shadow.sinks),
       showSink: config.shadow.showSink,
       tap: config.telemetry.tcp.enabled || capturesFlows(config),
       deliveries: comparesFlows(config),
@@ -173,6 +191,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
         this.replication.flowRemoved(bridge, flow, () => this.desiredLive(bridge)?.flows);
       },
       following: (follower) => this.emit("following", follower),
+      sendsToEvery: (bridge, does) => {
+        if (does) this.emit("conflict", bridge, "flows send to replica ports", "they have the action ALL, or FLOOD on a bridge that speaks no OpenFlow 1.0: its copies go by one port, marked", 1);
+        else log.info({ bridge }, "no flow sends to replica ports any more");
+      },
       guardsRestored: (ports) => ports.forEach((port) => this.emit("conflict", this.bridgeOf(port), "our guard deleted", port, 1)),
     });
     this.replication = new Replication({
@@ -184,7 +206,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       maxCachedFlows: config.shadow.maxCachedFlows,
       hasCopyBudget: () => this.copyBudget !== undefined,
       steering: () => this.steering.status(),
-      foreignMirrors: (bridge) => foreignMirrors(this.index.bridges(), isOurMirror).get(bridge) ?? 0,
+      foreignMirrors: (bridge) => foreignMirrors(this.index.bridges(), this.isOurMirror).get(bridge) ?? 0,
       warn: (why) => log.warn(why),
       nowMs,
     });
@@ -387,6 +409,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
     await this.far?.client.close();
   }
 
+  private readonly isOurMirror = (uuid: string): boolean => entries(this.replica.table("Mirror").get(uuid), "external_ids").has(mark.role);
+
   private desiredLive(bridge: string): SwitchState | undefined {
     return this.detaching ? undefined : this.composition.live(bridge);
   }
@@ -433,6 +457,48 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.setReplicating(next.shadow.replicate);
     await this.shadow.settle();
     await this.live.settle();
+  }
+
+  /** What the behavioural profile has learned of hosts that others depend on, by address. */
+  learned(dependents: ReadonlyMap<string, number>): void {
+    this.critical.learned(dependents);
+  }
+
+  /** What the plan of replication is explained from, as far as the controller knows it. `config` and `where`: the one in force. */
+  planInput(config: Config): Omit<ExplainInput, "behaviour" | "rates" | "where"> {
+    const { shadow, replication, critical, copying, index } = this;
+    const { network } = shadow;
+    return {
+      network,
+      plan: shadow.plannedRows,
+      config,
+      sessions: replication.sessions(),
+      suspended: replication.suspended,
+      levels: (bridge) => this.levels.of(bridge),
+      demand: (bridge) => shadow.demand(bridge),
+      place: (bridge) => ({ rank: critical.rank(bridge, network), isCritical: critical.has(bridge, network), ...critical.reasons(bridge, network) }),
+      foreignMirrors: (bridge) => foreignMirrors(index.bridges(), this.isOurMirror).get(bridge) ?? 0,
+      sendsToEvery: (bridge) => shadow.reachesReplicas(bridge),
+      off: shadow.replicating ? undefined : copying.why,
+      shadowFlows: (bridge) => sumOf(shadow.follower(bridge)?.tableSizes()),
+      cachedFlows: replication.cachedFlows.current,
+    };
+  }
+
+  /** What the sinks got, and which of their collectors ovs-vswitchd knows no way to. */
+  async sinks(): Promise<{ readonly rows: readonly SinkStatus[]; readonly unreachable: ReadonlyMap<string, string> }> {
+    const { shadow, config } = this;
+    const rows = await shadow.sinks.status((bridge) => shadow.adapterConnection(bridge));
+    const runDir = config.shadow.remote?.runDir ?? config.openflow.runDir;
+    const unreachable = new Map<string, string>();
+    for (const collector of new Set(config.shadow.sinks.map((sink) => sink.collector))) {
+      try {
+        await unixctl(await vswitchdSocket(runDir), "ovs/route/lookup", [collector]);
+      } catch (error) {
+        unreachable.set(collector, error instanceof Error ? error.message : String(error));
+      }
+    }
+    return { rows, unreachable };
   }
 
   /** Copies on or off, as asked for. */

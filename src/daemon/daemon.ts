@@ -8,10 +8,13 @@ import { startApi, type Api, type ControlSurface } from "../api/server.js";
 import { ChangeManager } from "../change/change-manager.js";
 import { History } from "../change/history.js";
 import { runTrial } from "../change/trial.js";
+import type { Where } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import { AttackModel } from "../predict/attack-model.js";
 import { Defence } from "../respond/defence.js";
+import { explainPlan, type ExplainedPlan } from "../shadow/replication/explained.js";
 import { LevelControl } from "../shadow/levels/level-control.js";
+import { StalenessWatch, stalenessUnits } from "../shadow/staleness/staleness-watch.js";
 import { openStore } from "../store/open.js";
 import type { TimeSeriesStore } from "../store/store.js";
 import { catalogue } from "../telemetry/features.js";
@@ -29,12 +32,15 @@ import { verifyOnLive } from "./verification.js";
 
 /** Units by "kind metric", as the exports name them. */
 function unitsOf(features: typeof catalogue): Record<string, string> {
-  return Object.fromEntries([...features.flatMap(({ name, unit, subjects }) => subjects.map((kind) => [`${kind} ${name}`, unit] as const)), ...Object.entries(processUnits)]);
+  return Object.fromEntries([...features.flatMap(({ name, unit, subjects }) => subjects.map((kind) => [`${kind} ${name}`, unit] as const)), ...Object.entries(processUnits), ...Object.entries(stalenessUnits)]);
 }
+
+const takeLearnedMs = 30_000;
 
 /** What must be there before the daemon is put together: files read, sockets open, the database connected. */
 interface DaemonParts {
   readonly config: Config;
+  readonly where: Where;
   readonly log: Logger;
   readonly controller: Controller;
   readonly history: History;
@@ -48,6 +54,8 @@ interface DaemonParts {
 
 export class Daemon {
   private readonly config: Config;
+  /** The configuration as it was last read, of which what can change while running is in force. */
+  private read: { readonly config: Config; readonly where: Where };
   private readonly log: Logger;
   private readonly controller: Controller;
   private readonly history: History;
@@ -57,6 +65,7 @@ export class Daemon {
   private readonly flows: FlowFollowing | undefined;
   private readonly copies: Copies;
   private readonly learning: Learning;
+  private readonly staleness: StalenessWatch;
   private readonly nodes: Nodes;
   private readonly store: TimeSeriesStore;
   private readonly recorder: Recorder;
@@ -64,10 +73,12 @@ export class Daemon {
   private readonly openflow: OpenFlowServer | undefined;
   private readonly interception: Interception;
   private api: Api | undefined;
+  private learnedTimer: NodeJS.Timeout | undefined;
   private readonly drift: DriftWatch;
   private ending: Promise<void> | undefined;
 
-  static async start(config: Config, log: Logger): Promise<Daemon> {
+  /** `where`: where in its file each part of the configuration stands. */
+  static async start(config: Config, log: Logger, where: Where = () => undefined): Promise<Daemon> {
     // What can be wrong with the files is said before anything is touched.
     const model = config.model === undefined ? undefined : await AttackModel.load(config.model);
     const history = History.open(config.stateDir);
@@ -80,13 +91,14 @@ export class Daemon {
     const drift = new DriftWatch({ file: config.topology.file, stateDir: config.stateDir, sink: store, warn: (why) => log.warn(why), nowMs: Date.now });
     const controller = await Controller.create(config, log);
     const interception = await Interception.start(config, controller, log, store);
-    const daemon = new Daemon({ config, log, controller, history, store, sflow, model, openflow, interception, drift });
+    const daemon = new Daemon({ config, where, log, controller, history, store, sflow, model, openflow, interception, drift });
     await daemon.run();
     return daemon;
   }
 
-  private constructor({ config, log, controller, history, store, sflow, model, openflow, interception, drift }: DaemonParts) {
+  private constructor({ config, where, log, controller, history, store, sflow, model, openflow, interception, drift }: DaemonParts) {
     this.config = config;
+    this.read = { config, where };
     this.log = log;
     this.controller = controller;
     this.history = history;
@@ -139,6 +151,14 @@ export class Daemon {
       nowMs: Date.now,
     });
     this.learning = new Learning(controller, config);
+    const { targetMs, firstMs, provedMs, objective } = config.shadow.staleness;
+    this.staleness = new StalenessWatch({
+      states: () => controller.shadow.objectStates(),
+      target: { behindMs: targetMs, firstMs, provedMs, objective },
+      sink: store,
+      nowMs: () => performance.now(),
+      epochMs: Date.now,
+    });
     this.nodes = new Nodes({ controller, config: config.shadow, observer: this.observer, log, nowMs: Date.now, isRoot: process.geteuid?.() === 0 });
     this.drift = drift;
     controller.on("network", (network) => {
@@ -164,8 +184,12 @@ export class Daemon {
     controller.start();
     this.observer.start();
     this.flows?.start();
+    this.takeLearned();
+    this.learnedTimer = setInterval(() => this.takeLearned(), takeLearnedMs);
+    this.learnedTimer.unref();
     this.copies.start();
     this.learning.start();
+    if (this.config.shadow.enabled) this.staleness.start();
     this.nodes.start();
     defence?.start();
     this.api = await startApi({
@@ -180,6 +204,9 @@ export class Daemon {
       explain: controller.explainer,
       drift: this.drift,
       flows: { flows: this.flows?.watch, comparison: this.flows?.comparison },
+      plan: { explained: () => Promise.resolve(this.explained()) },
+      sinks: { sinks: () => controller.sinks(), problems: () => controller.shadow.sinks.problems() },
+      staleness: { watch: this.staleness, shadow: controller.shadow },
       nodes: this.nodes,
       levels: new LevelControl({ levels: controller.levels, shadow: controller.shadow, flushLive: () => controller.live.settle(), nowMs: Date.now }),
       log,
@@ -188,8 +215,9 @@ export class Daemon {
   }
 
   /** Takes from a new configuration what can change while running; rejects, having changed nothing, when that can't be taken. */
-  reconfigure(next: Config): Promise<void> {
-    return this.controller.reconfigure(next);
+  async reconfigure(next: Config, where: Where = () => undefined): Promise<void> {
+    await this.controller.reconfigure(next);
+    this.read = { config: next, where };
   }
 
   /** Ends everything and leaves the network as it is, for a restart. */
@@ -203,6 +231,8 @@ export class Daemon {
     await this.defence?.stop();
     await this.copies.stop();
     await this.learning.stop();
+    this.staleness.stop();
+    clearInterval(this.learnedTimer);
     await this.nodes.stop();
     await this.flows?.stop();
     await this.observer.stop();
@@ -216,6 +246,17 @@ export class Daemon {
     await this.api?.close();
   }
 
+  private explained(): ExplainedPlan {
+    const { controller, copies, observer } = this;
+    const { config, where } = this.read;
+    return explainPlan({ ...controller.planInput(config), where, behaviour: observer.profile(), rates: copies.meter.rates() });
+  }
+
+  /** What the profile says of who depends on whom goes into the order in which bridges are brought in step. */
+  private takeLearned(): void {
+    this.controller.learned(new Map(this.observer.profile().critical.map(({ host, dependents }) => [host, dependents])));
+  }
+
   private fidelitySurface(): FidelitySurface {
     const { controller, copies } = this;
     return {
@@ -227,10 +268,10 @@ export class Daemon {
   }
 
   private surface(): ControlSurface {
-    const { controller, changes, observer, copies, learning, sflow, history, store } = this;
+    const { controller, changes, observer, copies, learning, staleness, sflow, history, store } = this;
     const { model } = this.config;
     return {
-      status: () => status({ controller, observer, copies, learning, nodes: this.nodes, sflow, history, store, model }),
+      status: () => status({ controller, observer, copies, learning, staleness, nodes: this.nodes, sflow, history, store, model }),
       topology: () => controller.discovery.current,
       predictions: () => this.defence?.predictions ?? [],
       changes,
@@ -239,6 +280,7 @@ export class Daemon {
       demote: (why) => controller.demote(why),
       detach: async () => {
         await changes.cancelAll("detach");
+        staleness.stop();
         await this.nodes.detach(() => controller.detach());
         setImmediate(() => void this.stop());
       },

@@ -2,6 +2,7 @@
 import type { SflowReceiver } from "sflow-collector";
 import type { GetStatusResponse, StoreStatus } from "../api/generated/ovsshadow/v1/shadow.js";
 import type { History } from "../change/history.js";
+import type { StalenessWatch } from "../shadow/staleness/staleness-watch.js";
 import type { StoreHealth, TimeSeriesStore } from "../store/store.js";
 import type { Controller } from "./controller.js";
 import type { Copies } from "./copies.js";
@@ -14,6 +15,7 @@ export interface StatusParts {
   readonly observer: Observer;
   readonly copies: Copies;
   readonly learning: Learning;
+  readonly staleness: StalenessWatch;
   readonly nodes: Pick<Nodes, "failure">;
   readonly sflow: SflowReceiver;
   readonly history: History;
@@ -33,14 +35,14 @@ function storeStatus({ backend, counters, waiting, failure }: StoreHealth): Stor
 }
 
 /** What an operator should know is wrong, in words. */
-function problemsOf({ controller, observer, copies, learning, nodes }: StatusParts): string[] {
+function problemsOf({ controller, observer, copies, learning, staleness, nodes }: StatusParts): string[] {
   const problems = [...controller.database.problems()].map(([name, error]) => `${name}: ${error}`);
   if (controller.stoppedCopying !== undefined) problems.push(`copying is off: ${controller.stoppedCopying}`);
   if (observer.failure !== undefined) problems.push(observer.failure);
   if (controller.resubmits.failure !== undefined) problems.push(`the resubmit budget can't be watched: ${controller.resubmits.failure}`);
   if (controller.shadow.late.length > 0) problems.push(`critical bridges did not come in step before the others: ${controller.shadow.late.join(", ")}`);
   if (nodes.failure !== undefined) problems.push(nodes.failure);
-  problems.push(...copies.problems(), ...learning.problems());
+  problems.push(...copies.problems(), ...learning.problems(), ...staleness.problems(), ...controller.shadow.sinks.problems());
   return problems;
 }
 

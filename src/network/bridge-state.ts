@@ -4,8 +4,8 @@ import { entries, text, uuids, type BridgeRow, type PortRow, type Tables } from 
 import type { BridgeState, SwitchMirror, SwitchPort, VlanConfig } from "./flow-table.js";
 import { readMacTable } from "./mac-table.js";
 import { mark } from "./pipeline.js";
+import { portBit, type PortConfigs } from "./port-config.js";
 
-const [configDown, configNoReceive, configNoForward] = [1 << 0, 1 << 2, 1 << 5];
 const stateLinkDown = 1;
 
 /** The VLANs of a port as its row has them; undefined for a trunk of all. */
@@ -56,10 +56,12 @@ export interface ReadParts {
   /** The text of fdb/show; asked for only when something says NORMAL. */
   readonly macTable: () => Promise<string>;
   readonly followed?: FollowedTables;
+  /** Configuration bits of ports that the connection does not tell: NO_FLOOD is told to OpenFlow 1.0 alone. */
+  readonly portConfigs?: PortConfigs | undefined;
 }
 
 /** Reads a bridge. Patch ports are ends: what lies behind them is not looked at. */
-export async function readBridgeState(name: string, { connection, row, mirrors, macTable, followed }: ReadParts): Promise<BridgeState> {
+export async function readBridgeState(name: string, { connection, row, mirrors, macTable, followed, portConfigs }: ReadParts): Promise<BridgeState> {
   const [ports, flows, groups] = await Promise.all([connection.portDescs(), followed?.flows ?? connection.flowStats(), followed?.groups ?? connection.groupDescs()]);
   const rows = new Map((row?.ports ?? []).map((one) => [one.ofport, one]));
   const flowActions = flows.flatMap(({ instructions }) => instructions.flatMap((item) => ("actions" in item ? item.actions : [])));
@@ -68,13 +70,15 @@ export async function readBridgeState(name: string, { connection, row, mirrors, 
     name,
     ports: ports.map((desc): SwitchPort => {
       const own = rows.get(desc.portNo);
+      const config = desc.config | (portConfigs?.get(desc.portNo) ?? 0);
       const vlan = own === undefined ? undefined : vlanOf(own);
       return {
         number: desc.portNo,
         name: own?.name ?? desc.name,
-        up: (desc.config & configDown) === 0 && (desc.state & stateLinkDown) === 0,
-        noReceive: (desc.config & configNoReceive) !== 0,
-        noForward: (desc.config & configNoForward) !== 0,
+        up: (config & portBit.down) === 0 && (desc.state & stateLinkDown) === 0,
+        noReceive: (config & portBit.noRecv) !== 0,
+        noForward: (config & portBit.noFwd) !== 0,
+        noFlood: (config & portBit.noFlood) !== 0,
         ...(vlan === undefined ? {} : { vlan }),
       };
     }),

@@ -31,13 +31,14 @@ test("docs/pipeline.md has no table, priority or cookie that the code does not h
 });
 
 test("docs/pipeline.md names the register bit, ranges, keys and roles", () => {
-  const roles: Record<RowRole, true> = { shadow: true, adapter: true, replica: true, ingress: true, egress: true, deliveries: true, edge: true, fabric: true, guard: true, node: true, sflow: true };
+  const roles: Record<RowRole, true> = { shadow: true, adapter: true, replica: true, ingress: true, egress: true, deliveries: true, edge: true, fabric: true, guard: true, node: true, sflow: true, sink: true };
   const { field, bit, mask } = passedRegister;
   const words = [
     `\`${field}\`, bit ${bit}, mask 0x${mask.toString(16)}`,
     `0x${groupBase.toString(16)} (${groupBase})`,
     `0x${(groupBase + 0xffff).toString(16)} (${groupBase + 0xffff})`,
     `0x${maxReplicatedPort.toString(16)} (${maxReplicatedPort})`,
+    `0x${pipeline.sinkPort(0).toString(16)} to 0x${pipeline.sinkPort(15).toString(16)} (\`sinkPort\`)`,
     `0x${replicaPort(0).toString(16)} + N`,
     `0x${nodePorts.first.toString(16)} to 0x${(nodePorts.first + nodePorts.count - 1).toString(16)}`,
     `0x${nodeMark.toString(16)}`,

@@ -107,7 +107,7 @@ export const mark = {
 } as const;
 
 /** Roles of our rows. */
-export type RowRole = "shadow" | "adapter" | "replica" | "ingress" | "egress" | "deliveries" | "edge" | "fabric" | "guard" | "node" | "sflow";
+export type RowRole = "shadow" | "adapter" | "replica" | "ingress" | "egress" | "deliveries" | "edge" | "fabric" | "guard" | "node" | "sflow" | "sink";
 
 /** OpenFlow port of a live bridge's replica port for edge port N, and of the adapter's egress port: 0x8000 + N. */
 export function replicaPort(edgeOfport: number): number {
@@ -126,3 +126,6 @@ export const nodeMark = 0x5348_0001;
 export const deliveriesPort = 0x7fef;
 /** The largest edge port number that can be replicated: 0x8000 + N must stay below OFPP_MAX (0xff00). */
 export const maxReplicatedPort = 0x7eff;
+/** OpenFlow port of a sink on each adapter, by its place from 0 to 15; and the adapter's table of it. */
+export const sinkPort = (place: number): number => 0x7ff0 + place;
+export const sinkTable = (place: number): number => 1 + place;

@@ -10,7 +10,7 @@ import { mark, type RowRole } from "../network/pipeline.js";
 
 export interface DesiredPort {
   readonly name: string;
-  readonly type: "patch" | "internal" | "vxlan" | "geneve" | "";
+  readonly type: "patch" | "internal" | "vxlan" | "geneve" | "gre" | "erspan" | "";
   readonly options: ReadonlyMap<string, string>;
   readonly ofport: number;
   readonly role: RowRole;

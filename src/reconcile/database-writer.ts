@@ -7,7 +7,7 @@
  */
 import type { Committed, NamedUuid, Operation, OperationResult, OvsdbClient, Replica, Row, Transaction } from "ovsdb-client";
 import { BridgeIndex } from "../network/bridge-index.js";
-import { integer, rootUuid, type Tables } from "../network/database-view.js";
+import { integer, rootUuid, type BridgeRow, type Tables } from "../network/database-view.js";
 import { mark } from "../network/pipeline.js";
 import { batches, BatchSize, weight } from "./database-batches.js";
 import { bridgeSettings, DatabaseDiff, type DatabaseChange, type DesiredDatabase, type DesiredPort, type DesiredSflow } from "./database-state.js";
@@ -60,6 +60,8 @@ export class DatabaseWriter {
   /** What our latest transactions wrote. Of one underway that is not known yet: see `answered`. */
   readonly written = new WrittenLog();
   private underway: Promise<unknown> = Promise.resolve();
+  /** What ovs-vswitchd has not yet taken in: bridges, and the next_cfg at which it has. */
+  private untaken: readonly { readonly target: number; readonly bridges: ReadonlySet<string> }[] = [];
 
   constructor(client: OvsdbClient, replica: Replica, options: DatabaseWriterOptions = {}) {
     this.client = client;
@@ -74,6 +76,30 @@ export class DatabaseWriter {
   /** Resolves when the database has answered the transaction that is underway, if there is one. */
   async answered(): Promise<void> {
     await this.underway;
+  }
+
+  /** Bridges of which the database does not hold yet what is desired, by name. */
+  outstanding(): ReadonlySet<string> {
+    const changes = this.desired === undefined ? [] : this.diff.changes(this.index.bridges(), this.desired);
+    return changes.length === 0 ? noBridges : new Set(changes.map((change) => bridgeOf(change, this.index)));
+  }
+
+  /** Bridges that were written and that ovs-vswitchd has not yet made as they are written, by name. */
+  awaited(): ReadonlySet<string> {
+    if (this.untaken.length === 0) return noBridges;
+    const taken = integer(this.replica.table("Open_vSwitch").get(rootUuid(this.replica) ?? ""), "cur_cfg") ?? 0;
+    this.untaken = this.untaken.filter(({ target }) => target > taken);
+    return new Set(this.untaken.flatMap(({ bridges }) => [...bridges]));
+  }
+
+  /** A bridge of the database as it is. */
+  bridge(name: string): BridgeRow | undefined {
+    return this.index.bridge(name);
+  }
+
+  /** Whether the replica is the database's contents now. */
+  get synced(): boolean {
+    return this.replica.state === "synced";
   }
 
   setDesired(desired: DesiredDatabase): void {
@@ -133,6 +159,8 @@ export class DatabaseWriter {
     } finally {
       this.counters.bytes += this.client.counters.transactionBytes - bytesBefore;
     }
+    // Passes wait for one another: there are few, unless ovs-vswitchd answers none for hours.
+    this.untaken = [...this.untaken.slice(-63), { target, bridges: new Set(changes.map((change) => bridgeOf(change, this.index))) }];
     const answeredMs = this.nowMs();
     const rows = changes.reduce((sum, change) => sum + weight(change), 0);
     this.counters.transactions++;
@@ -153,6 +181,16 @@ export class DatabaseWriter {
     this.written.keep(target, writtenRows(txn.operations, results, removed));
     return target;
   }
+}
+
+const noBridges: ReadonlySet<string> = new Set<string>();
+
+/** The bridge that a change is about. */
+function bridgeOf(change: DatabaseChange, index: Pick<BridgeIndex, "bridges">): string {
+  if ("bridge" in change) return typeof change.bridge === "string" ? change.bridge : change.bridge.name;
+  if (change.op === "delete-bridge") return change.name;
+  const of = (row: BridgeRow): boolean => ("bridgeUuid" in change ? row.uuid === change.bridgeUuid : "portUuid" in change ? row.ports.some(({ uuid }) => uuid === change.portUuid) : row.mirrors.includes(change.uuid));
+  return index.bridges().find(of)?.name ?? "";
 }
 
 /** Resolves when `condition` holds for the replica's tables; rejects after `timeoutMs`. */

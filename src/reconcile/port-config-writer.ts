@@ -62,6 +62,11 @@ export class PortConfigWriter {
     return [...new Set([...desired.keys(), ...actual.keys()])].filter((port) => desired.get(port) !== actual.get(port));
   }
 
+  /** When the bits were last read; undefined: never yet. */
+  get auditedMs(): number | undefined {
+    return this.readMs === -Infinity ? undefined : this.readMs;
+  }
+
   get dirty(): boolean {
     return this.desired !== undefined && (this.actual === undefined || !samePortConfigs(this.desired, this.actual));
   }

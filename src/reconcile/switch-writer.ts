@@ -140,6 +140,11 @@ export class SwitchWriter {
     return this.edition;
   }
 
+  /** When the switch's tables were last read, which proved what we believe is there; undefined: never yet. */
+  get auditedMs(): number | undefined {
+    return this.readMs === -Infinity ? undefined : this.readMs;
+  }
+
   /** How many flows are known to be installed. */
   get size(): number {
     return this.flows.size;

@@ -14,32 +14,51 @@ export interface ComparedTables {
   readonly meters?: Iterable<MeterEntry>;
 }
 
-/**
- * Differences between two bridges' tables, as text, at most `limit`. Timeouts are left out: a copy has none, because it
- * goes when the original goes.
- */
-export function tableDifferences(live: ComparedTables, shadow: ComparedTables, limit = 20): string[] {
-  const differences: string[] = [];
+/** One difference, and the part of the tables it is in. */
+export interface Difference {
+  readonly part: number | "groups" | "meters";
+  readonly text: string;
+}
+
+/** All differences between two bridges' tables. Timeouts are left out: a copy has none, because it goes when the original goes. */
+export function* differences(live: ComparedTables, shadow: ComparedTables): Iterable<Difference> {
   const copies = new Map([...shadow.flows].filter(isCompared).map((flow) => [flowKey(flow), flow]));
   for (const flow of live.flows) {
     if (!isCompared(flow)) continue;
     const key = flowKey(flow);
     const copy = copies.get(key);
     copies.delete(key);
-    if (copy === undefined) differences.push(`flow ${key} is missing in the shadow`);
-    else if (copy.cookie !== flow.cookie) differences.push(`flow ${key} has another cookie in the shadow`);
-    else if (!sameInstructions(copy.instructions, flow.instructions)) differences.push(`flow ${key} acts otherwise in the shadow`);
+    const part = flow.tableId;
+    if (copy === undefined) yield { part, text: `flow ${key} is missing in the shadow` };
+    else if (copy.cookie !== flow.cookie) yield { part, text: `flow ${key} has another cookie in the shadow` };
+    else if (!sameInstructions(copy.instructions, flow.instructions)) yield { part, text: `flow ${key} acts otherwise in the shadow` };
   }
-  for (const key of copies.keys()) differences.push(`flow ${key} is in the shadow only`);
+  for (const [key, { tableId }] of copies) yield { part: tableId, text: `flow ${key} is in the shadow only` };
   const groups = new Map([...shadow.groups].map((group) => [group.groupId, group]));
   for (const group of live.groups) {
     const copy = groups.get(group.groupId);
     groups.delete(group.groupId);
-    if (copy === undefined) differences.push(`group ${group.groupId} is missing in the shadow`);
-    else if (!sameGroup(copy, group)) differences.push(`group ${group.groupId} differs in the shadow`);
+    if (copy === undefined) yield { part: "groups", text: `group ${group.groupId} is missing in the shadow` };
+    else if (!sameGroup(copy, group)) yield { part: "groups", text: `group ${group.groupId} differs in the shadow` };
   }
-  for (const id of groups.keys()) differences.push(`group ${id} is in the shadow only`);
+  for (const id of groups.keys()) yield { part: "groups", text: `group ${id} is in the shadow only` };
   const words = { add: "is missing in the shadow", modify: "differs in the shadow", delete: "is in the shadow only" };
-  for (const { op, meter } of diffMeters(live.meters ?? [], shadow.meters ?? [])) differences.push(`meter ${meter.meterId} ${words[op]}`);
-  return differences.slice(0, limit);
+  for (const { op, meter } of diffMeters(live.meters ?? [], shadow.meters ?? [])) yield { part: "meters", text: `meter ${meter.meterId} ${words[op]}` };
+}
+
+/** Differences as text, at most `limit`. */
+export function tableDifferences(live: ComparedTables, shadow: ComparedTables, limit = 20): string[] {
+  const texts: string[] = [];
+  for (const { text } of differences(live, shadow)) {
+    if (texts.length >= limit) break;
+    texts.push(text);
+  }
+  return texts;
+}
+
+/** The parts that differ, each with how many differences it has. */
+export function differingParts(live: ComparedTables, shadow: ComparedTables): Map<Difference["part"], number> {
+  const parts = new Map<Difference["part"], number>();
+  for (const { part } of differences(live, shadow)) parts.set(part, (parts.get(part) ?? 0) + 1);
+  return parts;
 }

@@ -31,6 +31,13 @@ export class Copying {
     return this.shedWhy === undefined ? "on" : "shed";
   }
 
+  /** Why nothing is copied, in words. */
+  get why(): string {
+    if (this.parts.isPromoted()) return "the shadow carries the traffic";
+    if (!this.isWanted) return "copying is switched off (shadow.replicate)";
+    return this.stopped ?? (this.shedWhy === undefined ? "the guards are not in place yet" : `shed: ${this.shedWhy}`);
+  }
+
   /** Copies on or off, as asked for; also after they were switched off by ourselves. */
   ask(on: boolean): void {
     this.stopped = undefined;

@@ -17,3 +17,13 @@ test("named bridges come first, and those of named hosts; then those with the mo
   none.configure(["a"]);
   expect([none.has("a", network), none.rank("a", network)]).toEqual([true, 0]);
 });
+
+test("of bridges that nobody names those come first whose hosts others depend on, and what makes a place is told", () => {
+  const critical = new Critical(["b"]);
+  critical.learned(new Map([["10.0.0.1", 4], ["10.9.9.9", 100]]));
+  expect(order(critical)).toEqual(["b", "d", "c", "a"]);
+  expect(critical.reasons("d", network)).toEqual({ names: [], links: 0, hosts: 2, dependents: 4 });
+  expect(critical.reasons("b", network)).toEqual({ names: ["b"], links: 1, hosts: 0, dependents: 0 });
+  critical.learned(new Map());
+  expect(order(critical)).toEqual(["b", "c", "d", "a"]);
+});

@@ -27,6 +27,8 @@ export interface ShadowOptions {
   readonly deliveries?: boolean;
   /** Set: the adapters are on another host, at the far ends of these; with the UDP port of each bridge's. */
   readonly tunnels?: (Tunnels & { readonly udpPorts: ReadonlyMap<string, number> }) | undefined;
+  /** Ports of a bridge's adapter that lead to collectors. */
+  readonly sinks?: ((bridge: string) => readonly DesiredPort[]) | undefined;
 }
 
 export interface DesiredShadow {
@@ -123,7 +125,7 @@ export function desiredShadow(source: Network, live: Network, options: ShadowOpt
     const edges = edgePatches(plan);
     const common = { datapathType: bridge.datapathType, live: bridge.name };
     bridges.push({ ...common, name: names.shadowBridge(bridge.name), role: "shadow", ports: [...edges.map(({ shadow }) => shadow), ...fabricPorts(bridge, source, peers)] });
-    bridges.push({ ...common, name: names.adapterBridge(bridge.name), role: "adapter", ports: [...edges.map(({ adapter }) => adapter), ...toLive.map(({ ingress }) => ingress), ...deliveriesPorts(plan, options)] });
+    bridges.push({ ...common, name: names.adapterBridge(bridge.name), role: "adapter", ports: [...edges.map(({ adapter }) => adapter), ...toLive.map(({ ingress }) => ingress), ...deliveriesPorts(plan, options), ...(options.sinks?.(bridge.name) ?? [])] });
     const here = live.bridges.get(bridge.name);
     if (here === undefined) continue;
     // An edge port that is held but gone from live has nothing to copy.
@@ -160,11 +162,14 @@ function cableEnd(wiring: Wiring, n: number, ownPort: number): { readonly from: 
   };
 }
 
+/** What copies of edge port N have on the adapter, before the mark is taken off. */
+export const cameIn = (wiring: Wiring, n: number): MatchSpec => cableEnd(wiring, n, n).from;
+
 /**
- * Flows of the adapter of one live bridge with these replicated edge ports. What the shadow would have sent to a host ends
+ * Flows of the adapter of one live bridge with these replicated edge ports, which also go through the tables of sinks. What the shadow would have sent to a host ends
  * here: counted by the flow, and dropped unless promoted.
  */
-export function adapterFlows(edges: readonly number[], mode: AdapterMode, wiring: Wiring = "each"): FlowEntry[] {
+export function adapterFlows(edges: readonly number[], mode: AdapterMode, wiring: Wiring = "each", sinkTables: readonly number[] = []): FlowEntry[] {
   const entry = (serial: number, spec: MatchSpec, actions: readonly Action[]): FlowEntry =>
     permanent({ tableId: table.operator, priority: 100, match: match(spec), cookie: cookie("adapter", BigInt(serial)), instructions: actions.length === 0 ? [] : [instruction.apply(...actions)] });
   return edges.flatMap((n) => {
@@ -172,7 +177,8 @@ export function adapterFlows(edges: readonly number[], mode: AdapterMode, wiring
     const tap = mode.tap === true || mode.tap === n ? [action.output(reserved.local)] : [];
     const sink = mode.promoted ? live.to : mode.showSink && mode.tap === false ? [action.output(reserved.local)] : [];
     const shown = mode.deliveries === true && !mode.promoted ? [action.pushVlan(serviceTag), action.setField("vlanVid", vidPresent | (n <= maxVid ? n : 0)), action.output(deliveriesPort)] : [];
-    return [entry(n, live.from, [...live.unmark, action.output(replicaPort(n)), ...tap]), entry(replicaPort(n), { inPort: replicaPort(n) }, [...sink, ...shown])];
+    const toSinks = sinkTables.map((id) => action.resubmit(id));
+    return [entry(n, live.from, [...toSinks, ...live.unmark, action.output(replicaPort(n)), ...tap]), entry(replicaPort(n), { inPort: replicaPort(n) }, [...sink, ...shown])];
   });
 }
 

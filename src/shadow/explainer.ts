@@ -4,6 +4,7 @@ import type { Dial } from "../network/bridge-session.js";
 import { mirrorsOf, readBridgeState, type FollowedTables, type ReadParts } from "../network/bridge-state.js";
 import { readBridges, type Tables } from "../network/database-view.js";
 import { explain, parting, type Explanation } from "../network/explain.js";
+import type { PortConfigs } from "../network/port-config.js";
 import { maxReplicatedPort } from "../network/pipeline.js";
 import { shadowBridge } from "./names.js";
 
@@ -20,6 +21,8 @@ export interface BothWays {
 export interface ExplainerParts {
   readonly tables: Tables;
   readonly dial: (bridge: string) => Dial;
+  /** Configuration bits of a bridge's ports (`portConfigs`); rejects when they can't be read. */
+  readonly portConfigs: (bridge: string, signal: AbortSignal) => Promise<PortConfigs>;
   /** A question to ovs-vswitchd's control socket. */
   readonly control: (method: string, params: readonly string[]) => Promise<string>;
 }
@@ -53,10 +56,11 @@ export class Explainer {
   }
 
   /** A bridge whose flows and groups are followed already, with what else decides where a packet goes. Rejects when it can't be read. */
-  stateOf(bridge: string, connection: ReadParts["connection"], followed?: FollowedTables): Promise<BridgeState> {
+  async stateOf(bridge: string, connection: ReadParts["connection"], followed?: FollowedTables): Promise<BridgeState> {
     const row = readBridges(this.parts.tables).find(({ name }) => name === bridge);
     const mirrors = row === undefined ? [] : mirrorsOf(this.parts.tables, row);
-    return readBridgeState(bridge, { connection, row, mirrors, macTable: () => this.parts.control("fdb/show", [bridge]), ...(followed === undefined ? {} : { followed }) });
+    const portConfigs = await this.parts.portConfigs(bridge, AbortSignal.timeout(readTimeoutMs));
+    return readBridgeState(bridge, { connection, portConfigs, row, mirrors, macTable: () => this.parts.control("fdb/show", [bridge]), ...(followed === undefined ? {} : { followed }) });
   }
 
   private async read(bridge: string): Promise<BridgeState> {

@@ -52,3 +52,5 @@ export const fabric = (live: string, ofport: number): string => `shf${digest(liv
 export const node = (database: string, live: string, ofport: number): string => `shn${digest(`${database} ${live}:${ofport}`)}`;
 /** The Mirror row that reserves a replica port, and where it can copies its edge port. */
 export const guard = (live: string, ofport: number | "all"): string => `shg${digest(live)}-${ofport}`;
+/** Tunnel of an adapter to a collector, by the sink's place. */
+export const sinkName = (live: string, place: number): string => `sht${digest(live)}-${place}`;

@@ -11,6 +11,7 @@ import type { DatabaseWriter } from "../reconcile/database-writer.js";
 import type { SwitchState } from "../reconcile/switch-writer.js";
 import type { Demand } from "./replication/plan.js";
 import type { Tunnels } from "./replication/tunnel.js";
+import type { PlacedSink } from "./sinks/sink-plan.js";
 import type { TableFollower } from "./table-follower.js";
 
 /** Our own flows and groups for each bridge of a network: forwarding, and the changes in force. */
@@ -40,6 +41,8 @@ export interface ShadowParts {
   readonly sessions: () => readonly Session[];
   /** What the shadow of a live bridge is to have, now. */
   readonly demand: (bridge: string) => Demand;
+  /** Collectors that get the copies, too. */
+  readonly sinks: readonly PlacedSink[];
   readonly showSink: boolean;
   /** Copies are always shown on the adapters' LOCAL devices, not only during a trial. */
   readonly tap: boolean;
@@ -50,6 +53,8 @@ export interface ShadowParts {
   readonly liveFlowRemoved: (bridge: string, flow: FlowEntry) => void;
   /** A live bridge is being followed: who wants to know of its edits listens to the follower. */
   readonly following?: (follower: TableFollower) => void;
+  /** Flows of a live bridge began, or ceased, to send to replica ports as to every other. */
+  readonly sendsToEvery?: (bridge: string, does: boolean) => void;
   /** Guards that somebody deleted have been put back, by the names of their ports. */
   readonly guardsRestored?: (ports: readonly string[]) => void;
 }

@@ -12,6 +12,7 @@ import { desiredShadow, type DesiredShadow } from "./desired-shadow.js";
 import { everything, isLocal, nothingPlanned, planReplication, sessionsAt, type BridgePlan, type Demand, type ReplicationPlan } from "./replication/plan.js";
 import { portVlans } from "./replication/rows.js";
 import { tunnelPorts, type Tunnels } from "./replication/tunnel.js";
+import { sinkPorts, sinkSlots, slotKey, type PlacedSink } from "./sinks/sink-plan.js";
 import { bareSettings, liveSettings, withSettings, type LiveSettings } from "./settings.js";
 
 export interface PlanOptions {
@@ -21,6 +22,10 @@ export interface PlanOptions {
   readonly guarded: boolean;
   readonly deliveries?: boolean;
   readonly tunnels: Tunnels | undefined;
+  /** Whether a bridge's own flows send to replica ports as to every other (`PlanInput.sendsToEvery`). */
+  readonly sendsToEvery?: (bridge: string) => boolean;
+  /** Collectors that get the copies, too. */
+  readonly sinks?: readonly PlacedSink[];
   /** What each bridge's shadow is to have; without it everything. */
   readonly demand?: (bridge: string) => Demand;
 }
@@ -68,6 +73,8 @@ export class ShadowPlan {
     const optionsText = JSON.stringify(options);
     const { links, texts } = this.cablesOf(source);
     const udpPorts = options.tunnels === undefined ? new Map<string, number>() : tunnelPorts([...source.bridges.keys()], options.tunnels.basePort);
+    const { sinks = [] } = options;
+    const slots = sinkSlots(sinks, [...source.bridges.keys()]);
     const demand = options.demand ?? (() => everything);
     const whole = isLocal(options.sessions) ? undefined : this.wholePlan(source, rowOf, options);
     const bridges: DesiredBridge[] = [];
@@ -76,16 +83,16 @@ export class ShadowPlan {
     const parts: ReplicationPlan[] = [];
     for (const [name, bridge] of source.bridges) {
       const cables = links.get(name) ?? [];
-      const cablesText = `${udpPorts.get(name) ?? ""} ${texts.get(name) ?? ""}`;
+      const cablesText = `${udpPorts.get(name) ?? ""} ${sinks.map((sink) => slots.get(slotKey(sink.name, name)) ?? "").join()} ${texts.get(name) ?? ""}`;
       const row = rowOf(name);
       const given = whole?.bridges.get(name);
       const givenText = given === undefined ? "" : planText(given);
       const { level, replicate } = demand(name);
-      const ownOptions = `${optionsText} ${level} ${replicate}`;
+      const ownOptions = `${optionsText} ${level} ${replicate} ${options.sendsToEvery?.(name) === true}`;
       let known = this.planned.get(name);
       if (known?.bridge !== bridge || known.live !== live.bridges.get(name) || known.row !== row || known.links !== cablesText || known.options !== ownOptions || known.given !== givenText) {
         const replication = given === undefined ? this.ownPlan(bridge, row, options) : { ...nothingPlanned, bridges: new Map([[name, given]]) };
-        const rows = this.plan(bridge, cables, source, live, row, { ...options, plan: replication, udpPorts });
+        const rows = this.plan(bridge, cables, source, live, row, { ...options, plan: replication, udpPorts, sinkPorts: sinkPorts(name, sinks, slots) });
         known = { bridge, live: live.bridges.get(name), row, links: cablesText, options: ownOptions, given: givenText, rows: { ...rows, replication } };
         this.planned.set(name, known);
         this.plannedBridges++;
@@ -99,6 +106,12 @@ export class ShadowPlan {
     return { bridges, livePorts, left: whole === undefined ? left : [...left, ...whole.left], replication: whole ?? new Joined(parts, options.sessions) };
   }
 
+  /** Whether a bridge was planned from what it is now. */
+  isPlanned(bridge: Bridge, live: Bridge | undefined, row: BridgeRow | undefined): boolean {
+    const known = this.planned.get(bridge.name);
+    return known !== undefined && known.bridge === bridge && known.live === live && known.row === row;
+  }
+
   /** The cables of each bridge, and what they look like as text, made again when links or the set of bridges are others. */
   private cablesOf(source: Network): Cables {
     const { cables } = this;
@@ -110,7 +123,7 @@ export class ShadowPlan {
   }
 
   /** How a bridge is copied, from what it is itself. */
-  private ownPlan(bridge: Bridge, row: BridgeRow | undefined, { sessions, tunnels, demand = () => everything }: PlanOptions): ReplicationPlan {
+  private ownPlan(bridge: Bridge, row: BridgeRow | undefined, { sessions, tunnels, sendsToEvery, demand = () => everything }: PlanOptions): ReplicationPlan {
     return planReplication({
       network: { bridges: new Map([[bridge.name, bridge]]), links: [], hosts: new Map() },
       sessions: sessionsAt(sessions, [demand(bridge.name)]),
@@ -118,11 +131,12 @@ export class ShadowPlan {
       vlans: portVlans(row === undefined ? [] : [row]),
       foreignMirrors: new Map([[bridge.name, row === undefined ? 0 : foreignMirrors(this.tables, row)]]),
       tunnelled: tunnels !== undefined,
+      sendsToEvery,
     });
   }
 
   /** How all are copied, where sessions name bridges: what goes to the hosts of one is selected on all others. */
-  private wholePlan(network: Network, rowOf: (bridge: string) => BridgeRow | undefined, { sessions, tunnels, demand = () => everything }: PlanOptions): ReplicationPlan {
+  private wholePlan(network: Network, rowOf: (bridge: string) => BridgeRow | undefined, { sessions, tunnels, sendsToEvery, demand = () => everything }: PlanOptions): ReplicationPlan {
     const rows = [...network.bridges.keys()].flatMap((name) => rowOf(name) ?? []);
     return planReplication({
       network,
@@ -131,10 +145,11 @@ export class ShadowPlan {
       vlans: portVlans(rows),
       foreignMirrors: new Map(rows.map((row) => [row.name, foreignMirrors(this.tables, row)])),
       tunnelled: tunnels !== undefined,
+      sendsToEvery,
     });
   }
 
-  private plan(bridge: Bridge, cables: readonly Link[], source: Network, live: Network, row: BridgeRow | undefined, options: PlanOptions & { readonly plan: ReplicationPlan; readonly udpPorts: ReadonlyMap<string, number> }): DesiredShadow {
+  private plan(bridge: Bridge, cables: readonly Link[], source: Network, live: Network, row: BridgeRow | undefined, options: PlanOptions & { readonly plan: ReplicationPlan; readonly udpPorts: ReadonlyMap<string, number>; readonly sinkPorts: readonly DesiredPort[] }): DesiredShadow {
     const { name } = bridge;
     const level = (options.demand?.(name) ?? everything).level;
     const settings = row === undefined ? undefined : reaches(level, "configuration") ? this.settingsOf(row) : bareSettings(row);
@@ -151,6 +166,7 @@ export class ShadowPlan {
       guarded,
       deliveries,
       tunnels: tunnels === undefined ? undefined : { ...tunnels, udpPorts },
+      sinks: (one) => (one === name ? options.sinkPorts : []),
     });
     const own = rows.bridges.filter((one) => one.live === name);
     const onLive = rows.livePorts.get(name);

@@ -13,19 +13,19 @@ export class PlannedRows {
   /** Shadow nodes by live bridge. */
   nodes: ReadonlyMap<string, readonly ShadowNode[]> = new Map();
   private readonly nodeRows = new NodeRows();
-  private readonly parts: Pick<ShadowParts, "database" | "index" | "remote" | "sflow" | "tables">;
+  private readonly parts: Pick<ShadowParts, "database" | "index" | "remote" | "sflow" | "sinks" | "tables">;
   private readonly planner: ShadowPlan;
   private isPlanned = false;
 
-  constructor(parts: Pick<ShadowParts, "database" | "index" | "remote" | "sflow" | "tables">) {
+  constructor(parts: Pick<ShadowParts, "database" | "index" | "remote" | "sflow" | "sinks" | "tables">) {
     this.parts = parts;
     this.planner = new ShadowPlan(parts.tables);
   }
 
   /** Plans the rows for what the shadow stands for. Returns whether that was the first time. */
-  take({ network, live }: { readonly network: Network; readonly live: Network }, options: Omit<PlanOptions, "tunnels">): boolean {
-    const { database, index, remote } = this.parts;
-    this.rows = this.planner.rows(network, live, (name) => index.bridge(name), { ...options, tunnels: remote?.tunnels });
+  take({ network, live }: { readonly network: Network; readonly live: Network }, options: Omit<PlanOptions, "tunnels" | "sinks">): boolean {
+    const { database, index, remote, sinks } = this.parts;
+    this.rows = this.planner.rows(network, live, (name) => index.bridge(name), { ...options, tunnels: remote?.tunnels, sinks });
     const { livePorts } = this.rows;
     const bridges = this.nodeRows.added(this.rows.bridges, this.nodes);
     remote?.database.setDesired({ bridges, livePorts: new Map(), sflow: new Map() });
@@ -33,6 +33,12 @@ export class PlannedRows {
     const isFirst = !this.isPlanned;
     this.isPlanned = true;
     return isFirst;
+  }
+
+  /** Whether the rows of a live bridge's shadow follow from what it is now. */
+  isCurrent(name: string, network: Network, live: Network): boolean {
+    const bridge = network.bridges.get(name);
+    return bridge !== undefined && this.planner.isPlanned(bridge, live.bridges.get(name), this.parts.index.bridge(name));
   }
 
   private sflow(live: Network): Map<string, DesiredSflow> {

@@ -13,19 +13,28 @@ export class OwnBridge {
   readonly session: BridgeSession;
   /** What the writer was last told whole, so that equal parts are not told again. */
   told: unknown;
+  /** The flows to collectors that an adapter was last told. */
+  toldSinks: unknown;
+  /** Since when there is no session; undefined while there is one. */
+  downSinceMs: number | undefined;
 
   constructor(name: string, { dialOwn, dialOwnPorts, lag, nowMs, restored, changed }: SessionParts) {
     this.writer = new SwitchWriter(ownsAll, { lag, nowMs });
     this.ports = new PortConfigWriter(dialOwnPorts(name), nowMs);
     this.session = new BridgeSession(name, dialOwn(name), async () => {});
+    this.downSinceMs = nowMs();
     this.session.on("up", (connection) => void restored().then(() => {
       if (this.session.connection !== connection) return;
+      this.downSinceMs = undefined;
       this.writer.attach(connection);
       this.ports.doubt();
       // At once: the pass that is running may be at the database for long.
       return this.writer.flush().then(changed, changed);
     }));
-    this.session.on("down", () => this.writer.attach(undefined));
+    this.session.on("down", () => {
+      this.downSinceMs ??= nowMs();
+      this.writer.attach(undefined);
+    });
   }
 
   async close(): Promise<void> {

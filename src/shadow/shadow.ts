@@ -11,6 +11,9 @@ import type { OpenFlowConnection } from "node-openflow";
 import { Histogram } from "../base/histogram.js";
 import type { FlowEntry } from "../network/flow-entry.js";
 import type { Network } from "../network/model.js";
+import type { DesiredBridge } from "../reconcile/database-state.js";
+import type { PortConfigs } from "../network/port-config.js";
+import { commonReplicaPort, sinkTable } from "../network/pipeline.js";
 import { Converger } from "../reconcile/converger.js";
 import type { PortConfigCounters } from "../reconcile/port-config-writer.js";
 import type { SwitchWriter, WriterCounters } from "../reconcile/switch-writer.js";
@@ -25,11 +28,16 @@ import { adapterBridge, shadowBridge, deliveries } from "./names.js";
 import { NodeCounters } from "./nodes/counters.js";
 import type { ShadowNode } from "./nodes/node.js";
 import type { ShadowEvents, ShadowParts } from "./parts.js";
+import type { PlannedShadow } from "./plan.js";
 import { PlannedRows } from "./planned-rows.js";
 import { ownExit, patchExit, replicationFlows, tunnelExit } from "./replication/flows.js";
 import { firstShares, type Shares } from "./replication/shares.js";
 import { edgeNumbers, everything, type BridgePlan, type Demand, type ReplicationPlan } from "./replication/plan.js";
+import { portVlans } from "./replication/rows.js";
 import { ShadowSessions } from "./sessions.js";
+import { Sinks } from "./sinks/sinks.js";
+import { ShadowObjects, type Copied } from "./staleness/objects.js";
+import type { ObjectState } from "./staleness/staleness-watch.js";
 import { bridgeStatus, Comparison, type ShadowBridgeStatus } from "./status.js";
 import type { TableFollower } from "./table-follower.js";
 import { Teller, type Telling } from "./teller.js";
@@ -66,7 +74,13 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private readonly copying = new WeakMap<BridgePlan, { readonly shares: Shares | undefined; readonly flows: readonly FlowEntry[] }>();
   private shares = firstShares;
   private readonly comparison = new Comparison();
+  private readonly objects: ShadowObjects;
+  /** What goes to collectors elsewhere. */
+  readonly sinks: Sinks;
   private readonly fence: FloodFence;
+  /** Live bridges whose own flows send to replica ports, which their copies therefore don't go by. */
+  private readonly sendToEvery = new Set<string>();
+  private readonly toldOfEvery = new Set<string>();
   private isGuarded = true;
   private isReplicating: boolean;
   private active = false;
@@ -77,6 +91,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.parts = parts;
     this.isReplicating = parts.replicate;
     this.planned = new PlannedRows(parts);
+    this.sinks = new Sinks(parts.sinks, () => this.source.network, () => portVlans(parts.index.bridges()));
+    this.objects = new ShadowObjects(parts.nowMs);
     this.fence = new FloodFence(parts.dialPorts, parts.nowMs);
     this.source = new FollowedSource({ nowMs: parts.nowMs, holdMs: parts.holdMs, released: () => this.changed() });
     this.sessions = new ShadowSessions({
@@ -111,6 +127,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       wiring: (bridge) => this.wiring(bridge),
       showSink: parts.showSink,
       deliveries: parts.deliveries ?? false,
+      sinks: (bridge) => this.sinks.flows(bridge, this.edges(bridge), this.wiring(bridge)),
+      sinkTables: parts.sinks.map(({ place }) => sinkTable(place)),
       nodes: (bridge) => this.planned.nodes.get(bridge) ?? noNodes,
       nodesHeld: () => this.nodesHeld,
     });
@@ -207,6 +225,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return this.planned.rows.replication;
   }
 
+  /** The rows as they are planned, and what of live has no place in them. */
+  get plannedRows(): PlannedShadow {
+    return { ...this.planned.rows, left: this.left };
+  }
+
   get replicating(): boolean {
     return this.isReplicating && this.isGuarded;
   }
@@ -233,6 +256,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   /** What sessions with `auto` copy from now on; tell the live switches afterwards. */
   setShares(shares: Shares): void {
     this.shares = shares;
+  }
+
+  /** Configuration bits of a live bridge's ports as followed; undefined while they are not known. */
+  portConfigs(bridge: string): PortConfigs | undefined {
+    return this.sessions.portConfigs.get(bridge)?.current;
   }
 
   /** Live tables as followed: for the guest's view of foreign flows. */
@@ -304,6 +332,16 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   status(): ShadowBridgeStatus[] {
     return [...this.source.network.bridges.keys()].sort().map((live) => this.statusOf(live));
+  }
+
+  /** Flows of a live bridge as followed, and of its shadow as known to be installed. */
+  flowsOf(bridge: string): { readonly live: Iterable<FlowEntry>; readonly shadow: Iterable<FlowEntry> } {
+    return { live: this.sessions.followers.get(bridge)?.currentFlows() ?? noFlows, shadow: this.sessions.own.get(shadowBridge(bridge))?.writer.installed().flows ?? noFlows };
+  }
+
+  /** Every object of the shadow, each with whether it is as live is. */
+  objectStates(): Iterable<ObjectState> {
+    return this.objects.of(this.copied(), this.parts.remote?.database ?? this.parts.database);
   }
 
   /** Critical bridges that the others no longer wait for, because they did not come in step in time. */
@@ -378,11 +416,13 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** Plans the rows as they should be now, and tells the databases. */
   private takeRows(): void {
+    for (const bridge of this.toldOfEvery) if (!this.source.live.bridges.has(bridge)) this.toldOfEvery.delete(bridge);
+    for (const bridge of new Set([...this.source.live.bridges.keys(), ...this.sendToEvery])) this.lookAtEvery(bridge);
     this.isStale = false;
     this.source.follow(this.isPromoted);
     const isFirst = this.planned.take(
       { network: this.source.network, live: this.source.live },
-      { sessions: this.parts.sessions(), replicate: this.isReplicating, guarded: this.isGuarded, deliveries: this.parts.deliveries ?? false, demand: (bridge) => this.demand(bridge) },
+      { sessions: this.parts.sessions(), replicate: this.isReplicating, guarded: this.isGuarded, deliveries: this.parts.deliveries ?? false, demand: (bridge) => this.demand(bridge), sendsToEvery: (bridge) => this.sendToEvery.has(bridge) },
     );
     if (isFirst) this.emit("planned");
   }
@@ -438,6 +478,28 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     });
   }
 
+  private *copied(): Iterable<Copied> {
+    const { planned, parts, source, sessions } = this;
+    const rows = new Map<string, DesiredBridge[]>();
+    for (const row of planned.rows.bridges) rows.set(row.live, [...(rows.get(row.live) ?? []), row]);
+    const databases = [parts.database, ...(parts.remote === undefined ? [] : [parts.remote.database])];
+    const pending = new Set(databases.flatMap((database) => [...database.outstanding(), ...database.awaited()]));
+    const excused = this.isPromoted || source.held.length > 0;
+    for (const [name, live] of source.network.bridges) {
+      yield {
+        live,
+        level: this.demand(name).level,
+        shadow: sessions.own.get(shadowBridge(name)),
+        adapter: sessions.own.get(adapterBridge(name)),
+        follower: sessions.followers.get(name),
+        rows: rows.get(name) ?? [],
+        isPlanned: planned.isCurrent(name, source.network, source.live),
+        pending,
+        excused,
+      };
+    }
+  }
+
   /** Takes over what changed in live's tables. Nothing else: the database may be busy for long. */
   private async tablePass(): Promise<void> {
     const { bridges, writers } = this.teller.tellChanged();
@@ -466,10 +528,35 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return this.parts.remote !== undefined || this.parts.index.bridge(name)?.datapathId !== undefined;
   }
 
+  /** Whether a live bridge's own flows send to replica ports: by ALL, which heeds no bit, or by FLOOD where the bit can't be set. */
+  reachesReplicas(bridge: string): boolean {
+    const follower = this.sessions.followers.get(bridge);
+    if (this.parts.remote !== undefined) return false;
+    // Until its tables are known: as a controller before us has wired it, so that a restart changes nothing.
+    if (follower?.known !== true) return this.parts.index.bridge(bridge)?.ports.some(({ role, ofport }) => role === "replica" && ofport === commonReplicaPort) === true;
+    const bits = this.sessions.portConfigs.get(bridge);
+    return follower.sendTo("all") > 0 || (follower.sendTo("flood") > 0 && bits?.current !== undefined && !bits.tellsAll);
+  }
+
+  /** Copies of bridges whose flows began, or ceased, to send to replica ports go another way. */
+  private lookAtEvery(bridge: string): void {
+    const reaches = this.reachesReplicas(bridge);
+    if (this.sessions.followers.get(bridge)?.known === true && reaches !== this.toldOfEvery.has(bridge)) {
+      if (reaches) this.toldOfEvery.add(bridge);
+      else this.toldOfEvery.delete(bridge);
+      this.parts.sendsToEvery?.(bridge, reaches);
+    }
+    if (reaches === this.sendToEvery.has(bridge)) return;
+    if (reaches) this.sendToEvery.add(bridge);
+    else this.sendToEvery.delete(bridge);
+    this.changed();
+  }
+
   private startFollowing(follower: TableFollower): void {
     const { bridge } = follower;
     this.firstSynced.add(bridge);
     follower.on("changed", () => {
+      this.lookAtEvery(bridge);
       this.teller.note(bridge);
       this.tableConverger.trigger();
     });

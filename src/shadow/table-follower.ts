@@ -6,11 +6,12 @@
  * (`take`), at most once for each flow of the table, so a burst costs one round however many messages it came in.
  */
 import { EventEmitter } from "node:events";
-import { allForwards, type FlowUpdate, type GroupMod, type MeterMod, type OpenFlowConnection, type PortStatus } from "node-openflow";
+import { allForwards, port as reserved, type FlowUpdate, type GroupMod, type MeterMod, type OpenFlowConnection, type PortStatus } from "node-openflow";
 import { diffGroups, diffMeters, flowKey, sameFlow, type FlowEntry, type GroupEntry, type MeterEntry } from "../network/flow-entry.js";
 import { BridgeSession, type Dial } from "../network/bridge-session.js";
 import { usesNormal } from "../network/bridge-state.js";
-import { isOurs } from "../network/pipeline.js";
+import { isOurGroup, isOurs } from "../network/pipeline.js";
+import { isCompared } from "./compare.js";
 
 /** One flow that somebody changed, with what was there before. */
 export interface FlowEdit {
@@ -43,6 +44,9 @@ export interface FollowerCounters {
   pauses: number;
 }
 
+/** What of a bridge's tables is looked at by itself: a flow table by its number, all groups, all meters. */
+export type TablePart = number | "groups" | "meters";
+
 /** What changed since it was last taken. */
 export interface TableChanges {
   /** Flows by flowKey, undefined for one that is gone, with when it was seen; or that all have to be looked at. */
@@ -54,6 +58,10 @@ export interface TableChanges {
 /** No dump is asked for while changes came in within this time, as long as the last one is not older than `auditLatestMs`. */
 const quietMs = 1_000;
 const auditLatestMs = 20_000;
+
+/** Reserved ports that stand for every port. */
+type Every = "all" | "flood";
+const sendsTo = (actions: readonly { readonly type: string; readonly port?: number }[], every: Every): boolean => actions.some((one) => one.type === "output" && one.port === reserved[every]);
 
 type FlowBearing = Extract<FlowUpdate, { readonly match: unknown }>;
 
@@ -81,14 +89,23 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   private knownEqualMs: number | undefined;
   /** When the switch last told of a change. */
   private toldMs = -Infinity;
+  /** How many flows each table has that a shadow shows, too. */
+  private sizes = new Map<number, number>();
+  /** When the oldest change was seen of each part that is not yet known to be in the shadow. */
+  private readonly outstanding = new Map<TablePart, number>();
+  private unfollowedMs: number | undefined;
+  /** How many foreign flows send to every port, by reserved port. */
+  private flowsToEvery: Record<Every, number> = { all: 0, flood: 0 };
 
   constructor(bridge: string, dial: Dial, nowMs: () => number = () => performance.now()) {
     super();
     this.bridge = bridge;
     this.nowMs = nowMs;
+    this.unfollowedMs = nowMs();
     this.session = new BridgeSession(bridge, dial, (connection) => this.follow(connection));
     this.session.on("down", () => {
       this.isSynced = false;
+      this.unfollowedMs ??= this.nowMs();
     });
   }
 
@@ -112,6 +129,31 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
     return this.knownEqualMs;
   }
 
+  /** Since when live may have changed without our being told; undefined while its tables are followed. */
+  get unfollowedSinceMs(): number | undefined {
+    return this.unfollowedMs;
+  }
+
+  /** Whether changes wait to be taken. */
+  get pending(): boolean {
+    return this.allChanged || this.listsChanged || this.changed.size > 0;
+  }
+
+  /** Flows by table, of those that a shadow shows, too; tables without any are left out. */
+  tableSizes(): ReadonlyMap<number, number> {
+    return this.sizes;
+  }
+
+  /** When the oldest change of a part was seen that nobody has said is in the shadow (`shown`). */
+  changedSinceMs(part: TablePart): number | undefined {
+    return this.outstanding.get(part);
+  }
+
+  /** All changes up to now are in the shadow, except those of these parts. */
+  shown(except: { has(part: TablePart): boolean }): void {
+    for (const part of this.outstanding.keys()) if (!except.has(part)) this.outstanding.delete(part);
+  }
+
   /** All flows of the live bridge, ours included. */
   currentFlows(): Iterable<FlowEntry> {
     return this.flows.values();
@@ -121,6 +163,12 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   }
   currentMeters(): readonly MeterEntry[] {
     return this.meters;
+  }
+
+  /** How many flows and groups of others have the action ALL, or FLOOD. */
+  sendTo(every: Every): number {
+    const inGroups = this.groups.filter(({ groupId, buckets }) => !isOurGroup(groupId) && buckets.some(({ actions }) => sendsTo(actions, every))).length;
+    return this.flowsToEvery[every] + inGroups;
   }
 
   /** Whether any flow or bucket of others leaves to NORMAL what to do. */
@@ -194,12 +242,16 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
     const [groups, meters] = await Promise.all([connection.groupDescs(), connection.meterConfigs()]);
     const found = this.known ? this.differing(fresh) : [];
     this.flows = fresh;
+    this.sizes = new Map();
+    this.flowsToEvery = { all: 0, flood: 0 };
+    for (const flow of fresh.values()) this.resize(flow, 1);
     this.edition++;
     this.takeLists(groups, meters);
     this.allChanged = true;
     this.knownEqualMs = this.nowMs();
     if (found.length > 0) this.emit("edits", found);
     this.isSynced = true;
+    this.unfollowedMs = undefined;
     this.emit("changed");
   }
 
@@ -223,10 +275,14 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   }
 
   private takeLists(groups: readonly GroupEntry[], meters: readonly MeterEntry[]): void {
-    const isSame = diffGroups(groups, this.groups).length === 0 && diffMeters(meters, this.meters).length === 0;
+    const isSameGroups = diffGroups(groups, this.groups).length === 0;
+    const isSameMeters = diffMeters(meters, this.meters).length === 0;
     this.groups = groups;
     this.meters = meters;
-    if (isSame) return;
+    if (isSameGroups && isSameMeters) return;
+    const now = this.nowMs();
+    if (!isSameGroups) this.touch("groups", now);
+    if (!isSameMeters) this.touch("meters", now);
     this.edition++;
     this.listsChanged = true;
     if (this.isSynced) this.emit("changed");
@@ -244,8 +300,26 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
     return edits;
   }
 
+  private touch(part: TablePart, seenMs: number): void {
+    if (!this.outstanding.has(part)) this.outstanding.set(part, seenMs);
+  }
+
+  private resize(flow: FlowEntry, by: 1 | -1): void {
+    if (!isOurs(flow.cookie)) for (const every of ["all", "flood"] as const) if (flow.instructions.some((item) => "actions" in item && sendsTo(item.actions, every))) this.flowsToEvery[every] += by;
+    if (!isCompared(flow)) return;
+    const { tableId } = flow;
+    const size = (this.sizes.get(tableId) ?? 0) + by;
+    if (size > 0) this.sizes.set(tableId, size);
+    else this.sizes.delete(tableId);
+  }
+
   private note(key: string, flow: FlowEntry | undefined, seenMs: number): void {
     this.edition++;
+    const old = this.flows.get(key);
+    const tableId = (flow ?? old)?.tableId;
+    if (tableId !== undefined) this.touch(tableId, seenMs);
+    if (old !== undefined) this.resize(old, -1);
+    if (flow !== undefined) this.resize(flow, 1);
     if (flow === undefined) this.flows.delete(key);
     else this.flows.set(key, flow);
     // The oldest time of several changes to one flow counts: the lag is that of the longest waiting.

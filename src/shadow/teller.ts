@@ -1,5 +1,6 @@
 /** Tells each bridge of ours what its tables should hold: whole when something of ours is another, else what changed on live. */
 import { reaches } from "../config/level-schema.js";
+import type { FlowEntry } from "../network/flow-entry.js";
 import type { PortConfigs } from "../network/port-config.js";
 import type { Network } from "../network/model.js";
 import type { SwitchState, SwitchWriter } from "../reconcile/switch-writer.js";
@@ -21,6 +22,9 @@ export interface TellerParts {
   readonly wiring: (bridge: string) => Wiring;
   readonly showSink: boolean;
   readonly deliveries: boolean;
+  /** Flows of a bridge's adapter that lead to collectors, the same value while they are the same; and their tables. */
+  readonly sinks: (bridge: string) => readonly FlowEntry[];
+  readonly sinkTables: readonly number[];
   /** Shadow nodes of a live bridge, and whether they are to send nothing now. */
   readonly nodes: (bridge: string) => readonly ShadowNode[];
   readonly nodesHeld: () => boolean;
@@ -52,7 +56,7 @@ export class Teller {
 
   /** Tells all bridges what is new to them. */
   tell({ network, live, promoted }: Telling): void {
-    const { sessions, trials, compose, edges, wiring, showSink, deliveries, nodes, nodesHeld } = this.parts;
+    const { sessions, trials, compose, edges, wiring, showSink, deliveries, sinks, sinkTables, nodes, nodesHeld } = this.parts;
     const composed = compose(network);
     for (const name of network.bridges.keys()) {
       const own = sessions.own.get(shadowBridge(name));
@@ -63,10 +67,12 @@ export class Teller {
       const adapter = sessions.own.get(adapterBridge(name));
       const mode = { tap: trials.tapOf(name), showSink, deliveries, promoted };
       const here = nodes(name).filter(({ at }) => edges(name).includes(at.ofport));
+      const toSinks = sinks(name);
       const told = JSON.stringify([edges(name), mode, wiring(name), here, here.length > 0 && nodesHeld()]);
-      if (adapter === undefined || adapter.told === told) continue;
+      if (adapter === undefined || (adapter.told === told && adapter.toldSinks === toSinks)) continue;
       adapter.told = told;
-      adapter.writer.setDesired({ flows: [...adapterFlows(edges(name), mode, wiring(name)), ...nodeFlows(here, nodesHeld())], groups: [] });
+      adapter.toldSinks = toSinks;
+      adapter.writer.setDesired({ flows: [...adapterFlows(edges(name), mode, wiring(name), sinkTables), ...nodeFlows(here, nodesHeld()), ...toSinks], groups: [] });
     }
   }
 

@@ -61,7 +61,7 @@ const fates = ["received", "notAsked", "notChosen", "selected", "copied", "lost"
 
 interface Followed {
   readonly accounts: PortAccounts;
-  readonly recent: { readonly copied: number; readonly lost: number }[];
+  readonly recent: { readonly received: number; readonly copied: number; readonly lost: number; readonly windowMs: number }[];
   good: number;
   asked: MeasuredPort["asked"];
   alert: Alert | undefined;
@@ -114,6 +114,17 @@ export class FidelityMeter {
   /** All replicated ports by name, as of the last look. */
   measured(): MeasuredPort[] {
     return [...this.ports].sort(([x], [y]) => (x < y ? -1 : 1)).map(([port, { accounts, asked, sample, alert }]) => ({ port, ...accounts.account, asked, sample, alert }));
+  }
+
+  /** Packets received and copied a second by each port, over the last looks; none of ports that were not read twice. */
+  rates(): ReadonlyMap<string, { readonly receivedPerS: number; readonly copiedPerS: number }> {
+    return new Map(
+      [...this.ports].flatMap(([port, { recent }]) => {
+        const seconds = recent.reduce((sum, { windowMs }) => sum + windowMs, 0) / 1_000;
+        const perS = (key: "received" | "copied"): number => Math.max(0, recent.reduce((sum, one) => sum + one[key], 0)) / seconds;
+        return seconds === 0 ? [] : [[port, { receivedPerS: perS("received"), copiedPerS: perS("copied") }] as const];
+      }),
+    );
   }
 
   /** The ports of which packets were copied, by name. */
@@ -176,7 +187,7 @@ export class FidelityMeter {
     followed.before = account;
     const grown = (key: (typeof fates)[number]): number => account[key] - before[key];
     const { sample } = followed;
-    followed.recent.push({ copied: grown("copied"), lost: grown("lost") });
+    followed.recent.push({ received: grown("received"), copied: grown("copied"), lost: grown("lost"), windowMs });
     if (followed.recent.length > alertLooks) followed.recent.shift();
     this.judge(port, followed, mode);
     if (this.parts.isLarge() && fates.every((key) => grown(key) === 0)) return;

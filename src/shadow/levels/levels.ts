@@ -24,6 +24,8 @@ export interface BridgeLevel {
   readonly untilMs: number | undefined;
   /** False while the schedule has copying off. */
   readonly replicate: boolean;
+  /** The entry of the schedule, from 1, that says whether there are copies; undefined: none does. */
+  readonly replicateEntry?: number;
 }
 
 /** A wish of an event, a prediction or an operator: these bridges at least at this level, and these limits, for a time. */
@@ -99,7 +101,8 @@ export class Levels implements Context {
     const { base, why } = this.base(bridge);
     const raises = this.raised.get(bridge) ?? [];
     const top = raises.reduce<Raised | undefined>((best, one) => (!reaches(base, one.level) && (best === undefined || !reaches(best.level, one.level)) ? one : best), undefined);
-    return { level: top?.level ?? base, base, why: top?.why ?? why, untilMs: top?.untilMs, replicate: this.last(bridge, ({ replicate }) => replicate)?.value ?? true };
+    const copies = this.last(bridge, ({ replicate }) => replicate);
+    return { level: top?.level ?? base, base, why: top?.why ?? why, untilMs: top?.untilMs, replicate: copies?.value ?? true, ...(copies === undefined ? {} : { replicateEntry: copies.entry + 1 }) };
   }
 
   /** Limits of the budget that differ from the configured ones now. */

@@ -79,6 +79,8 @@ export interface PlanInput {
   readonly foreignMirrors: ReadonlyMap<string, number>;
   /** All bridges have one replica port for all edges, a tunnel: the shadow is on another host. */
   readonly tunnelled: boolean;
+  /** Whether a bridge's own flows send to every port, replica ports too: its copies then go by one port, with a mark that those packets have not. */
+  readonly sendsToEvery?: ((bridge: string) => boolean) | undefined;
   /** What each bridge's shadow has; without it everything. */
   readonly demand?: ((bridge: string) => Demand) | undefined;
 }
@@ -162,7 +164,7 @@ function planBridge(bridge: Bridge, edges: readonly Port[], input: PlanInput, { 
   const key = (port: Port): string => portKey({ bridge: bridge.name, ofport: port.ofport });
   // Guards need a Mirror row each.
   const free = maxMirrors - (input.foreignMirrors.get(bridge.name) ?? 0);
-  const wiring = input.tunnelled || edges.length > free ? "common" : "each";
+  const wiring = input.tunnelled || input.sendsToEvery?.(bridge.name) === true || edges.length > free ? "common" : "each";
   const mirrored = new Set<number>();
   if (wiring === "each") {
     for (const port of edges) {

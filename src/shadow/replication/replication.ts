@@ -71,6 +71,12 @@ export class Replication {
     return now.map((session) => (session.origins.some(followsRoutes) ? { ...session, origins: session.origins.map((origin) => this.withRoutes(origin)) } : session));
   }
 
+  /** All sessions, also suspended ones, with whether each stands in the configuration. */
+  sessions(): { readonly session: Session; readonly configured: boolean }[] {
+    const { store } = this.parts;
+    return store.current.map((session) => ({ session, configured: store.isConfigured(session.name) }));
+  }
+
   /** Sessions that select by routes follow what `announcedBy` says from now on; call `routesChanged` when it says something else. */
   followRoutes(announcedBy: (selector: RouteSelector) => Announced): void {
     this.announcedBy = announcedBy;
