@@ -1,6 +1,6 @@
 // Runs every check and test and closes with the line "N passed, N failed", counted over all: each check without tests of
-// its own counts as one. Exit status 1 when anything failed.
-import { spawnSync } from "node:child_process";
+// its own counts as one. Exit status 1 when anything failed. What bears company runs two at a time; what measures delays and losses runs alone.
+import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 
@@ -10,22 +10,30 @@ let passed = 0;
 let failed = 0;
 let skipped = 0;
 
-function run(what, program, args) {
-  process.stdout.write(`\n== ${what}\n`);
+/** Runs a program; what it says comes out as it says it, or, when others run beside it, at its end. Resolves with whether it succeeded. */
+async function run(what, program, args, isAlone) {
+  if (isAlone) process.stdout.write(`\n== ${what}\n`);
   const start = performance.now();
-  const { status } = spawnSync(program, args, { stdio: "inherit" });
+  const child = spawn(program, args, { stdio: isAlone ? "inherit" : ["ignore", "pipe", "pipe"] });
+  const said = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => said.push(chunk));
+  const status = await new Promise((resolve) => {
+    child.once("error", (error) => resolve(error.message));
+    child.once("close", resolve);
+  });
+  if (!isAlone) process.stdout.write(`\n== ${what}\n${Buffer.concat(said).toString()}`);
   process.stdout.write(`== ${what}: ${status === 0 ? "ok" : "FAILED"} (${((performance.now() - start) / 1000).toFixed(0)} s)\n`);
   return status === 0;
 }
 
-function check(what, program, args) {
-  if (run(what, program, args)) passed++;
+const check = (what, program, args) => async (isAlone) => {
+  if (await run(what, program, args, isAlone)) passed++;
   else failed++;
-}
+};
 
-function jest(project, ...args) {
-  const file = `${dir}/${project}.json`;
-  const ok = run(`${project} tests`, bin("jest"), ["--selectProjects", project, "--json", `--outputFile=${file}`, ...args]);
+const jest = (what, project, ...args) => async (isAlone) => {
+  const file = `${dir}/${what.replaceAll(" ", "-")}.json`;
+  const ok = await run(what, bin("jest"), ["--selectProjects", project, "--json", `--outputFile=${file}`, ...args], isAlone);
   try {
     const result = JSON.parse(readFileSync(file, "utf8"));
     passed += result.numPassedTests;
@@ -40,14 +48,23 @@ function jest(project, ...args) {
     process.stdout.write(`   no result: ${error.message}\n`);
     failed++;
   }
-}
+};
+const integration = (what, pattern) => jest(what, "integration", "--runInBand", "--testPathPatterns", pattern);
 
-check("types", bin("tsc"), ["-b"]);
-check("lint", bin("eslint"), ["."]);
-check("imports", bin("depcruise"), ["--config", ".dependency-cruiser.cjs", "src", "lab", "bench", "openflow", "ovsdb", "sflow"]);
-check("protocol buffers", bin("buf"), ["lint"]);
-jest("unit");
-jest("integration", "--runInBand");
+/** Whole-daemon tests that wait for most of their time and measure no delay. */
+const patient = "(copy-budget|flow-differences|flow-records|nodes|observation|plan|staleness)\\.test";
+
+await check("types", bin("tsc"), ["-b"])(true);
+await Promise.all([
+  jest("unit tests", "unit")(false),
+  (async () => {
+    await check("lint", bin("eslint"), ["."])(false);
+    await check("imports", bin("depcruise"), ["--config", ".dependency-cruiser.cjs", "src", "lab", "bench", "openflow", "ovsdb", "sflow"])(false);
+    await check("protocol buffers", bin("buf"), ["lint"])(false);
+  })(),
+]);
+await Promise.all([integration("tests on Open vSwitch", "test/(ovs|property)/")(false), integration("patient tests of the daemon", `test/e2e/${patient}`)(false)]);
+await integration("tests of the daemon", `test/e2e/(?!${patient})`)(true);
 rmSync(dir, { recursive: true });
 process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);
 process.exit(failed === 0 ? 0 : 1);

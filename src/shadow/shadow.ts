@@ -532,10 +532,16 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   reachesReplicas(bridge: string): boolean {
     const follower = this.sessions.followers.get(bridge);
     if (this.parts.remote !== undefined) return false;
-    // Until its tables are known: as a controller before us has wired it, so that a restart changes nothing.
-    if (follower?.known !== true) return this.parts.index.bridge(bridge)?.ports.some(({ role, ofport }) => role === "replica" && ofport === commonReplicaPort) === true;
+    if (follower?.known !== true) return this.isWiredAsOne(bridge);
+    if (follower.sendTo("all") > 0) return true;
+    if (follower.sendTo("flood") === 0) return false;
     const bits = this.sessions.portConfigs.get(bridge);
-    return follower.sendTo("all") > 0 || (follower.sendTo("flood") > 0 && bits?.current !== undefined && !bits.tellsAll);
+    return bits?.current === undefined ? this.isWiredAsOne(bridge) : !bits.tellsAll;
+  }
+
+  /** What counts until a bridge's tables and bits are known: how a controller before us has wired it, so that a restart changes nothing. */
+  private isWiredAsOne(bridge: string): boolean {
+    return this.parts.index.bridge(bridge)?.ports.some(({ role, ofport }) => role === "replica" && ofport === commonReplicaPort) === true;
   }
 
   /** Copies of bridges whose flows began, or ceased, to send to replica ports go another way. */
