@@ -2,7 +2,7 @@
 import { flowMod, port, printFlow } from "node-openflow";
 import { flowKey, type FlowEntry } from "./flow-entry.js";
 import { printPacket, type SwitchAnswer } from "./flow-table.js";
-import { readCookie } from "./pipeline.js";
+import { readCookie, table } from "./pipeline.js";
 
 export interface ExplainedStep {
   readonly depth: number;
@@ -57,8 +57,10 @@ export function explain(answer: SwitchAnswer, names: ReadonlyMap<number, string>
   };
 }
 
+/** How a packet is copied concerns live alone: the shadow has the call of these tables, and nothing in them. */
+const isReplication = (id: number): boolean => id >= table.replicate && id <= table.copy;
 const stepKey = (step: SwitchAnswer["steps"][number]): string =>
-  step.flow === undefined ? "" : `${step.tableId} ${step.flow === null ? "no flow" : flowKey(step.flow)}`;
+  step.flow === undefined || isReplication(step.tableId) ? "" : `${step.tableId} ${step.flow === null ? "no flow" : flowKey(step.flow)}`;
 const outputKey = (one: SwitchAnswer["outputs"][number]): string => `${one.port} ${printPacket(one.packet, true)}`;
 
 export interface Parting {

@@ -136,7 +136,8 @@ ifRoot("live = shadow by ofproto/trace", () => {
     expect(both.difference).toBe("");
     expect(both.live?.steps.some(({ owner }) => owner === "ours: entry")).toBe(true);
     expect(both.shadow?.outputs.length).toBeGreaterThan(0);
-    expect(both.live?.outputs).toMatchObject((both.shadow?.outputs ?? []).map(({ port, packet: leaving }) => ({ port, packet: leaving })));
+    // Where the operator's flows have ALL, as some of those above, copies go by flows, which explain shows.
+    expect(both.live?.outputs.filter(({ port }) => !isCopyPort(port))).toMatchObject((both.shadow?.outputs ?? []).map(({ port, packet: leaving }) => ({ port, packet: leaving })));
   }, 60_000);
 
   it("a flow changed by hand on the shadow, while nobody mends it, is found by both", async () => {

@@ -1,18 +1,22 @@
 /** What one bridge does in a trace, line by line: without the bridges behind its patch ports, ports by number, so that live and shadow can be compared. */
 
+import { table } from "../../src/network/pipeline.js";
+
 /** Names of ports to numbers, for one bridge. */
 export type PortNames = ReadonlyMap<string, number>;
 
 const indentOf = (line: string): number => line.length - line.trimStart().length;
 
 /**
- * The lines about `bridge` in an answer of ofproto/trace, and its final flow. Left out: blocks of other bridges, numbers of
- * recirculations, and outputs to ports that `leavesOut` names.
+ * The lines about `bridge` in an answer of ofproto/trace, and its final flow. Left out: blocks of other bridges, the tables that make
+ * copies (live's alone), numbers of recirculations, and outputs to ports that `leavesOut` names.
  */
 export function traceLines(text: string, bridge: string, names: PortNames, leavesOut: (port: number) => boolean): string[] {
   const found: string[] = [];
   /** Indents at which blocks of other bridges began; the innermost last. */
   let otherFrom: number | undefined;
+  /** Indent at which a table that makes copies began. */
+  let copyFrom: number | undefined;
   const lines = text.split("\n");
   for (const [i, line] of lines.entries()) {
     if (line.trim() === "" || /^\s*-+$/.test(line) || /^=+$/.test(line)) continue;
@@ -26,6 +30,10 @@ export function traceLines(text: string, bridge: string, names: PortNames, leave
     // Numbers of tables are written in two places: from 100 on a table begins where its bridge does.
     if (otherFrom !== undefined && (indent > otherFrom || (indent === otherFrom && /^\s*\d{3}\. /.test(line)))) continue;
     otherFrom = undefined;
+    if (copyFrom !== undefined && indent > copyFrom) continue;
+    const number = Number(/^\s*(\d+)\. /.exec(line)?.[1]);
+    copyFrom = number >= table.replicate && number <= table.copy ? indent : undefined;
+    if (copyFrom !== undefined) continue;
     if (/^(Flow|Megaflow|Datapath actions):/.test(line)) continue; // the question; what was looked at; both sides of the copy
     found.push(line.trimEnd());
   }
