@@ -2,11 +2,12 @@
  * Holds `shadow.copyBudget`: reads each second what the switches counted, and brings new shares of the sessions with `auto` to live. Each change is one
  * bundle of flows of table 246 on a bridge, at most one a second. The shares are kept over a restart, which then changes nothing.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { OpenFlowConnection } from "node-openflow";
 import type { Logger } from "pino";
 import { z } from "zod";
+import { replaceFile } from "../base/replace-file.js";
 import { cookie } from "../network/pipeline.js";
 import { portKey, type Network, type PortRef } from "../network/model.js";
 import { CopyBudget, type CopyReading, type SteeredPort } from "../shadow/replication/copy-budget.js";
@@ -164,8 +165,6 @@ export class CopySteering {
   }
 
   private keep(shares: Shares): void {
-    mkdirSync(this.parts.stateDir, { recursive: true });
-    writeFileSync(`${this.file}.new`, JSON.stringify(shares));
-    renameSync(`${this.file}.new`, this.file);
+    replaceFile(this.file, JSON.stringify(shares), { flush: false }); // what is lost is found anew
   }
 }

@@ -1,8 +1,9 @@
 /** The links a network is meant to have: from a topology file, or as they were first seen. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
+import { replaceFile } from "../../base/replace-file.js";
 import { ConfigError } from "../../config/load.js";
 import { portKey, type Network } from "../../network/model.js";
 
@@ -57,8 +58,5 @@ export function readKept(stateDir: string): IntendedLink[] | undefined {
 
 /** Keeps links over restarts. Throws when the file can't be written. */
 export function keep(stateDir: string, links: readonly IntendedLink[]): void {
-  const file = keptFile(stateDir);
-  mkdirSync(stateDir, { recursive: true });
-  writeFileSync(`${file}.new`, `${JSON.stringify({ links }, undefined, 1)}\n`);
-  renameSync(`${file}.new`, file);
+  replaceFile(keptFile(stateDir), `${JSON.stringify({ links }, undefined, 1)}\n`);
 }

@@ -1,5 +1,6 @@
 /** What the profile has learned, on disk: so that a restarted daemon goes on learning where it was. */
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { replaceFile } from "../../base/replace-file.js";
 import type { PeaksState } from "./peaks.js";
 import type { ServiceEdge } from "./service-graph.js";
 import type { TransfersState } from "./transfers.js";
@@ -29,6 +30,5 @@ export function readSnapshot(file: string): ProfileSnapshot | undefined {
 
 /** Replaces the file whole: a crash leaves the old one or the new one. */
 export function writeSnapshot(file: string, snapshot: ProfileSnapshot): void {
-  writeFileSync(`${file}.new`, JSON.stringify(snapshot));
-  renameSync(`${file}.new`, file);
+  replaceFile(file, JSON.stringify(snapshot), { flush: false });
 }

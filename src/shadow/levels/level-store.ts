@@ -1,7 +1,8 @@
 /** Levels that an operator set at run time: in the state directory, so that a restart keeps them. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
+import { replaceFile } from "../../base/replace-file.js";
 import { levelSchema, type Level } from "../../config/level-schema.js";
 
 const fileSchema = z.strictObject({
@@ -59,11 +60,8 @@ export class LevelStore {
     this.write({ ...(whole === undefined ? {} : { whole }), bridges: level === undefined ? others : { ...others, [bridge]: level } });
   }
 
-  /** Whole or not at all: a file beside it takes its place. */
   private write(kept: Kept): void {
-    mkdirSync(path.dirname(this.file), { recursive: true });
-    writeFileSync(`${this.file}.new`, `${JSON.stringify(kept, undefined, 2)}\n`, { flush: true });
-    renameSync(`${this.file}.new`, this.file);
+    replaceFile(this.file, `${JSON.stringify(kept, undefined, 2)}\n`);
     this.kept = kept;
   }
 }

@@ -2,9 +2,10 @@
  * The sessions in force: those of the configuration, with what was added and removed at run time. The latter lies in the state
  * directory, so that a restart keeps it.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
+import { replaceFile } from "../../base/replace-file.js";
 import { maxSessions, sessionSchema, type Session } from "../../config/session-schema.js";
 import { checkSession, SessionError } from "./selector.js";
 
@@ -81,11 +82,8 @@ export class SessionStore {
     this.write({ added: this.edits.added.filter((session) => session.name !== name), removed: [...new Set([...this.edits.removed, ...removed])] });
   }
 
-  /** Whole or not at all: a file beside it takes its place. */
   private write(edits: Edits): void {
-    mkdirSync(path.dirname(this.file), { recursive: true });
-    writeFileSync(`${this.file}.new`, `${JSON.stringify(edits, undefined, 2)}\n`, { flush: true });
-    renameSync(`${this.file}.new`, this.file);
+    replaceFile(this.file, `${JSON.stringify(edits, undefined, 2)}\n`);
     this.edits = edits;
   }
 }
