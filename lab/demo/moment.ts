@@ -2,6 +2,7 @@
 import { connect } from "node-openflow";
 import type { GetStateAtResponse } from "../../src/api/generated/ovsshadow/v1/history.js";
 import { digestTables } from "../../src/network/digest.js";
+import { ownZones } from "../../src/shadow/connection-zones.js";
 import { shadowBridge } from "../../src/shadow/names.js";
 import { waitFor } from "../wait.js";
 import type { Stage } from "./stage.js";
@@ -27,7 +28,7 @@ async function digests(stage: Stage): Promise<Record<string, string>> {
   for (const bridge of ["l1", "l2", "s1", "s2"]) {
     for (const [side, name] of [["live", bridge], ["shadow", shadowBridge(bridge)]] as const) {
       const connection = await connect({ remote: `unix:${stage.live.ovs.runDir}/${name}.mgmt`, versions: [5, 4] });
-      for (const [table, { digest }] of digestTables(await connection.flowStats())) found[`${side} ${bridge} ${table}`] = digest;
+      for (const [table, { digest }] of digestTables((await connection.flowStats()).map((flow) => (side === "live" ? flow : ownZones.toLive.flow(flow))))) found[`${side} ${bridge} ${table}`] = digest;
       await connection.close();
     }
   }

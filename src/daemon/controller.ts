@@ -158,7 +158,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     };
     // Those of live bridges are followed.
     const bitsOf = async (bridge: string, signal: AbortSignal): Promise<PortConfigs> => this.shadow.portConfigs(bridge) ?? readBits(bridge, signal);
-    this.explainer = new Explainer({ tables: replica, dial, portConfigs: bitsOf, control: (method, params) => this.askLong(method, params) });
+    this.explainer = new Explainer({ tables: replica, dial, portConfigs: bitsOf, zones: () => this.shadow.zones, control: (method, params) => this.askLong(method, params) });
     const { sflow } = config;
     const vswitchd = (method: string, ...args: string[]): Promise<string> => this.control.ask(method, args);
     const { remote } = config.shadow;

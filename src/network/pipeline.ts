@@ -97,6 +97,14 @@ export function isOurMeter(meterId: number): boolean {
   return meterId >>> 16 === meterBase >>> 16 && meterId < 0x4_0000;
 }
 
+/**
+ * Zones of connection tracking with this bit are the shadows': a shadow's copy of a flow names live's zone with the bit turned over. Live
+ * and shadow have one connection table in an ovs-vswitchd, in which only the zone keeps them apart.
+ */
+export const shadowZoneBit = 0x8000;
+/** What a shadow's copy of a flow makes its zone in, where live's flow takes the zone from a field. Nothing is in it without a tunnel. */
+export const zoneField = "tunGbpId";
+
 /** Keys in external_ids of every row we insert. */
 export const mark = {
   role: "ovs-shadow:role",

@@ -6,6 +6,7 @@ import { readBridges, type Tables } from "../network/database-view.js";
 import { explain, parting, type Explanation } from "../network/explain.js";
 import type { PortConfigs } from "../network/port-config.js";
 import { maxReplicatedPort } from "../network/pipeline.js";
+import type { ZoneMap } from "./connection-zones.js";
 import { shadowBridge } from "./names.js";
 
 export interface BothWays {
@@ -23,6 +24,8 @@ export interface ExplainerParts {
   readonly dial: (bridge: string) => Dial;
   /** Configuration bits of a bridge's ports (`portConfigs`); rejects when they can't be read. */
   readonly portConfigs: (bridge: string, signal: AbortSignal) => Promise<PortConfigs>;
+  /** How the shadow's zones of connection tracking come from live's. */
+  readonly zones: () => ZoneMap;
   /** A question to ovs-vswitchd's control socket. */
   readonly control: (method: string, params: readonly string[]) => Promise<string>;
 }
@@ -51,7 +54,8 @@ export class Explainer {
     const onLive = answer(live);
     if (shadow === undefined) return { live: explain(onLive, names(live)), shadow: undefined, difference: "", differingStep: -1 };
     const onShadow = answer(shadow);
-    const found = parting(onLive, onShadow, (port) => port > maxReplicatedPort && port < 0xff00);
+    // Where they part is looked for in live's zones; what is shown is what the shadow has.
+    const found = parting(onLive, answer(inLiveZones(shadow, this.parts.zones())), (port) => port > maxReplicatedPort && port < 0xff00);
     return { live: explain(onLive, names(live)), shadow: explain(onShadow, names(shadow)), difference: found?.text ?? "", differingStep: found?.step ?? -1 };
   }
 
@@ -72,6 +76,12 @@ export class Explainer {
     }
   }
 }
+
+const inLiveZones = (state: BridgeState, { toLive }: ZoneMap): BridgeState => ({
+  ...state,
+  flows: state.flows.map((flow) => toLive.flow(flow)),
+  ...(state.groups === undefined ? {} : { groups: state.groups.map((group) => toLive.group(group)) }),
+});
 
 function readPacket(text: string, ports: ReadonlyMap<string, number>) {
   try {

@@ -4,6 +4,7 @@ import { BridgeSession, type Dial } from "../network/bridge-session.js";
 import { PortConfigFollower } from "../network/port-config.js";
 import { PortConfigWriter } from "../reconcile/port-config-writer.js";
 import { ownsAll, SwitchWriter, type WriterCounters } from "../reconcile/switch-writer.js";
+import { ownZones, type ZoneMap } from "./connection-zones.js";
 import { TableFollower } from "./table-follower.js";
 
 /** A shadow or adapter bridge with its session, its tables, and the configuration bits of its ports. */
@@ -13,6 +14,8 @@ export class OwnBridge {
   readonly session: BridgeSession;
   /** What the writer was last told whole, so that equal parts are not told again. */
   told: unknown;
+  /** How a shadow's zones of connection tracking come from live's, as its tables were last told. */
+  zones: ZoneMap = ownZones;
   /** The flows to collectors that an adapter was last told. */
   toldSinks: unknown;
   /** Since when there is no session; undefined while there is one. */

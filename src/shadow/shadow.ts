@@ -38,6 +38,7 @@ import { ShadowSessions } from "./sessions.js";
 import { Sinks } from "./sinks/sinks.js";
 import { ShadowObjects, type Copied } from "./staleness/objects.js";
 import type { ObjectState } from "./staleness/staleness-watch.js";
+import { liveZones, ownZones, type ZoneMap } from "./connection-zones.js";
 import { bridgeStatus, Comparison, type ShadowBridgeStatus } from "./status.js";
 import type { TableFollower } from "./table-follower.js";
 import { Teller, type Telling } from "./teller.js";
@@ -335,8 +336,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   }
 
   /** Flows of a live bridge as followed, and of its shadow as known to be installed. */
-  flowsOf(bridge: string): { readonly live: Iterable<FlowEntry>; readonly shadow: Iterable<FlowEntry> } {
-    return { live: this.sessions.followers.get(bridge)?.currentFlows() ?? noFlows, shadow: this.sessions.own.get(shadowBridge(bridge))?.writer.installed().flows ?? noFlows };
+  flowsOf(bridge: string): { readonly live: Iterable<FlowEntry>; readonly shadow: Iterable<FlowEntry>; readonly zones: ZoneMap } {
+    return { live: this.sessions.followers.get(bridge)?.currentFlows() ?? noFlows, shadow: this.sessions.own.get(shadowBridge(bridge))?.writer.installed().flows ?? noFlows, zones: this.sessions.own.get(shadowBridge(bridge))?.zones ?? this.zones };
   }
 
   /** Every object of the shadow, each with whether it is as live is. */
@@ -460,7 +461,15 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   }
 
   private get telling(): Telling {
-    return { network: this.network, live: this.source.live, promoted: this.isPromoted };
+    return { network: this.network, live: this.source.live, promoted: this.isPromoted, zones: this.zones };
+  }
+
+  /**
+   * In which zones the shadow tracks connections: its own, and live's while it carries live's traffic, because those are the connections
+   * that live has tracked and is to go on with afterwards. In an ovs-vswitchd of its own it never has live's entries.
+   */
+  get zones(): ZoneMap {
+    return this.isPromoted && this.parts.remote === undefined ? liveZones : ownZones;
   }
 
   private statusOf(live: string): ShadowBridgeStatus {

@@ -2,6 +2,7 @@
 import { reaches, type Level } from "../config/level-schema.js";
 import type { WriterCounters } from "../reconcile/switch-writer.js";
 import { tableDifferences } from "./compare.js";
+import type { ZoneMap } from "./connection-zones.js";
 import type { Held } from "./hold.js";
 import { adapterBridge, shadowBridge } from "./names.js";
 import type { OwnBridge } from "./sessions.js";
@@ -40,16 +41,19 @@ export interface StatusInput {
   readonly differences: Comparison;
 }
 
+/** Differences that are shown. */
+const maxDifferences = 20;
+
 /** What a shadow's tables differ in from live's, compared again only when one of the two changed. */
 export class Comparison {
-  private readonly known = new WeakMap<OwnBridge, { readonly follower: TableFollower; readonly live: number; readonly own: number; readonly differences: readonly string[] }>();
+  private readonly known = new WeakMap<OwnBridge, { readonly follower: TableFollower; readonly live: number; readonly own: number; readonly zones: ZoneMap; readonly differences: readonly string[] }>();
 
   of(own: OwnBridge, follower: TableFollower): readonly string[] {
     const before = this.known.get(own);
-    if (before !== undefined && before.follower === follower && before.live === follower.version && before.own === own.writer.version) return before.differences;
+    if (before !== undefined && before.follower === follower && before.live === follower.version && before.own === own.writer.version && before.zones === own.zones) return before.differences;
     const { version } = own.writer;
-    const differences = tableDifferences({ flows: follower.currentFlows(), groups: follower.currentGroups(), meters: follower.currentMeters() }, own.writer.installed());
-    this.known.set(own, { follower, live: follower.version, own: version, differences });
+    const differences = tableDifferences({ flows: follower.currentFlows(), groups: follower.currentGroups(), meters: follower.currentMeters() }, own.writer.installed(), maxDifferences, own.zones);
+    this.known.set(own, { follower, live: follower.version, own: version, zones: own.zones, differences });
     return differences;
   }
 }

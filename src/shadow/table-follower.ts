@@ -47,10 +47,19 @@ export interface FollowerCounters {
 /** What of a bridge's tables is looked at by itself: a flow table by its number, all groups, all meters. */
 export type TablePart = number | "groups" | "meters";
 
+/** A flow that changed, and when that was first seen. */
+export interface ChangedFlow {
+  /** Undefined for one that is gone. */
+  readonly flow: FlowEntry | undefined;
+  /** The flow, or for one that is gone as it was last known. */
+  readonly last: FlowEntry | undefined;
+  readonly seenMs: number;
+}
+
 /** What changed since it was last taken. */
 export interface TableChanges {
-  /** Flows by flowKey, undefined for one that is gone, with when it was seen; or that all have to be looked at. */
-  readonly flows: "all" | ReadonlyMap<string, { readonly flow: FlowEntry | undefined; readonly seenMs: number }>;
+  /** Flows by flowKey, or that all have to be looked at. */
+  readonly flows: "all" | ReadonlyMap<string, ChangedFlow>;
   /** Groups or meters changed. */
   readonly lists: boolean;
 }
@@ -80,7 +89,7 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   private meters: readonly MeterEntry[] = [];
   private isSynced = false;
   private edition = 0;
-  private changed = new Map<string, { readonly flow: FlowEntry | undefined; readonly seenMs: number }>();
+  private changed = new Map<string, ChangedFlow>();
   private allChanged = true;
   private listsChanged = true;
   /** A read of groups and meters that has not begun, and one that is on its way: forwarded requests come in bursts. */
@@ -323,7 +332,8 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
     if (flow === undefined) this.flows.delete(key);
     else this.flows.set(key, flow);
     // The oldest time of several changes to one flow counts: the lag is that of the longest waiting.
-    this.changed.set(key, { flow, seenMs: this.changed.get(key)?.seenMs ?? seenMs });
+    const before = this.changed.get(key);
+    this.changed.set(key, { flow, last: flow ?? old ?? before?.last, seenMs: before?.seenMs ?? seenMs });
   }
 
   /** `into`: the snapshot that is being made; undefined: the tables in use. */

@@ -4,6 +4,7 @@ import type { FlowEntry } from "../network/flow-entry.js";
 import type { PortConfigs } from "../network/port-config.js";
 import type { Network } from "../network/model.js";
 import type { SwitchState, SwitchWriter } from "../reconcile/switch-writer.js";
+import type { ZoneMap } from "./connection-zones.js";
 import { adapterFlows, type Wiring } from "./desired-shadow.js";
 import { adapterBridge, shadowBridge } from "./names.js";
 import { nodeFlows, type ShadowNode } from "./nodes/node.js";
@@ -36,6 +37,8 @@ export interface Telling {
   readonly network: Network;
   readonly live: Network;
   readonly promoted: boolean;
+  /** In which zones the shadow tracks connections. */
+  readonly zones: ZoneMap;
 }
 
 const noBits: PortConfigs = new Map();
@@ -55,13 +58,13 @@ export class Teller {
   }
 
   /** Tells all bridges what is new to them. */
-  tell({ network, live, promoted }: Telling): void {
+  tell({ network, live, promoted, zones }: Telling): void {
     const { sessions, trials, compose, edges, wiring, showSink, deliveries, sinks, sinkTables, nodes, nodesHeld } = this.parts;
     const composed = compose(network);
     for (const name of network.bridges.keys()) {
       const own = sessions.own.get(shadowBridge(name));
       if (own !== undefined) {
-        this.tellShadow(name, own, composed.get(name) ?? { flows: [], groups: [] }, live.bridges.has(name));
+        this.tellShadow(name, own, composed.get(name) ?? { flows: [], groups: [] }, live.bridges.has(name), zones);
         this.tellPorts(name, own);
       }
       const adapter = sessions.own.get(adapterBridge(name));
@@ -97,11 +100,11 @@ export class Teller {
     if (bits !== undefined) own.ports.setDesired(bits);
   }
 
-  private tellShadow(name: string, own: OwnBridge, ours: SwitchState, isLive: boolean): void {
+  private tellShadow(name: string, own: OwnBridge, ours: SwitchState, isLive: boolean, zones: ZoneMap): void {
     if (!reaches(this.parts.demand(name).level, "flows")) return tellNothing(own);
     const follower = this.parts.sessions.followers.get(name);
     // What a controller before us left in the shadow stays until live's tables are known.
     if (follower?.known === false && isLive) return;
-    if (tellShadow(own, follower, ours, this.parts.trials.flowsOf(name))) this.changed.delete(name);
+    if (tellShadow(own, follower, ours, this.parts.trials.flowsOf(name), zones)) this.changed.delete(name);
   }
 }

@@ -145,7 +145,7 @@ export class ShadowObjects {
     if (before !== undefined && ((before.live === follower.version && before.own === shadow.writer.version) || this.nowMs() < before.againMs)) return before.parts;
     const startMs = this.nowMs();
     const own = shadow.writer.version;
-    const parts = differingParts({ flows: follower.currentFlows(), groups: follower.currentGroups(), meters: follower.currentMeters() }, shadow.writer.installed());
+    const parts = differingParts({ flows: follower.currentFlows(), groups: follower.currentGroups(), meters: follower.currentMeters() }, shadow.writer.installed(), shadow.zones);
     const endMs = this.nowMs();
     this.compared.set(shadow, { live: follower.version, own, parts, againMs: endMs + compareShare * (endMs - startMs) });
     follower.shown(parts);

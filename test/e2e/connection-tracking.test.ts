@@ -1,0 +1,76 @@
+/**
+ * Live and shadow share a connection table in one ovs-vswitchd, and nothing else of it: what is sent inside the shadow leaves live's
+ * connections as they are. A leaf is the live network, with a stateful firewall for its tables.
+ */
+import { Stage } from "../../lab/demo/stage.js";
+import { craft, firewall, hearUdp, replaceFlows, trackedIn, TrackedConnection } from "../../lab/tracked.js";
+import { waitFor } from "../../lab/wait.js";
+import { replicaPort } from "../../src/network/pipeline.js";
+import { otherZone } from "../../src/shadow/connection-zones.js";
+import { adapterBridge } from "../../src/shadow/names.js";
+
+const [inside, outside] = [1, 2];
+
+async function guarded(zone: number): Promise<Stage> {
+  const stage = await Stage.build({ say: () => {}, config: "forward: { enabled: false }\nbridges: [l1]" });
+  // Of the fabric only l1 is looked at; its links lead nowhere.
+  for (const device of ["l1-eth3", "l1-eth4"]) await stage.live.ovs.vsctl("del-port", "l1", device);
+  await replaceFlows(stage.live, "l1", firewall(zone));
+  return stage;
+}
+
+/** A frame comes into the shadow bridge by a port, out of the adapter as copies do: by packet-out, which has no device, it would not go on once it is tracked. */
+const inShadow = (stage: Stage, port: number, frame: string): Promise<unknown> => stage.live.ovs.ofctl("packet-out", adapterBridge("l1"), `in_port=LOCAL,packet=${frame},actions=output:${replicaPort(port)}`);
+
+for (const zone of [5, 0]) {
+  test(`zone ${zone}: hostile frames inside the shadow change nothing of live's connections`, async () => {
+    await using stage = await guarded(zone);
+    const { live } = stage;
+    // Begun before anything is copied, and afterwards.
+    await using early = await TrackedConnection.open(live, "h1", "h2", 5001);
+    expect(await early.echo(20)).toEqual({ echoed: 20, failure: null });
+    stage.startDaemon();
+    await stage.inStep(1, 30_000);
+    await using late = await TrackedConnection.open(live, "h1", "h2", 5002);
+    const use = async (): Promise<void> => {
+      for (const connection of [early, late]) expect(await connection.echo(50)).toEqual({ echoed: 50, failure: null });
+    };
+    await use();
+
+    const ours = otherZone(zone);
+    const of = async (one: TrackedConnection, where: number): Promise<string[]> => {
+      const { port } = await one.place();
+      return (await trackedIn(live, where)).filter((line) => line.includes(`sport=${port},dport=${one.serverPort}`));
+    };
+    // The copies are tracked by themselves; a connection from before is taken up where it is.
+    for (const connection of [early, late]) {
+      await waitFor(async () => (await of(connection, ours)).some((line) => line.includes("ESTABLISHED")), "the copies' connection is known in the shadow's zone");
+      expect((await of(connection, zone)).join()).toContain("ESTABLISHED");
+    }
+
+    for (const connection of [early, late]) {
+      const before = await of(connection, zone);
+      for (const [port, by] of [[outside, "server"], [inside, "client"]] as const) for (const kind of ["unreachable", "fin", "rst"] as const) await inShadow(stage, port, await connection.forged(kind, by));
+      // The shadow's own entry shows that the frames were taken for the connection's.
+      await waitFor(async () => !(await of(connection, ours)).some((line) => line.includes("ESTABLISHED")), "the shadow's connection is ended");
+      expect(await of(connection, zone)).toEqual(before);
+    }
+    await use();
+
+    // A connection that was opened inside the shadow alone opens nothing on live.
+    const [h1, h2] = [live.host("h1"), live.host("h2")];
+    const heard = await hearUdp(live, "h1", 7001);
+    await inShadow(stage, inside, await craft(live, "udp", h1, h2, 7001, 7001));
+    await waitFor(async () => (await trackedIn(live, ours)).some((line) => line.startsWith("udp") && line.includes("sport=7001")), "the shadow took it");
+    const answer = await craft(live, "udp", h2, h1, 7001, 7001);
+    const comesIn = (frame: string): Promise<unknown> => live.ovs.ofctl("packet-out", "l1", `in_port=${outside},packet=${frame},actions=TABLE`);
+    await comesIn(answer);
+    await use(); // what came before it is through
+    expect(await heard.ask()).toEqual({ heard: 0 });
+    // The same on live does open: so the answer above could have come through.
+    await live.ovs.ofctl("packet-out", "l1", `in_port=${inside},packet=${await craft(live, "udp", h1, h2, 7001, 7001)},actions=TABLE`);
+    await comesIn(answer);
+    await waitFor(async () => (await heard.ask()).heard === 1, "an answer to what live saw comes through");
+    await heard.stop();
+  }, 120_000);
+}
