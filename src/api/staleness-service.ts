@@ -29,7 +29,7 @@ export function stalenessHandlers({ watch, shadow }: StalenessSurface): Stalenes
       if (isAsked) {
         for (const name of new Set(objects.map((object) => object.bridge))) {
           const flows = shadow.flowsOf(name);
-          digests.set(name, { live: digestTables([...flows.live].filter(isCompared)), shadow: digestTables([...flows.shadow].filter(isCompared).map((flow) => flows.zones.toLive.flow(flow))) });
+          digests.set(name, { live: digestTables([...flows.live].filter(isCompared)), shadow: digestTables([...flows.shadow].filter(isCompared)) });
         }
       }
       return { target: watch.target, objects: objects.map((object) => message(object, digests.get(object.bridge))), leftOut: watch.leftOut };

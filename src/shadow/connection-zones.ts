@@ -181,5 +181,11 @@ function tableMap(direction: Direction): TableMap {
 export const ownZones: ZoneMap = { toShadow: tableMap("toShadow"), toLive: tableMap("toLive") };
 
 const unchanged: TableMap = { flow: (flow) => flow, group: (group) => group };
-/** The shadow tracks in live's zones: while it carries live's traffic, whose connections are those that live has tracked. */
+/** The shadow tracks in live's zones. */
 export const liveZones: ZoneMap = { toShadow: unchanged, toLive: unchanged };
+
+/**
+ * In which zones a shadow tracks connections: its own, and live's while it carries live's traffic, because those are the connections that
+ * live has tracked and goes on with afterwards. In an ovs-vswitchd of its own it never has live's entries.
+ */
+export const zonesOf = (isPromoted: boolean, isRemote: boolean): ZoneMap => (isPromoted && !isRemote ? liveZones : ownZones);
