@@ -39,6 +39,8 @@ import { SinkServiceService } from "./generated/ovsshadow/v1/sink.js";
 import { sinkHandlers, type SinkSurface } from "./sink-service.js";
 import { StalenessServiceService } from "./generated/ovsshadow/v1/staleness.js";
 import { stalenessHandlers, type StalenessSurface } from "./staleness-service.js";
+import { TrackingServiceService } from "./generated/ovsshadow/v1/tracking.js";
+import { trackingHandlers, type TrackingSurface } from "./tracking-service.js";
 import { telemetryHandlers, type TelemetrySurface } from "./telemetry-service.js";
 import { unary } from "./unary.js";
 
@@ -70,6 +72,7 @@ export interface ApiOptions {
   readonly drift: DriftSurface;
   readonly flows: FlowSurface;
   readonly staleness: StalenessSurface;
+  readonly tracking: TrackingSurface;
   readonly plan: PlanSurface;
   readonly sinks: SinkSurface;
   readonly nodes: NodesSurface;
@@ -152,6 +155,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   server.addService(DriftServiceService, driftHandlers(options.drift));
   server.addService(FlowServiceService, flowHandlers(options.flows));
   server.addService(StalenessServiceService, stalenessHandlers(options.staleness));
+  server.addService(TrackingServiceService, trackingHandlers(options.tracking));
   server.addService(PlanServiceService, planHandlers(options.plan));
   server.addService(SinkServiceService, sinkHandlers(options.sinks));
   server.addService(NodesServiceService, nodesHandlers(options.nodes));
@@ -161,7 +165,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   server.addService(HistoryServiceService, historyHandlers(options.store));
   server.addService(ExplainServiceService, explainHandlers(options.explain));
   server.addService(TelemetryServiceService, telemetryHandlers(options.telemetry));
-  const names = ["ShadowService", "LevelService", "DriftService", "FlowService", "StalenessService", "PlanService", "SinkService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService", "NodesService"];
+  const names = ["ShadowService", "LevelService", "DriftService", "FlowService", "StalenessService", "TrackingService", "PlanService", "SinkService", "ObservationService", "RoutingService", "FidelityService", "HistoryService", "ExplainService", "TelemetryService", "NodesService"];
   const health = new HealthImplementation({ "": "SERVING", ...Object.fromEntries(names.map((name) => [`ovsshadow.v1.${name}`, "SERVING" as const])) });
   health.addToServer(server);
   for (const { definition, implementation } of reflectionServices(readFileSync(descriptorFile()))) server.addService(definition, implementation);

@@ -12,6 +12,7 @@ import type { ExplainOptions } from "./explain.js";
 import type { RaiseOptions } from "./level.js";
 import type { AddOptions } from "./mirror.js";
 import type { StalenessOptions } from "./staleness.js";
+import type { TrackingOptions } from "./tracking.js";
 import type { SubsetOptions } from "./subset.js";
 import type { PlanCliOptions } from "./plan.js";
 import type { ProposeOptions } from "./propose.js";
@@ -182,6 +183,12 @@ shadowVerb
   .option("--digests", "tables with their digests on both sides")
   .option("-w, --watch", "go on, every second")
   .action(async (_options: unknown, command: Command) => (await import("./staleness.js")).staleness(command.optsWithGlobals<StalenessOptions>()));
+shadowVerb
+  .command("tracking")
+  .description("in which zones live and its shadow track connections, and which flows' shadows are not isolated")
+  .addOption(new Option("-o, --output <form>", "how to print").choices(["table", "json"]))
+  .option("--bridge <name>", "of this live bridge")
+  .action(async (_options: unknown, command: Command) => (await import("./tracking.js")).tracking(command.optsWithGlobals<TrackingOptions>()));
 /** A verb of `shadow` about levels, with the same global options. */
 function levelVerb<O extends GlobalOptions>(name: string, description: string, run: (options: O, bridge: string, level: string) => Promise<void>): Command {
   const word = (given: unknown): string => (typeof given === "string" ? given : "");

@@ -14,6 +14,7 @@ function world(count: number, tookMs: number) {
     discovery: { current: { bridges: new Map(), links: [], hosts: new Map() } },
     live: { audited: () => [], isSettled: () => true, counters: () => new Map(), groups: () => new Set<number>() } as unknown as AuditParts["live"],
     shadow: { audited: () => Array.from({ length: count }, (_, bridge) => one(bridge)), follower: () => undefined, changed: () => undefined },
+    tracking: { claims: () => [] },
     looks: [],
     isSuspended: () => false,
     conflict: () => undefined,

@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import type { Discovery } from "../network/discovery.js";
 import type { LiveSwitches } from "../reconcile/live-switches.js";
+import type { ConnectionTracking } from "../shadow/connection-tracking.js";
 import { foreignClaims, type ConflictKind } from "../shadow/fidelity/conflicts.js";
 import type { Shadow } from "../shadow/shadow.js";
 
@@ -9,6 +10,7 @@ export interface AuditParts {
   readonly discovery: Pick<Discovery, "current">;
   readonly live: LiveSwitches;
   readonly shadow: Pick<Shadow, "follower" | "audited" | "changed">;
+  readonly tracking: Pick<ConnectionTracking, "claims">;
   /** What is looked at each time besides. */
   readonly looks: readonly (() => Promise<void>)[];
   /** Not now: promotion or detaching is going on. */
@@ -76,7 +78,8 @@ export class Audits {
 
   /** Foreign flows and groups in what is ours. */
   private lookForClaims(): void {
-    const { discovery, live, shadow, conflict } = this.parts;
+    const { discovery, live, shadow, tracking, conflict } = this.parts;
+    for (const { bridge, detail } of tracking.claims()) conflict(bridge, "zone of shadows used", detail, 1);
     for (const bridge of discovery.current.bridges.keys()) {
       const follower = shadow.follower(bridge);
       if (follower?.synced !== true || !live.isSettled(bridge)) continue;

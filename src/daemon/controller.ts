@@ -21,6 +21,7 @@ import { AutomaticPromotion } from "../shadow/automatic-promotion.js";
 import { configuredSessions, criticalOf } from "../shadow/configured.js";
 import { Copying } from "../shadow/copying.js";
 import { Critical } from "../shadow/critical.js";
+import { ConnectionTracking } from "../shadow/connection-tracking.js";
 import { Explainer } from "../shadow/explainer.js";
 import type { ConflictKind } from "../shadow/fidelity/conflicts.js";
 import { Levels } from "../shadow/levels/levels.js";
@@ -66,6 +67,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly live: LiveSwitches;
   readonly database: DatabaseWriter;
   readonly explainer: Explainer;
+  /** Where live and shadow track connections. */
+  readonly tracking: ConnectionTracking;
   private readonly control: VswitchdControl;
   readonly resubmits: ResubmitWatch;
   readonly replication: Replication;
@@ -131,8 +134,19 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const vswitchd = (method: string, ...args: string[]): Promise<string> => this.control.ask(method, args);
     const { remote } = config.shadow;
     this.farDatabase = far === undefined ? undefined : new DatabaseWriter(far.client, far.replica);
+    this.tracking = new ConnectionTracking({
+      bridges: () =>
+        [...this.discovery.current.bridges.values()].flatMap(({ name, datapathType }) => {
+          const follower = this.shadow.follower(name);
+          return follower === undefined ? [] : [{ name, datapathType, follower }];
+        }),
+      isShared: far === undefined,
+      control: (method, ...args) => this.askLong(method, args),
+      failed: (err) => log.warn({ err }, "what the shadow tracked is not all taken away; it ends by its time-outs"),
+    });
     this.shadow = new Shadow({
       restored,
+      forgetTracked: () => this.tracking.forget(),
       remote: this.farDatabase === undefined || remote === undefined ? undefined : { database: this.farDatabase, dial: (bridge) => managementSocket(remote.runDir, bridge), dialPorts: (bridge) => portConfigSocket(remote.runDir, bridge), tunnels: remote },
       database: this.database,
       tables: replica,
@@ -218,6 +232,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       discovery: this.discovery,
       live: this.live,
       shadow: this.shadow,
+      tracking: this.tracking,
       looks: [() => this.resubmits.look(), () => this.replication.cachedFlows.look()],
       isSuspended: () => this.promotion.state === "promoting" || this.promotion.state === "demoting" || this.detaching,
       conflict: (bridge, kind, detail, times) => this.emit("conflict", bridge, kind, detail, times),
@@ -329,8 +344,12 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.detaching = true;
     this.audits.stop();
     this.levels.stop();
+    this.tracking.note();
     await this.live.clear();
     await this.shadow.remove();
+    // Nothing makes entries any more once the cached flows are those without us.
+    await this.askLong("revalidator/wait", []).catch(() => undefined);
+    await this.tracking.forget();
     this.emit("detached");
   }
 

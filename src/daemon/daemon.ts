@@ -14,6 +14,7 @@ import { AttackModel } from "../predict/attack-model.js";
 import { Defence } from "../respond/defence.js";
 import { explainPlan, type ExplainedPlan } from "../shadow/replication/explained.js";
 import { LevelControl } from "../shadow/levels/level-control.js";
+import { liveZones } from "../shadow/connection-zones.js";
 import { StalenessWatch, stalenessUnits } from "../shadow/staleness/staleness-watch.js";
 import { openStore } from "../store/open.js";
 import type { TimeSeriesStore } from "../store/store.js";
@@ -208,6 +209,7 @@ export class Daemon {
       plan: { explained: () => Promise.resolve(this.explained()) },
       sinks: { sinks: () => sinkStatus(controller.shadow, this.config), problems: () => controller.shadow.sinks.problems() },
       staleness: { watch: this.staleness, shadow: controller.shadow },
+      tracking: { list: () => controller.tracking.list(), isShared: controller.tracking.isShared, isInLiveZones: () => controller.shadow.zones === liveZones },
       nodes: this.nodes,
       levels: new LevelControl({ levels: controller.levels, shadow: controller.shadow, flushLive: () => controller.live.settle(), nowMs: Date.now }),
       log,

@@ -13,7 +13,7 @@ import type { Controller } from "./controller.js";
 import { capturesFlows, comparesFlows } from "./flow-options.js";
 
 export interface FlowFollowingParts {
-  readonly controller: Pick<Controller, "askLong" | "copying" | "discovery" | "explainer" | "on" | "promotion" | "shadow">;
+  readonly controller: Pick<Controller, "askLong" | "copying" | "discovery" | "explainer" | "tracking" | "on" | "promotion" | "shadow">;
   readonly config: Config;
   readonly tcp: Pick<TcpMonitor, "list"> | undefined;
   /** Datagrams of samples that were lost, since the start. */
@@ -62,6 +62,7 @@ export class FlowFollowing {
       flowStats: (bridge) => discovery.connection(bridge)?.flowStats(),
       control: (method, params, maxAnswer) => controller.askLong(method, params, maxAnswer),
       network: () => discovery.current,
+      isShadowZone: (zone) => controller.tracking.isShadows(zone),
       connections: tcp === undefined ? undefined : () => tcp.list({ address: "", limit: maxConnections }),
       captured: capture === undefined ? undefined : () => capture.changed(),
       leavesOut: (port) => port > maxReplicatedPort && port < firstReserved,

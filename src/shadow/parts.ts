@@ -55,6 +55,8 @@ export interface ShadowParts {
   readonly following?: (follower: TableFollower) => void;
   /** Flows of a live bridge began, or ceased, to send to replica ports as to every other. */
   readonly sendsToEvery?: (bridge: string, does: boolean) => void;
+  /** Copies begin after there were none: what the shadow tracked before is taken away, because its connections went on unseen. */
+  readonly forgetTracked?: () => Promise<unknown>;
   /** Guards that somebody deleted have been put back, by the names of their ports. */
   readonly guardsRestored?: (ports: readonly string[]) => void;
 }

@@ -21,7 +21,7 @@ import type { ShadowSessions } from "./sessions.js";
 import type { Teller, Telling } from "./teller.js";
 
 export interface PassesParts {
-  readonly shadow: Pick<ShadowParts, "database" | "deliveries" | "guardsRestored" | "index" | "isCritical" | "log" | "nowMs" | "poke" | "remote" | "sessions">;
+  readonly shadow: Pick<ShadowParts, "database" | "deliveries" | "forgetTracked" | "guardsRestored" | "index" | "isCritical" | "log" | "nowMs" | "poke" | "remote" | "sessions">;
   readonly mode: Readonly<ShadowMode>;
   readonly planned: PlannedRows;
   readonly sessions: ShadowSessions;
@@ -48,6 +48,8 @@ export class Passes {
   private readonly firstSynced = new Set<string>();
   /** Something changed since the rows were planned. */
   private isStale = false;
+  /** Copies were made before this pass, or may have been by a controller before us. */
+  private wasCopying = true;
   private changedAtMs: number | undefined;
 
   constructor(parts: PassesParts) {
@@ -110,6 +112,9 @@ export class Passes {
     const { shadow, planned, sessions, source, teller, fence, told } = this.parts;
     const since = this.changedAtMs;
     this.changedAtMs = undefined;
+    const isCopying = this.parts.mode.replicating && this.parts.mode.guarded;
+    if (isCopying && !this.wasCopying) await shadow.forgetTracked?.();
+    this.wasCopying = isCopying;
     this.takeRows();
     const far = await shadow.remote?.database.flush();
     // Their tables are known by the time their bridges are made.

@@ -5,9 +5,10 @@
 import { Stage } from "../../lab/demo/stage.js";
 import { craft, firewall, hearUdp, replaceFlows, trackedIn, TrackedConnection } from "../../lab/tracked.js";
 import { waitFor } from "../../lab/wait.js";
+import type { ListTrackingResponse } from "../../src/api/generated/ovsshadow/v1/tracking.js";
 import { replicaPort } from "../../src/network/pipeline.js";
 import { otherZone } from "../../src/shadow/connection-zones.js";
-import { adapterBridge } from "../../src/shadow/names.js";
+import { adapterBridge, shadowBridge } from "../../src/shadow/names.js";
 
 const [inside, outside] = [1, 2];
 
@@ -72,5 +73,40 @@ for (const zone of [5, 0]) {
     await comesIn(answer);
     await waitFor(async () => (await heard.ask()).heard === 1, "an answer to what live saw comes through");
     await heard.stop();
+
+    const { bridges } = await stage.ctl<ListTrackingResponse>("shadow", "tracking");
+    expect(bridges).toEqual([{ bridge: "l1", zones: [{ live: zone, shadow: ours, colliding: false }], fromField: 0, rangeTranslations: 0, problems: [], problemCount: 0 }]);
+
+    // What we tracked goes with us, and nothing else.
+    await stage.ctl("detach");
+    expect(await stage.daemonEnded()).toBe(0);
+    expect(await trackedIn(live, ours)).toEqual([]);
+    for (const connection of [early, late]) expect((await of(connection, zone)).join()).toContain("ESTABLISHED");
+    await use();
   }, 120_000);
 }
+
+test("a connection lives through promotion and demotion: the promoted shadow tracks in live's zones", async () => {
+  await using stage = await guarded(5);
+  const { live } = stage;
+  await using connection = await TrackedConnection.open(live, "h1", "h2", 5001);
+  stage.startDaemon();
+  await stage.inStep(1, 30_000);
+  expect(await connection.echo(20)).toEqual({ echoed: 20, failure: null });
+  const named = async (): Promise<string[]> => [...(await live.ovs.ofctl("dump-flows", shadowBridge("l1"))).matchAll(/ct\([^)]*zone=(\d+)/g)].map(([, zone]) => zone ?? "");
+  expect(await named()).toEqual(["32773", "32773"]);
+  await stage.ctl("promote");
+  expect(await named()).toEqual(["5", "5"]);
+  // More than a window: an entry that did not see it would take what follows for invalid.
+  expect(await connection.echo(3_000)).toEqual({ echoed: 3_000, failure: null });
+  await stage.ctl("demote");
+  expect(await connection.echo(50)).toEqual({ echoed: 50, failure: null });
+  expect(await named()).toEqual(["32773", "32773"]);
+  await stage.inStep(1, 30_000);
+  // The shadow did not see the connection meanwhile, and takes it up anew.
+  const invalid = async (): Promise<number> => Number(/n_packets=(\d+)[^\n]*\+inv/.exec(await live.ovs.ofctl("dump-flows", shadowBridge("l1")))?.[1]);
+  const before = await invalid();
+  expect(await connection.echo(50)).toEqual({ echoed: 50, failure: null });
+  await waitFor(async () => (await trackedIn(live, otherZone(5))).some((line) => line.includes("ESTABLISHED")), "the shadow takes the connection up");
+  expect(await invalid()).toBe(before);
+}, 120_000);

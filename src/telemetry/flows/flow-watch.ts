@@ -25,6 +25,8 @@ export interface FlowWatchParts {
   /** ovs-vswitchd's control socket; `maxAnswer` in bytes. */
   readonly control: (method: string, params: readonly string[], maxAnswer?: number) => Promise<string>;
   readonly network: () => Network;
+  /** Whether connections tracked in a zone are of copies. */
+  readonly isShadowZone: (zone: number) => boolean;
   /** TCP connections as captured, those heard of last; undefined when they are not. */
   readonly connections: (() => Promise<readonly ConnectionSummary[]>) | undefined;
   /** Flows of which copies were captured since the last call; undefined when they are not. */
@@ -153,9 +155,12 @@ export class FlowWatch {
         const count = Number(await control("dpctl/ct-get-nconns", [datapath]));
         if (count > maxTracked) throw new Error(`${count} connections are tracked, more than the ${maxTracked} that are read at once`);
         const dump = parseConntrack(count === 0 ? "" : await control("dpctl/dump-conntrack", ["-s", datapath], maxTrackedAnswer));
-        connections += dump.connections.length;
+        const ofShadow = new Map<number, boolean>();
+        for (const { zone } of dump.connections) if (!ofShadow.has(zone)) ofShadow.set(zone, this.parts.isShadowZone(zone));
+        const ofLive = dump.connections.filter(({ zone }) => ofShadow.get(zone) !== true);
+        connections += ofLive.length;
         malformed += dump.malformed;
-        for (const connection of dump.connections) this.trackedOne(connection, nowMs());
+        for (const connection of ofLive) this.trackedOne(connection, nowMs());
       }
       this.tracking.connections = connections;
       this.tracking.malformed = malformed;
