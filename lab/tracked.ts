@@ -17,18 +17,22 @@ export interface Place {
   readonly sendSeq: number;
 }
 
-/** Port 1 is inside and may open connections to port 2; what comes from port 2 must belong to one. Zone 0 is named by leaving it out. */
-export function firewall(zone: number): readonly string[] {
-  const named = zone === 0 ? "" : `,zone=${zone}`;
+/**
+ * Port 1 is inside and may open connections to port 2; what comes from port 2 must belong to one. Zone 0 is named by leaving it out; with
+ * `isFromField` it is taken from a register, which must be as it was behind the tracking.
+ */
+export function firewall(zone: number, isFromField = false): readonly string[] {
+  const named = isFromField ? ",zone=NXM_NX_REG7[16..31]" : zone === 0 ? "" : `,zone=${zone}`;
+  const [load, kept] = isFromField ? [`load:${zone}->NXM_NX_REG7[16..31],`, `,reg7=${zone * 0x10000}`] : ["", ""];
   return [
     "table=0,priority=100,arp,in_port=1,actions=output:2",
     "table=0,priority=100,arp,in_port=2,actions=output:1",
-    `table=0,priority=50,ip,actions=ct(table=10${named})`,
+    `table=0,priority=50,ip,actions=${load}ct(table=10${named})`,
     "table=10,priority=30,ct_state=+inv+trk,ip,actions=drop",
-    "table=10,priority=20,ct_state=-new+est+trk,ip,in_port=1,actions=output:2",
-    "table=10,priority=20,ct_state=-new+est+trk,ip,in_port=2,actions=output:1",
+    `table=10,priority=20,ct_state=-new+est+trk,ip,in_port=1${kept},actions=output:2`,
+    `table=10,priority=20,ct_state=-new+est+trk,ip,in_port=2${kept},actions=output:1`,
     "table=10,priority=20,ct_state=-new+rel+trk,ip,in_port=2,actions=output:1",
-    `table=10,priority=10,ct_state=+new+trk,ip,in_port=1,actions=ct(commit${named}),output:2`,
+    `table=10,priority=10,ct_state=+new+trk,ip,in_port=1${kept},actions=ct(commit${named}),output:2`,
     "table=10,priority=5,ct_state=+new+trk,ip,in_port=2,actions=drop",
   ];
 }

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
+import { readFileSync, writeFileSync } from "node:fs";
 import { connect, flowMod, type FlowMod, type FlowStats, type KnownField, type OpenFlowConnection } from "node-openflow";
 import { Stage } from "../../lab/demo/stage.js";
 import { waitFor } from "../../lab/wait.js";
@@ -12,10 +13,12 @@ import { flowKey } from "../../src/network/flow-entry.js";
 import { packetOf } from "../../src/network/flow-table.js";
 import { isOurs, maxReplicatedPort } from "../../src/network/pipeline.js";
 import { UnixctlConnection, vswitchdSocket } from "../../src/network/unixctl.js";
+import { isAmbiguous } from "../../src/shadow/connection-zones.js";
 import { shadowBridge } from "../../src/shadow/names.js";
+import { zoneUse } from "../../src/shadow/zone-use.js";
 import { Random } from "../support/random.js";
 import { packetsFor, randomFlows, randomPacket } from "../support/random-tables.js";
-import { traceLines, type PortNames } from "../support/trace-lines.js";
+import { inLiveZones, traceLines, withoutMisses, type PortNames } from "../support/trace-lines.js";
 import { traceText } from "../support/trace-world.js";
 import { flowOf } from "./flow-generator.js";
 
@@ -74,8 +77,15 @@ ifRoot("live = shadow by ofproto/trace", () => {
     await stage?.[Symbol.asyncDispose]();
   });
 
+  /** The daemon takes another configuration. */
+  const configure = async (change: (text: string) => string): Promise<void> => {
+    const file = stage.live.ovs.capsule.path("/run/lab/config.yaml");
+    writeFileSync(file, change(readFileSync(file, "utf8")));
+    await stage.signalDaemon("HUP");
+  };
+
   /** Traces packets on both; returns how many flows their ways met on live, and what differs. */
-  const compare = async (bridge: string, asks: readonly (readonly KnownField[])[]): Promise<{ readonly met: number; readonly differences: readonly string[] }> => {
+  const compare = async (bridge: string, asks: readonly (readonly KnownField[])[], seen: (onLive: string) => void = () => undefined): Promise<{ readonly met: number; readonly differences: readonly string[] }> => {
     const twin = shadowBridge(bridge);
     const [names, twinNames] = [await portsOf(bridge), await portsOf(twin)];
     const differences: string[] = [];
@@ -83,7 +93,8 @@ ifRoot("live = shadow by ofproto/trace", () => {
     const one = async (fields: readonly KnownField[]): Promise<void> => {
       const text = traceText(packetOf(fields));
       const [live, shadow] = await Promise.all([control.ask("ofproto/trace", ["--names", bridge, text]), control.ask("ofproto/trace", ["--names", twin, text])]);
-      const [ours, theirs] = [traceLines(live, bridge, names, isCopyPort), traceLines(shadow, twin, twinNames, isCopyPort)];
+      seen(live);
+      const [ours, theirs] = [withoutMisses(traceLines(live, bridge, names, isCopyPort)), inLiveZones(withoutMisses(traceLines(shadow, twin, twinNames, isCopyPort)))];
       for (const line of ours) if (/^\s*\d+\. .*priority/.test(line)) met.add(line.trim());
       if (ours.join("\n") !== theirs.join("\n")) differences.push(`${bridge} ${text}\n${ours.filter((line) => !theirs.includes(line)).join("\n")}\n--- shadow\n${theirs.filter((line) => !ours.includes(line)).join("\n")}`);
     };
@@ -127,6 +138,29 @@ ifRoot("live = shadow by ofproto/trace", () => {
     if (process.env["PACKETS"] !== undefined) process.stdout.write(`${count} flows, ${packets * 1.1} packets, ${met} flows met\n`);
     expect(differences.slice(0, 3)).toEqual([]);
     expect(met).toBeGreaterThan(50);
+  }, 300_000);
+
+  it("1,000 flows by an operator that track connections, in zones that the shadow has others for", async () => {
+    const random = new Random(seed + 3);
+    const [live, twin] = [await open("l2"), await open(shadowBridge("l2"))];
+    // A trace of live has what its copies do in it, which is tracked as well: without copies it has live alone.
+    await configure((text) => text.replace("shadow: {", "shadow: { replicate: false,"));
+    const untouched = async (): Promise<boolean> => !(await control.ask("ofproto/trace", ["l2", "in_port=1,ip"])).includes(shadowBridge("l2"));
+    await waitFor(untouched, "l2 makes no copies", 20_000);
+    const mine = randomFlows(random, Math.floor(flowCount / 10), { tracking: true, normal: false, labels: false, version: 5 }, 60_000).filter(({ match }) => !isAmbiguous(match));
+    await live.apply(mine.map((flow) => flowMod({ command: "add", ...flow })));
+    const zones = async (connection: OpenFlowConnection): Promise<ReadonlySet<number>> => zoneUse(await connection.flowStats(), []).zones;
+    await waitFor(async () => (await zones(twin)).size >= 4, "the shadow has them", 60_000);
+    await stage.inStep(bridges.length, 60_000);
+    expect([...(await zones(live))].sort()).toEqual([0, 1, 2, 3]);
+    expect([...(await zones(twin))].filter((zone) => zone !== 0).sort()).toEqual([0x8000, 0x8001, 0x8002, 0x8003]);
+    let tracked = 0;
+    const { differences } = await compare("l2", await asksOf("l2", random, packets), (text) => (tracked += Number(/\bct\(/.test(text))));
+    if (process.env["PACKETS"] !== undefined) process.stdout.write(`${mine.length} flows, ${packets * 1.1} packets, ${tracked} tracked\n`);
+    expect(differences.slice(0, 3)).toEqual([]);
+    expect(tracked).toBeGreaterThan(packets / 50);
+    await configure((text) => text.replace("shadow: { replicate: false,", "shadow: {"));
+    await waitFor(async () => !(await untouched()), "l2 makes copies again", 20_000);
   }, 300_000);
 
   it("explain shows both ways and finds no difference", async () => {

@@ -1,6 +1,7 @@
 /** What one bridge does in a trace, line by line: without the bridges behind its patch ports, ports by number, so that live and shadow can be compared. */
 
 import { table } from "../../src/network/pipeline.js";
+import { otherZone } from "../../src/shadow/connection-zones.js";
 
 /** Names of ports to numbers, for one bridge. */
 export type PortNames = ReadonlyMap<string, number>;
@@ -17,7 +18,9 @@ export function traceLines(text: string, bridge: string, names: PortNames, leave
   let otherFrom: number | undefined;
   /** Indent at which a table that makes copies began. */
   let copyFrom: number | undefined;
-  const lines = text.split("\n");
+  // What goes on once it is tracked, or hashed, begins anew; where that is another bridge, as the shadow behind a copy, it is that one's.
+  const parts = text.split(/\n(?==+\nrecirc\()/).filter((part) => (/^\s*bridge\("([^"]+)"\)$/m.exec(part)?.[1] ?? bridge) === bridge);
+  const lines = parts.join("\n").split("\n");
   for (const [i, line] of lines.entries()) {
     if (line.trim() === "" || /^\s*-+$/.test(line) || /^=+$/.test(line)) continue;
     const indent = indentOf(line);
@@ -38,6 +41,30 @@ export function traceLines(text: string, bridge: string, names: PortNames, leave
     found.push(line.trimEnd());
   }
   return found.map((line) => numbered(line, names)).filter((line) => !/^\s*output:(\d+)$/.test(line) || !leavesOut(Number(line.split(":")[1])));
+}
+
+/**
+ * Lines without what a switch does with a packet that no flow takes. It asks the controllers when one of them speaks less than OpenFlow 1.3, as
+ * the connection for ports' bits on live does; else it drops it.
+ */
+export function withoutMisses(lines: readonly string[]): string[] {
+  return lines
+    .filter((line, i) => !(/^\s*(drop|controller\(reason=\))$/.test(line) && /No match|reg0=0x2, priority 0$/.test(lines[i - 1] ?? "")))
+    .filter((line) => !/^\s*\d+\. reg0=0x2, priority 0$/.test(line))
+    .map((line) => line.replace(/No match, and a "packet-in" is called for\.$/, "No match."));
+}
+
+/** Lines of a shadow's trace with the zones of connection tracking that live has. */
+export function inLiveZones(lines: readonly string[]): string[] {
+  return lines.map((line) =>
+    line
+      .replace(/\bct_zone=(0x[0-9a-f]+|\d+)/g, (_, zone: string) => `ct_zone=${Number(zone) === 0 ? zone : zone.startsWith("0x") ? `0x${otherZone(Number(zone)).toString(16)}` : otherZone(Number(zone))}`)
+      .replace(/\bzone=(\d+)/g, (_, zone: string) => `zone=${otherZone(Number(zone))}`)
+      // Zone 0 is not written.
+      .replace(/([(,])zone=0([,)])/g, (_, before: string, after: string) => (before === "," ? after : after === ")" ? "()" : "("))
+      .replace(/\bct_zone=0x0\b/g, "ct_zone=0")
+      .replace(/^(Final flow: .*),ct_zone=0,/, "$1,"),
+  );
 }
 
 /** Ports in matches and actions by number. */
