@@ -8,6 +8,7 @@ const page = readFileSync(join(__dirname, "../../docs/pipeline.md"), "utf8");
 /** Rows of the page's tables, as cells without backquotes. */
 const rows = page.split("\n").filter((line) => line.startsWith("| ")).map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim().replaceAll("`", "")));
 const hasRow = (...cells: string[]): boolean => rows.some((row) => cells.every((cell, i) => row[i] === cell));
+const rowName = (field: string): string => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 const kinds = Object.keys(cookieKind) as CookieKind[];
 
 test("docs/pipeline.md has every table, priority and cookie under its number", () => {
@@ -42,6 +43,9 @@ test("docs/pipeline.md names the register bit, ranges, keys and roles", () => {
     `0x${replicaPort(0).toString(16)} + N`,
     `0x${nodePorts.first.toString(16)} to 0x${(nodePorts.first + nodePorts.count - 1).toString(16)}`,
     `0x${nodeMark.toString(16)}`,
+    `0x${pipeline.shadowZoneBit.toString(16)} (\`shadowZoneBit\`)`,
+    `zones ${pipeline.shadowZoneBit} to ${2 * pipeline.shadowZoneBit - 1} are the shadows'`,
+    `\`${rowName(pipeline.zoneField)}\`, on shadows`,
     `cookie=0x${cookiePrefix.toString(16)}/0x${pipeline.cookiePrefixMask.toString(16)}`,
     ...Object.values(mark).map((key) => `| \`${key}\` |`),
     ...Object.keys(roles).map((role) => `| \`${role}\` |`),
