@@ -79,7 +79,7 @@ export class Audits {
   /** Foreign flows and groups in what is ours. */
   private lookForClaims(): void {
     const { discovery, live, shadow, tracking, conflict } = this.parts;
-    for (const { bridge, detail } of tracking.claims()) conflict(bridge, "zone of shadows used", detail, 1);
+    for (const { bridge, kind, detail } of tracking.claims()) conflict(bridge, kind, detail, 1);
     for (const bridge of discovery.current.bridges.keys()) {
       const follower = shadow.follower(bridge);
       if (follower?.synced !== true || !live.isSettled(bridge)) continue;

@@ -34,9 +34,11 @@ test("zones of one table collide over all its bridges, those of another datapath
   const { made } = tracking([bridge("a", ["ip,actions=ct(zone=5)"]), bridge("b", ["ip,actions=ct(zone=0x8005)"]), bridge("c", ["ip,actions=ct(zone=0x8006)"]), bridge("d", ["ip,actions=ct(zone=6)"], "system")]);
   expect(made.list().map((one) => [one.bridge, one.colliding])).toEqual([["a", [5]], ["b", [0x8005]], ["c", []], ["d", []]]);
   expect(made.claims()).toEqual([
-    { bridge: "b", detail: expect.stringMatching(/^zone 32773 .* zone 5, which live uses, too/) as string },
-    { bridge: "c", detail: expect.stringMatching(/^zone 32774 .* zone 6$/) as string },
+    { bridge: "b", kind: "zone of shadows used", detail: expect.stringMatching(/^zone 32773 .* zone 5, which live uses, too/) as string },
+    { bridge: "c", kind: "zone of shadows used", detail: expect.stringMatching(/^zone 32774 .* zone 6$/) as string },
   ]);
+  const many = bridge("a", Array.from({ length: 20 }, () => "ip,actions=write_actions(ct(commit,zone=NXM_NX_REG1[0..15]))"));
+  expect(tracking([many]).made.claims().map(({ kind, detail }) => [kind, detail.slice(0, 19)])).toEqual(Array.from({ length: 8 }, (_, i) => ["tracked in live's zone", `table 0, priority ${i}`]));
   expect(tracking([bridge("a", ["ip,actions=ct(zone=5),ct(zone=0x8005)"])], { isShared: false }).made.claims()).toEqual([]);
 });
 

@@ -31,6 +31,8 @@ export interface BridgeTracking extends ZoneUse {
   readonly colliding: readonly number[];
 }
 
+/** Flows of a bridge that are told as conflicts; the others are shown with `list`. */
+const maxTold = 8;
 const typeOf = ({ datapathType }: TrackingBridge): string => datapathType || "system";
 
 export class ConnectionTracking {
@@ -63,15 +65,17 @@ export class ConnectionTracking {
     });
   }
 
-  /** Live zones in the shadows' range, in words. */
-  claims(): { readonly bridge: string; readonly detail: string }[] {
+  /** Live zones in the shadows' range, and flows whose shadows track in live's zones, in words. */
+  claims(): { readonly bridge: string; readonly kind: "zone of shadows used" | "tracked in live's zone"; readonly detail: string }[] {
     if (!this.parts.isShared) return [];
-    return this.list().flatMap(({ bridge, zones, colliding }) =>
-      claimedZones(zones).map((zone) => ({
+    return this.list().flatMap(({ bridge, zones, colliding, problems }) => [
+      ...claimedZones(zones).map((zone) => ({
         bridge,
+        kind: "zone of shadows used" as const,
         detail: `zone ${zone} is in the shadows' range, its shadow is zone ${otherZone(zone)}${colliding.includes(zone) ? ", which live uses, too: what is sent inside the shadow meets live's connections there" : ""}`,
       })),
-    );
+      ...problems.filter(({ isShared }) => isShared).slice(0, maxTold).map(({ where, why }) => ({ bridge, kind: "tracked in live's zone" as const, detail: `${where} ${why}` })),
+    ]);
   }
 
   /** Whether entries in a zone are the shadow's, as far as zones are named by number; of those from a field the bit says it. */

@@ -135,6 +135,7 @@ test("a shadow that was left in live's zones is put into its own, and a live zon
   const { bridges } = await stage.ctl<ListTrackingResponse>("shadow", "tracking", "--bridge", "l1");
   expect(bridges[0]?.zones).toEqual([{ live: 5, shadow: 32773, colliding: true }, { live: 32773, shadow: 5, colliding: true }]);
   expect(bridges[0]?.problems).toMatchObject([{ where: "table 20, priority 2, cookie 0x0", shared: true }]);
-  const told = async (): Promise<boolean> => (await stage.ctl<ListFidelityResponse>("fidelity")).conflicts.some(({ kind, bridge, detail }) => kind === "zone of shadows used" && bridge === "l1" && detail.includes("zone 5, which live uses, too"));
-  await waitFor(told, "it is told as a conflict");
+  const told = async (what: string, words: string): Promise<boolean> => (await stage.ctl<ListFidelityResponse>("fidelity")).conflicts.some(({ kind, bridge, detail }) => kind === what && bridge === "l1" && detail.includes(words));
+  await waitFor(() => told("zone of shadows used", "zone 5, which live uses, too"), "the zone is told as a conflict");
+  await waitFor(() => told("tracked in live's zone", "table 20, priority 2"), "the flow that is not isolated is told as a conflict");
 }, 120_000);

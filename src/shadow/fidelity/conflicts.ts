@@ -3,7 +3,7 @@ import type { NetworkEvent, ObservationSink } from "../../base/observation.js";
 import type { FlowEntry, GroupEntry } from "../../network/flow-entry.js";
 import { isOurGroup, isOurs, passedRegister, table } from "../../network/pipeline.js";
 
-export type ConflictKind = "our flow deleted" | "our tables changed" | "our guard deleted" | "flow in our tables" | "our register used" | "place of our flow taken" | "flows send to replica ports" | "zone of shadows used";
+export type ConflictKind = "our flow deleted" | "our tables changed" | "our guard deleted" | "flow in our tables" | "our register used" | "place of our flow taken" | "flows send to replica ports" | "zone of shadows used" | "tracked in live's zone";
 
 export interface Conflict {
   readonly bridge: string;
