@@ -94,6 +94,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   private suspicion: Config["shadow"]["suspicion"];
   private copyBudget: Config["shadow"]["copyBudget"];
   private detaching = false;
+  private stopping = false;
 
   /** Connects to the database and builds the parts; nothing is changed before `start`. */
   static async create(config: Config, log: Logger, nowMs: () => number = () => performance.now(), signal?: AbortSignal): Promise<Controller> {
@@ -251,7 +252,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       if (!this.detaching) this.shadow.changed();
     });
     replica.on("stale", () => {
-      this.log.warn("the database is away; the model stays as it is");
+      if (!this.stopping) this.log.warn("the database is away; the model stays as it is");
       this.discovery.freeze(true);
     });
     replica.on("synced", () => this.discovery.freeze(false));
@@ -299,6 +300,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
   /** What was written to the databases, live's and the one of the shadow's host together where that is another. */
   get databaseWrites(): DatabaseWriterCounters {
     return writesOf(this.database.counters, this.farDatabase?.counters);
+  }
+
+  /** Why ovs-vswitchd could not open ports of ours, by their names. */
+  portProblems(): ReadonlyMap<string, string> {
+    return (this.farDatabase ?? this.database).problems();
   }
 
   /** The `tag` of a live port; undefined when it has none. */
@@ -355,6 +361,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** Ends the controller and leaves all it made in place: a restarted one takes it over without a change. */
   async stop(): Promise<void> {
+    this.stopping = true;
     this.audits.stop();
     this.levels.stop();
     await this.steering.stop();

@@ -16,7 +16,7 @@ export class OwnBridge {
   told: unknown;
   /** How a shadow's zones of connection tracking come from live's, as its tables were last told. */
   zones: ZoneMap = ownZones;
-  /** The flows to collectors that an adapter was last told. */
+  /** The flows to collectors that an adapter, or the collector bridge, was last told. */
   toldSinks: unknown;
   /** Since when there is no session; undefined while there is one. */
   downSinceMs: number | undefined;
