@@ -58,16 +58,20 @@ export function tellShadow(own: OwnBridge, follower: TableFollower | undefined, 
   return true;
 }
 
+/** Our own flows by key. */
+const ourPlaces = (told: Told): ReadonlyMap<string, FlowEntry> => (told.byKey ??= new Map([...told.ours.flows, ...told.trial].map((flow) => [flowKey(flow), flow])));
+
 /** Tells a bridge its tables with other zones: what names none is neither told nor compared again. */
 function tellZones(own: OwnBridge, before: Told, zones: ZoneMap): void {
   own.told = { ...before, zones } satisfies Told;
   own.zones = zones;
+  const ours = ourPlaces(before);
   const gone: [string, undefined][] = [];
   const now: [string, FlowEntry][] = [];
   for (const flow of before.follower?.currentFlows() ?? []) {
     if (isOurs(flow.cookie)) continue;
     const [old, twin] = [before.zones.toShadow.flow(flow), zones.toShadow.flow(flow)];
-    if (old === twin) continue;
+    if (old === twin || ours.has(flowKey(twin))) continue;
     if (old.match !== twin.match) gone.push([flowKey(old), undefined]);
     now.push([flowKey(twin), copied(twin)]);
   }
@@ -91,7 +95,7 @@ export function tellChanges(own: OwnBridge, follower: TableFollower | undefined)
   if (follower === undefined) return;
   const { flows, lists: listsChanged } = follower.take();
   if (flows === "all") return own.writer.setDesired(whole(follower, told.ours, told.trial, told.zones));
-  const keep = told.byKey ?? (told.byKey = new Map([...told.ours.flows, ...told.trial].map((flow) => [flowKey(flow), flow])));
+  const keep = ourPlaces(told);
   const changes: [string, FlowEntry | undefined, number][] = [];
   const { toShadow } = told.zones;
   for (const [liveKey, { flow, last, seenMs }] of flows) {

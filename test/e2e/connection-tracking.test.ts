@@ -78,6 +78,9 @@ for (const [zone, isFromField] of [[5, false], [0, false], [7, true]] as const) 
     const { bridges } = await stage.ctl<ListTrackingResponse>("shadow", "tracking");
     expect(bridges).toEqual([{ bridge: "l1", zones: isFromField ? [] : [{ live: zone, shadow: ours, colliding: false }], fromField: isFromField ? 2 : 0, rangeTranslations: 0, problems: [], problemCount: 0 }]);
 
+    // What the switch holds is what it was told, however it says it.
+    expect(stage.daemonLog.filter((line) => line.includes("an audit found differences"))).toEqual([]);
+
     // What we tracked goes with us, where that can be told from live's, and nothing else.
     await stage.ctl("detach");
     expect(await stage.daemonEnded()).toBe(0);
