@@ -9,6 +9,9 @@ import { EventEmitter } from "node:events";
 import { connect, type OpenFlowConnection, type PortDesc } from "node-openflow";
 import { BridgeSession, type Dial } from "./bridge-session.js";
 
+/** Controller number (NXT_SET_CONTROLLER_ID) of connections that follow ports' bits. */
+const portConfigController = 0x5348;
+
 /** ofp_port_config, with the numbers all versions have in common. */
 export const portBit = { down: 1, noStp: 1 << 1, noRecv: 1 << 2, noRecvStp: 1 << 3, noFlood: 1 << 4, noFwd: 1 << 5, noPacketIn: 1 << 6 } as const;
 
@@ -86,6 +89,9 @@ export class PortConfigFollower extends EventEmitter<{ changed: [] }> {
     });
     // A management connection is told nothing while its miss_send_len is 0.
     await connection.setConfig({ missSendLen: 0xffff });
+    // To a connection of OpenFlow 1.0 with the number 0, which it has by itself, Open vSwitch gives each packet that no flow takes: all of those would go
+    // through its slow path, for a connection that wants none.
+    connection.send({ type: "nxSetControllerId", controllerId: portConfigController });
     const all = portConfigs(await connection.portDescs());
     isRead = true;
     this.take(all);

@@ -48,6 +48,7 @@ test("port configuration bits follow by event, also those that only OpenFlow 1.0
   const { ovs } = lab;
   await ovs.ofctl("add-flow", "br0", "priority=5,dl_type=0x1234,actions=FLOOD,set_queue:1,output:3");
   await ovs.ofctl("add-flow", "br0", "priority=4,dl_type=0x4321,actions=CONTROLLER");
+  await ovs.ofctl("add-flow", "br0", "priority=3,dl_type=0x9999,actions=goto_table:7");
   await lab.inStep(1);
   const modify = (port: number, what: string) => ovs.capsule.run("ovs-ofctl", ["-O", "OpenFlow10", "mod-port", "br0", String(port), what]);
   const followed = async (expected: Record<number, number>, leaves: readonly number[], what: string): Promise<void> => {
@@ -59,6 +60,11 @@ test("port configuration bits follow by event, also those that only OpenFlow 1.0
     expect(await reached(ovs, shadow, broadcast)).toEqual(leaves);
   };
   await followed({}, [2, 3, 3], "no bits");
+  // A packet that no flow of a later table takes is dropped, and not given to a connection of ours that follows bits.
+  const missed = await way(ovs, "br0", "in_port=1,dl_type=0x9999");
+  expect(missed.some((line) => /No match\.$/.test(line))).toBe(true);
+  expect(missed).toEqual(await way(ovs, shadow, "in_port=1,dl_type=0x9999"));
+  expect(missed.filter((line) => line.includes("packet-in"))).toEqual([]);
   // A flood enters the shadow once, by the port at which it came in: not by the replica ports that the guards keep from NORMAL alone.
   const copies = async (): Promise<number[]> => [...(await ovs.appctl("ofproto/trace", "--names", "br0", broadcast)).matchAll(/in_port="?sha\w+-(\d+)"?, priority/g)].map(([, port]) => Number(port));
   await waitFor(async () => (await copies()).join() === "1", "a flooded packet is copied once");
