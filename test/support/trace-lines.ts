@@ -43,17 +43,6 @@ export function traceLines(text: string, bridge: string, names: PortNames, leave
   return found.map((line) => numbered(line, names)).filter((line) => !/^\s*output:(\d+)$/.test(line) || !leavesOut(Number(line.split(":")[1])));
 }
 
-/**
- * Lines without what a switch does with a packet that no flow takes. It asks the controllers when one of them speaks less than OpenFlow 1.3, as
- * the connection for ports' bits on live does; else it drops it.
- */
-export function withoutMisses(lines: readonly string[]): string[] {
-  return lines
-    .filter((line, i) => !(/^\s*(drop|controller\(reason=\))$/.test(line) && /No match|reg0=0x2, priority 0$/.test(lines[i - 1] ?? "")))
-    .filter((line) => !/^\s*\d+\. reg0=0x2, priority 0$/.test(line))
-    .map((line) => line.replace(/No match, and a "packet-in" is called for\.$/, "No match."));
-}
-
 /** Lines of a shadow's trace with the zones of connection tracking that live has. */
 export function inLiveZones(lines: readonly string[]): string[] {
   return lines.map((line) =>
