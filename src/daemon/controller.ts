@@ -20,6 +20,7 @@ import { mark } from "../network/pipeline.js";
 import { portConfigs, portConfigSocket, type PortConfigs } from "../network/port-config.js";
 import { unixctl, VswitchdControl, vswitchdSocket } from "../network/unixctl.js";
 import { DatabaseWriter, type DatabaseWriterCounters } from "../reconcile/database-writer.js";
+import { forgetAddresses, type Going } from "../reconcile/forget-addresses.js";
 import { LiveSwitches } from "../reconcile/live-switches.js";
 import type { SwitchState } from "../reconcile/switch-writer.js";
 import { AutomaticPromotion } from "../shadow/automatic-promotion.js";
@@ -63,6 +64,8 @@ export interface ControllerEvents {
 
 /** Convergence times kept for the percentiles in the status. */
 const keptLags = 1_000;
+/** The cached flows of a large switch take a second or two to be looked at. */
+const revalidationMs = 10_000;
 /** The database's retry. */
 const databaseBackoff = { initialMs: 100, maxMs: 2_000 };
 
@@ -137,7 +140,9 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const restored = (): Promise<void> => this.flowRestore.done();
     const dial = (bridge: string): Dial => managementSocket(config.openflow.runDir, bridge);
     this.index = new BridgeIndex(replica);
-    this.database = new DatabaseWriter(client, replica, { index: this.index, nowMs, rank: (bridge) => this.critical.rank(bridge, this.discovery.current) });
+    const beforeGoing = (going: readonly Going[]): Promise<void> =>
+      forgetAddresses(going, (method, params) => this.control.ask(method, params)).catch((error: unknown) => log.warn({ err: error }, "addresses learned by the shadow stay, and may be forgotten on live with its ports"));
+    this.database = new DatabaseWriter(client, replica, { index: this.index, nowMs, rank: (bridge) => this.critical.rank(bridge, this.discovery.current), beforeGoing });
     this.discovery = new Discovery({ index: this.index, dial, bridges: config.bridges, lldpKey: randomBytes(32), log, nowMs });
     this.live = new LiveSwitches({
       restored,
@@ -175,6 +180,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       dialPorts: (bridge) => portConfigSocket(config.openflow.runDir, bridge),
       compose: (network) => this.composition.of(network),
       poke: () => this.live.poke(),
+      revalidated: remote !== undefined ? undefined : () => this.control.ask("revalidator/wait", [], revalidationMs).then(() => undefined, (error: unknown) => log.warn({ err: error }, "not known whether cached flows still copy")),
       log,
       nowMs,
       holdMs: config.shadow.holdMs,

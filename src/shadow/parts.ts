@@ -33,6 +33,8 @@ export interface ShadowParts {
   readonly remote: { readonly database: DatabaseWriter; readonly dial: (bridge: string) => Dial; readonly dialPorts: (bridge: string) => Dial; readonly tunnels: Tunnels } | undefined;
   /** Makes vswitchd revalidate its cached flows; called after a Mirror row changed. */
   readonly poke: () => Promise<void>;
+  /** Resolves when ovs-vswitchd has looked at all cached flows once more. Absent: the shadow is not in live's ovs-vswitchd. */
+  readonly revalidated?: (() => Promise<void>) | undefined;
   readonly log: Logger;
   readonly nowMs: () => number;
   readonly holdMs: number;

@@ -371,6 +371,10 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.fence.stop();
     this.active = false;
     await this.sessions.close();
+    // Copies end first: what they went on teaching the shadow would be forgotten on live, too, when the shadow's ports go.
+    this.planned.withoutCopies();
+    if ((await this.parts.database.flush()).mirrorsChanged) await this.parts.poke();
+    await this.parts.revalidated?.();
     this.parts.database.setDesired({ bridges: [], livePorts: new Map(), sflow: new Map() });
     const { mirrorsChanged } = await this.parts.database.flush();
     if (mirrorsChanged) await this.parts.poke();

@@ -1,0 +1,54 @@
+/**
+ * What live's NORMAL has learned stays learned, whatever we do beside it: of a one-way stream to a host that does not speak, which is
+ * flooded as soon as its address is forgotten, no frame comes to a third port.
+ */
+import { PatchPanel } from "../../lab/patch-panel.js";
+import { waitFor } from "../../lab/wait.js";
+
+const quiet = ["sflow: { samplingRate: 1000000 }", "forward: { enabled: false }", "policy: { promotion: { automatic: false } }", "shadow: { budget: { enabled: false } }"];
+const [sender, receiver, third] = ["l1-1-h", "l1-2-h", "l1-3-h"];
+const [from, to] = ["02:00:00:00:00:01", "02:00:00:00:00:02"];
+/** Frames of the stream; 1,000 a second are longer than the test takes. */
+const frames = 300_000;
+
+test("attach, sessions that come, change and go, ports that come and go, a restart, detach: nothing is flooded", async () => {
+  await using panel = await PatchPanel.start({ l1: 5 });
+  const { ovs } = panel;
+  await panel.send(receiver, "udp", frames + 1, 1, 10, `src=${to}`, `dst=${from}`);
+  const ears = await panel.sniff(receiver, third);
+  panel.send(sender, "udp", 1, frames, 1_000, `src=${from}`, `dst=${to}`).catch(() => undefined); // it ends with the capsule
+  let before = { arrived: 0, flooded: 0 };
+  /** Frames since the last look that came to the receiver and to the third port, when so many more have come that what a step did would be seen. */
+  const look = async (): Promise<typeof before> => {
+    const read = async (): Promise<typeof before> => {
+      const seen = await ears.ask();
+      return { arrived: Object.keys(seen[receiver] ?? {}).length, flooded: Object.keys(seen[third] ?? {}).length };
+    };
+    const now = await read();
+    let last = now;
+    await waitFor(async () => (last = await read()).arrived > now.arrived + 300, "the stream arrives");
+    const since = { arrived: last.arrived - before.arrived, flooded: last.flooded - before.flooded };
+    before = last;
+    return since;
+  };
+  await look();
+  const steps: readonly (readonly [string, () => Promise<unknown>])[] = [
+    ["attach", () => (panel.startDaemon(quiet), panel.inStep())],
+    ["no session is left", () => panel.ctl("mirror", "remove", "all")],
+    ["a session of all", () => panel.ctl("mirror", "add", "all")],
+    ["a session of half", () => panel.ctl("mirror", "add", "half", "--match", "udp", "--percent", "50")],
+    ["all is made smaller", () => panel.ctl("mirror", "add", "all", "--replace", "--percent", "30")],
+    ["all is made larger", () => panel.ctl("mirror", "add", "all", "--replace", "--percent", "100")],
+    ["a port comes", () => panel.addPort("l1", 6).then(() => panel.inStep())],
+    ["a restart", () => panel.endDaemon("KILL").then(() => (panel.startDaemon(quiet), panel.inStep()))],
+    ["detach", () => panel.ctl("detach")],
+  ];
+  for (const [what, step] of steps) {
+    await step();
+    const { flooded } = await look();
+    expect([what, flooded]).toEqual([what, 0]);
+  }
+  // The stream shows it when an address is forgotten.
+  await ovs.appctl("fdb/flush", "l1");
+  expect((await look()).flooded).toBeGreaterThan(0);
+}, 120_000);
