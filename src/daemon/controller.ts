@@ -35,6 +35,7 @@ import { Promotion, type PromotionStep } from "../shadow/promotion.js";
 import { Replication } from "../shadow/replication/replication.js";
 import type { ExplainInput } from "../shadow/replication/explained.js";
 import type { SinkStatus } from "../shadow/sinks/sinks.js";
+import { copyByOf } from "../shadow/replication/copy-by.js";
 import { foreignMirrors, liveMtus } from "../shadow/replication/rows.js";
 import { placed, tooLongForSink } from "../shadow/sinks/sink-plan.js";
 import { tooLong } from "../shadow/replication/tunnel.js";
@@ -186,6 +187,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       holdMs: config.shadow.holdMs,
       replicate: config.shadow.replicate,
       sessions: () => this.replication.active(),
+      copyBy: copyByOf(config),
       demand: (bridge) => this.levels.of(bridge),
       sinks: placed(config.shadow.sinks),
       showSink: config.shadow.showSink,
@@ -485,6 +487,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       place: (bridge) => ({ rank: critical.rank(bridge, network), isCritical: critical.has(bridge, network), ...critical.reasons(bridge, network) }),
       foreignMirrors: (bridge) => foreignMirrors(index.bridges(), this.isOurMirror).get(bridge) ?? 0,
       sendsToEvery: (bridge) => shadow.reachesReplicas(bridge),
+      copiesByFlows: (bridge) => shadow.copiesByFlows(bridge),
       off: shadow.replicating ? undefined : copying.why,
       shadowFlows: (bridge) => sumOf(shadow.follower(bridge)?.tableSizes()),
       cachedFlows: replication.cachedFlows.current,

@@ -30,6 +30,7 @@ import type { ShadowNode } from "./nodes/node.js";
 import type { ShadowEvents, ShadowParts } from "./parts.js";
 import type { PlannedShadow } from "./plan.js";
 import { PlannedRows } from "./planned-rows.js";
+import { copiesByFlows, hasBareGuards } from "./replication/copy-by.js";
 import { ownExit, patchExit, replicationFlows, tunnelExit } from "./replication/flows.js";
 import { firstShares, type Shares } from "./replication/shares.js";
 import { edgeNumbers, everything, type BridgePlan, type Demand, type ReplicationPlan } from "./replication/plan.js";
@@ -81,6 +82,8 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   /** Live bridges whose own flows send to replica ports, which their copies therefore don't go by. */
   private readonly sendToEvery = new Set<string>();
   private readonly toldOfEvery = new Set<string>();
+  /** Live bridges on which flows copy what Mirror rows could, too. */
+  private readonly byFlows = new Set<string>();
   private isGuarded = true;
   private isReplicating: boolean;
   private active = false;
@@ -422,11 +425,12 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private takeRows(): void {
     for (const bridge of this.toldOfEvery) if (!this.source.live.bridges.has(bridge)) this.toldOfEvery.delete(bridge);
     for (const bridge of new Set([...this.source.live.bridges.keys(), ...this.sendToEvery])) this.lookAtEvery(bridge);
+    for (const bridge of new Set([...this.source.live.bridges.keys(), ...this.byFlows])) this.lookAtNormal(bridge);
     this.isStale = false;
     this.source.follow(this.isPromoted);
     const isFirst = this.planned.take(
       { network: this.source.network, live: this.source.live },
-      { sessions: this.parts.sessions(), replicate: this.isReplicating, guarded: this.isGuarded, deliveries: this.parts.deliveries ?? false, demand: (bridge) => this.demand(bridge), sendsToEvery: (bridge) => this.sendToEvery.has(bridge) },
+      { sessions: this.parts.sessions(), replicate: this.isReplicating, guarded: this.isGuarded, deliveries: this.parts.deliveries ?? false, demand: (bridge) => this.demand(bridge), sendsToEvery: (bridge) => this.sendToEvery.has(bridge), byFlows: (bridge) => this.byFlows.has(bridge) },
     );
     if (isFirst) this.emit("planned");
   }
@@ -562,11 +566,27 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.changed();
   }
 
+  /** Whether flows copy what Mirror rows could, too: a port that a Mirror row names takes all learned addresses with it when it goes. */
+  copiesByFlows(bridge: string): boolean {
+    const { copyBy = "mirrors", tables, index } = this.parts;
+    const follower = this.sessions.followers.get(bridge);
+    return copiesByFlows(copyBy, follower?.known === true ? follower.usesNormal() : undefined, hasBareGuards(tables, index.bridge(bridge)));
+  }
+
+  private lookAtNormal(bridge: string): void {
+    const isByFlows = this.source.live.bridges.has(bridge) && this.copiesByFlows(bridge);
+    if (isByFlows === this.byFlows.has(bridge)) return;
+    if (isByFlows) this.byFlows.add(bridge);
+    else this.byFlows.delete(bridge);
+    this.changed();
+  }
+
   private startFollowing(follower: TableFollower): void {
     const { bridge } = follower;
     this.firstSynced.add(bridge);
     follower.on("changed", () => {
       this.lookAtEvery(bridge);
+      this.lookAtNormal(bridge);
       this.teller.note(bridge);
       this.tableConverger.trigger();
     });

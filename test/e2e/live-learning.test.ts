@@ -32,6 +32,14 @@ test("attach, sessions that come, change and go, ports that come and go, a resta
     return since;
   };
   await look();
+  const rows = (): Promise<string> => ovs.vsctl("get", "Open_vSwitch", ".", "next_cfg");
+  const restart = async (): Promise<void> => {
+    await panel.endDaemon("KILL");
+    const written = await rows();
+    panel.startDaemon(quiet);
+    await panel.inStep();
+    expect(await rows()).toBe(written); // what copies stays as it was
+  };
   const steps: readonly (readonly [string, () => Promise<unknown>])[] = [
     ["attach", () => (panel.startDaemon(quiet), panel.inStep())],
     ["no session is left", () => panel.ctl("mirror", "remove", "all")],
@@ -39,8 +47,9 @@ test("attach, sessions that come, change and go, ports that come and go, a resta
     ["a session of half", () => panel.ctl("mirror", "add", "half", "--match", "udp", "--percent", "50")],
     ["all is made smaller", () => panel.ctl("mirror", "add", "all", "--replace", "--percent", "30")],
     ["all is made larger", () => panel.ctl("mirror", "add", "all", "--replace", "--percent", "100")],
+    ["a port goes", () => ovs.vsctl("del-port", "l1", "l1-5").then(() => panel.inStep())],
     ["a port comes", () => panel.addPort("l1", 6).then(() => panel.inStep())],
-    ["a restart", () => panel.endDaemon("KILL").then(() => (panel.startDaemon(quiet), panel.inStep()))],
+    ["a restart", restart],
     ["detach", () => panel.ctl("detach")],
   ];
   for (const [what, step] of steps) {
