@@ -38,6 +38,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   private settleTimer: NodeJS.Timeout | undefined;
   private settling: Settling;
   private isSettled = false;
+  private isStopping = false;
   private frozen = false;
   /** Ports that links end at, as of the last model. */
   private fabric: ReadonlySet<string> = new Set();
@@ -60,6 +61,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   }
 
   async stop(): Promise<void> {
+    this.isStopping = true;
     clearInterval(this.timer);
     clearTimeout(this.settleTimer);
     await Promise.all([...this.bridges.values()].map((bridge) => bridge.session.close()));
@@ -131,7 +133,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     session.on("down", (reason) => {
       const bridge = this.bridges.get(name);
       if (bridge !== undefined) bridge.listens = false;
-      this.parts.log.warn({ bridge: name, reason }, "OpenFlow session of a live bridge ended");
+      if (!this.isStopping) this.parts.log.warn({ bridge: name, reason }, "OpenFlow session of a live bridge ended");
       this.emit("down", name, reason);
     });
   }
