@@ -5,7 +5,7 @@
  * has to move), and a shadow has learned those of live: live's NORMAL would flood until its hosts speak again.
  */
 import type { BridgeRow } from "../network/database-view.js";
-import { readMacTable } from "../network/mac-table.js";
+import { readMacTable, type LearnedAddress } from "../network/mac-table.js";
 import type { DatabaseChange } from "./database-state.js";
 
 /** What is about to go of one shadow bridge: all of it, or ports by number, with their names. */
@@ -32,11 +32,13 @@ export function goingPorts(changes: readonly DatabaseChange[], bridges: readonly
 /** Addresses that are taken out one by one; of more behind the ports of one bridge its whole table is emptied, and learned again from copies. */
 const mostSingly = 64;
 
+type Ask = (method: string, params: readonly string[]) => Promise<string>;
+
 /** `ask`: a question to the control socket of the ovs-vswitchd that has the bridges. Rejects when one is not answered. */
-export async function forgetAddresses(going: readonly Going[], ask: (method: string, params: readonly string[]) => Promise<string>): Promise<void> {
+export async function forgetAddresses(going: readonly Going[], ask: Ask): Promise<void> {
   for (const { bridge, ports } of going) {
-    const learned = ports === "all" ? "all" : readMacTable(await ask("fdb/show", [bridge])).filter(({ port, isStatic }) => !isStatic && ports.has(port));
-    if (ports === "all" || learned === "all" || learned.length > mostSingly) {
+    const learned = ports === "all" ? undefined : await learnedBehind(bridge, ports, ask);
+    if (ports === "all" || learned === undefined || learned.length > mostSingly) {
       await ask("fdb/flush", [bridge]);
       continue;
     }
@@ -46,4 +48,10 @@ export async function forgetAddresses(going: readonly Going[], ask: (method: str
       await ask("fdb/del", [bridge, String(vlan), mac]);
     }
   }
+}
+
+/** Undefined when the table can't be read: it is too long, or the bridge has none yet. */
+async function learnedBehind(bridge: string, ports: ReadonlyMap<number, string>, ask: Ask): Promise<readonly LearnedAddress[] | undefined> {
+  const shown = await ask("fdb/show", [bridge]).catch(() => undefined);
+  return shown === undefined ? undefined : readMacTable(shown).filter(({ port, isStatic }) => !isStatic && ports.has(port));
 }

@@ -4,6 +4,7 @@
  */
 import { PatchPanel } from "../../lab/patch-panel.js";
 import { waitFor } from "../../lab/wait.js";
+import { shadowBridge } from "../../src/shadow/names.js";
 
 const quiet = ["sflow: { samplingRate: 1000000 }", "forward: { enabled: false }", "policy: { promotion: { automatic: false } }", "shadow: { budget: { enabled: false } }"];
 const [sender, receiver, third] = ["l1-1-h", "l1-2-h", "l1-3-h"];
@@ -61,3 +62,37 @@ test("attach, sessions that come, change and go, ports that come and go, a resta
   await ovs.appctl("fdb/flush", "l1");
   expect((await look()).flooded).toBeGreaterThan(0);
 }, 120_000);
+
+test("what copies follows live's flows: Mirror rows without NORMAL, flows with it, and what comes in is copied either way", async () => {
+  await using panel = await PatchPanel.start({ l1: 2 });
+  const { ovs } = panel;
+  await ovs.ofctl("del-flows", "l1");
+  await ovs.ofctl("add-flow", "l1", "in_port=1,actions=output:2");
+  const sources = async (): Promise<number> => (await ovs.vsctl("--bare", "--columns=select_src_port", "find", "mirror")).split("\n").filter(Boolean).length;
+  const copied = async (): Promise<number> => {
+    await ovs.appctl("revalidator/wait");
+    return (await panel.received(shadowBridge("l1"))).get(1) ?? 0;
+  };
+  let first = 1;
+  const copies = async (): Promise<void> => {
+    const before = await copied();
+    await panel.send(sender, "udp", first, 50, 1_000, `src=${from}`, `dst=${to}`);
+    first += 50;
+    await waitFor(async () => (await copied()) >= before + 50, "what came in is copied");
+    expect(await copied()).toBe(before + 50);
+  };
+  panel.startDaemon(quiet);
+  await panel.inStep();
+  await waitFor(async () => (await sources()) === 2, "Mirror rows copy");
+  await copies();
+  await ovs.ofctl("add-flow", "l1", "table=7,priority=1,actions=NORMAL");
+  await waitFor(async () => (await sources()) === 0, "no Mirror row copies");
+  await waitFor(async () => (await ovs.ofctl("dump-flows", "l1", "table=247")).includes("output:"), "flows copy");
+  await panel.inStep();
+  await copies();
+  await ovs.ofctl("del-flows", "l1", "table=7");
+  await waitFor(async () => (await sources()) === 2, "Mirror rows copy again");
+  await waitFor(async () => !(await ovs.ofctl("dump-flows", "l1", "table=247")).includes("output:"), "no flow copies");
+  await panel.inStep();
+  await copies();
+}, 90_000);
