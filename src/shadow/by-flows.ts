@@ -4,7 +4,7 @@
  */
 import type { BridgeIndex } from "../network/bridge-index.js";
 import type { Tables } from "../network/database-view.js";
-import { copiesByFlows, hasBareGuards, type CopyBy } from "./replication/copy-by.js";
+import { flowsCopy, hasBareGuards, type CopyBy } from "./replication/copy-by.js";
 import type { ShadowSessions } from "./sessions.js";
 
 export interface ByFlowsParts {
@@ -33,7 +33,7 @@ export class ByFlows {
   asked(bridge: string): boolean {
     const { sessions, tables, index, copyBy } = this.parts;
     const follower = sessions.followers.get(bridge);
-    return copiesByFlows(copyBy, follower?.known === true ? follower.usesNormal() : undefined, hasBareGuards(tables, index.bridge(bridge)));
+    return flowsCopy(copyBy, follower?.known === true ? follower.usesNormal() : undefined, hasBareGuards(tables, index.bridge(bridge)));
   }
 
   /** Looks at all of these live bridges; others are forgotten. */

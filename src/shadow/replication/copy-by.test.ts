@@ -1,14 +1,14 @@
 import type { BridgeRow, Tables } from "../../network/database-view.js";
 import { mark } from "../../network/pipeline.js";
-import { copiesByFlows, copyByOf, hasBareGuards } from "./copy-by.js";
+import { flowsCopy, copyByOf, hasBareGuards } from "./copy-by.js";
 
 const config = (copyBy: "auto" | "mirrors" | "flows", enabled: boolean) => ({ shadow: { copyBy }, forward: { enabled } }) as Parameters<typeof copyByOf>[0];
 
 test("where we forward Mirror rows copy; a guest asks live's tables; what is configured holds", () => {
   expect([copyByOf(config("auto", true)), copyByOf(config("auto", false)), copyByOf(config("flows", true)), copyByOf(config("mirrors", false))]).toEqual(["mirrors", "auto", "flows", "mirrors"]);
-  expect([true, false, undefined].map((usesNormal) => copiesByFlows("auto", usesNormal, false))).toEqual([true, false, false]);
-  expect([true, false, undefined].map((usesNormal) => copiesByFlows("auto", usesNormal, true))).toEqual([true, false, true]);
-  expect([copiesByFlows("flows", false, false), copiesByFlows("mirrors", true, true)]).toEqual([true, false]);
+  expect([true, false, undefined].map((usesNormal) => flowsCopy("auto", usesNormal, false))).toEqual([true, false, false]);
+  expect([true, false, undefined].map((usesNormal) => flowsCopy("auto", usesNormal, true))).toEqual([true, false, true]);
+  expect([flowsCopy("flows", false, false), flowsCopy("mirrors", true, true)]).toEqual([true, false]);
 });
 
 test("guards that copy nothing are a sign that flows do; others' Mirror rows are none", () => {

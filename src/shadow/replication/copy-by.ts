@@ -18,7 +18,7 @@ export function hasBareGuards(tables: Tables, row: BridgeRow | undefined): boole
  * Whether flows copy. `usesNormal`: whether live's flows say NORMAL; undefined while they are not known, and then it stays as a controller
  * before us has made it (`bareGuards`), so that a restart changes nothing.
  */
-export function copiesByFlows(copyBy: CopyBy, usesNormal: boolean | undefined, bareGuards: boolean): boolean {
+export function flowsCopy(copyBy: CopyBy, usesNormal: boolean | undefined, bareGuards: boolean): boolean {
   if (copyBy !== "auto") return copyBy === "flows";
   return usesNormal ?? bareGuards;
 }

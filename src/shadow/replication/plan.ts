@@ -81,7 +81,7 @@ export interface PlanInput {
   readonly tunnelled: boolean;
   /** Whether a bridge's own flows send to every port, replica ports too: its copies then go by one port, with a mark that those packets have not. */
   readonly sendsToEvery?: ((bridge: string) => boolean) | undefined;
-  /** Whether flows copy what Mirror rows could, too (`copiesByFlows`). */
+  /** Whether flows copy what Mirror rows could, too (`flowsCopy`). */
   readonly byFlows?: ((bridge: string) => boolean) | undefined;
   /** What each bridge's shadow has; without it everything. */
   readonly demand?: ((bridge: string) => Demand) | undefined;
