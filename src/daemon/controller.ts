@@ -295,6 +295,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
     return writesOf(this.database.counters, this.farDatabase?.counters);
   }
 
+  /** Why ovs-vswitchd could not open ports of ours, by their names. */
+  portProblems(): ReadonlyMap<string, string> {
+    return (this.farDatabase ?? this.database).problems();
+  }
+
   /** The `tag` of a live port; undefined when it has none. */
   portTag({ bridge, ofport }: PortRef): number | undefined {
     return this.index.bridge(bridge)?.ports.find((port) => port.ofport === ofport)?.tag;

@@ -206,7 +206,7 @@ export class Daemon {
       drift: this.drift,
       flows: { flows: this.flows?.watch, comparison: this.flows?.comparison },
       plan: { explained: () => Promise.resolve(this.explained()) },
-      sinks: { sinks: () => sinkStatus(controller.shadow, this.config), problems: () => controller.shadow.sinks.problems() },
+      sinks: { sinks: () => sinkStatus(controller.shadow, this.config, controller.portProblems()), problems: () => controller.shadow.sinks.problems() },
       staleness: { watch: this.staleness, shadow: controller.shadow },
       nodes: this.nodes,
       levels: new LevelControl({ levels: controller.levels, shadow: controller.shadow, flushLive: () => controller.live.settle(), nowMs: Date.now }),

@@ -3,7 +3,8 @@ import { OvsdbClient, type Replica } from "ovsdb-client";
 import { databaseOptions } from "../config/database.js";
 import { ConfigError } from "../config/load.js";
 import type { Config } from "../config/schema.js";
-import { entries, monitoredTables, rootUuid } from "../network/database-view.js";
+import type { Sink } from "../config/sink-schema.js";
+import { entries, monitoredTables, readBridges, rootUuid, type Tables } from "../network/database-view.js";
 import { mark } from "../network/pipeline.js";
 import type { DatabaseWriterCounters } from "../reconcile/database-writer.js";
 import { liveMtus } from "../shadow/replication/rows.js";
@@ -34,10 +35,15 @@ export class Databases {
     const { remote, sinks } = config.shadow;
     const tooLongs = sinks.flatMap((sink) => tooLongForSink(liveMtus(near.replica, config.bridges), sink) ?? []);
     if (tooLongs.length > 0) throw new ConfigError(tooLongs);
-    if (remote === undefined) return new Databases(near, undefined);
+    if (remote === undefined) {
+      checkDevices(near.replica, sinks);
+      return new Databases(near, undefined);
+    }
     const why = tooLong(liveMtus(near.replica, config.bridges), remote.mtu);
     if (why !== undefined) throw new ConfigError([why]);
-    return new Databases(near, await connect({ remote: remote.ovsdb, ...options }));
+    const far = await connect({ remote: remote.ovsdb, ...options });
+    checkDevices(far.replica, sinks);
+    return new Databases(near, far);
   }
 
   /** uuid of live's one Open_vSwitch row; undefined before it is known. */
@@ -56,6 +62,17 @@ export class Databases {
     await this.near.client.close();
     await this.far?.client.close();
   }
+}
+
+/** Throws ConfigError where a device that is to be a sink is a port already, and not ours. */
+function checkDevices(tables: Tables, sinks: readonly Sink[]): void {
+  const foreign = readBridges(tables).flatMap(({ name: bridge, ports }) => ports.flatMap((port) => (port.role === undefined ? [[port.name, bridge] as const] : [])));
+  const bridgeOf = new Map(foreign);
+  const problems = sinks.flatMap((sink) => {
+    const bridge = sink.type === "device" ? bridgeOf.get(sink.device) : undefined;
+    return bridge === undefined || sink.type !== "device" ? [] : [`shadow.sinks ${sink.name}: device ${sink.device} is a port of ${bridge}`];
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 async function connect(options: Parameters<typeof OvsdbClient.connect>[0]): Promise<Database> {

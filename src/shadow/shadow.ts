@@ -114,6 +114,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       showSink: parts.showSink,
       deliveries: parts.deliveries ?? false,
       sinks: (bridge) => this.sinks.flows(bridge, this.edges(bridge), this.wiring(bridge)),
+      collector: () => this.sinks.collectorFlows(),
       sinkTables: parts.sinks.map(({ place }) => sinkTable(place)),
       nodes: (bridge) => planned.nodes.get(bridge) ?? noNodes,
       nodesHeld: () => this.nodesHeld,
