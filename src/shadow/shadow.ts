@@ -9,10 +9,11 @@ import type { FlowEntry } from "../network/flow-entry.js";
 import type { Network } from "../network/model.js";
 import { sinkTable } from "../network/pipeline.js";
 import type { PortConfigs } from "../network/port-config.js";
-import type { DesiredDatabase } from "../reconcile/database-state.js";
+import { nothing } from "../reconcile/database-state.js";
 import type { PortConfigCounters } from "../reconcile/port-config-writer.js";
 import type { WriterCounters } from "../reconcile/switch-writer.js";
 import { AdapterCounters, type PortCount } from "./adapter-counters.js";
+import { ByFlows } from "./by-flows.js";
 import type { DesiredShadow, Wiring } from "./desired-shadow.js";
 import { EveryPort } from "./every-port.js";
 import { FloodFence } from "./flood-fence.js";
@@ -43,7 +44,6 @@ import { Trials } from "./trials.js";
 const noEdges: readonly number[] = [];
 const noFlows: readonly FlowEntry[] = [];
 const noNodes: readonly ShadowNode[] = [];
-const nothing: DesiredDatabase = { bridges: [], livePorts: new Map(), sflow: new Map() };
 
 export class Shadow extends EventEmitter<ShadowEvents> {
   /** From a change of a live flow seen to the same on the shadow, in ms. */
@@ -60,6 +60,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private readonly trials: Trials;
   private readonly fence: FloodFence;
   private readonly every: EveryPort;
+  private readonly byFlows: ByFlows;
   private readonly states: ShadowStates;
   private readonly passes: Passes;
   private readonly copying = new CopyFlows();
@@ -90,6 +91,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       following: (follower) => this.startFollowing(follower),
     }));
     const every = (this.every = new EveryPort({ sessions, index, isRemote: remote !== undefined, told: parts.sendsToEvery, changed }));
+    const byFlows = (this.byFlows = new ByFlows({ sessions, tables: parts.tables, index, copyBy: parts.copyBy ?? "mirrors", changed }));
     this.trials = new Trials(
       {
         apply: () => {
@@ -127,6 +129,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       teller,
       fence,
       every,
+      byFlows,
       demand,
       isInStep: (bridge) => states.isInStep(bridge),
       told: { planned: () => this.emit("planned"), converged: (lagMs) => this.emit("converged", lagMs), plan: () => this.emit("plan") },
@@ -250,6 +253,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return this.every.reaches(bridge);
   }
 
+  /** Whether flows copy on a live bridge what Mirror rows could, too (`ByFlows`). */
+  copiesByFlows(bridge: string): boolean {
+    return this.byFlows.asked(bridge);
+  }
+
   /** Packets that came into the adapter from each replica port and that the shadow sent towards its host, by live portKey. */
   portCounters(bridges: Iterable<string> = this.source.network.bridges.keys()): Promise<Map<string, PortCount>> {
     const adapters = [...bridges].map((bridge) => ({ bridge, edges: this.edges(bridge), connection: this.sessions.own.get(adapterBridge(bridge))?.session.connection }));
@@ -344,9 +352,13 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** Takes the shadow away: our rows on live, our bridges, our sessions. */
   async remove(): Promise<void> {
-    const { database, remote, poke } = this.parts;
+    const { database, remote, poke, revalidated } = this.parts;
     this.active = false;
     await this.stop();
+    // Copies end first: what they went on teaching the shadow would be forgotten on live, too, when the shadow's ports go.
+    this.planned.withoutCopies();
+    if ((await database.flush()).mirrorsChanged) await poke();
+    await revalidated?.();
     database.setDesired(nothing);
     const { mirrorsChanged } = await database.flush();
     if (mirrorsChanged) await poke();
@@ -367,6 +379,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.passes.follows(bridge);
     follower.on("changed", () => {
       this.every.look(bridge);
+      this.byFlows.look(bridge);
       this.passes.tablesChanged(bridge);
     });
     follower.on("removed", (flow) => this.parts.liveFlowRemoved(bridge, flow));
