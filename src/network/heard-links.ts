@@ -1,7 +1,7 @@
 /** Links as LLDP shows them: who was heard where, and when last. */
 import { portKey, type Link, type PortRef } from "./model.js";
 
-/** A link not heard for three and a half intervals of a second is gone... */
+/** A link not heard for three and a half seconds is gone... */
 const linkLifeMs = 3_500;
 /** ...when both switches have answered as many rounds of LLDP since: a busy switch, or we ourselves, may have been late with all of them. */
 const linkLifeRounds = 3;
@@ -77,6 +77,17 @@ export class HeardLinks {
       links.set(`${portKey(a)} ${portKey(b)}`, { a, b, up });
     }
     return [...links].sort(([x], [y]) => (x < y ? -1 : 1)).map(([, link]) => link);
+  }
+
+  /** Bridges of links that are up and were heard longer than `afterMs` ago: whether these links are still there is to be found out. */
+  doubtful({ isUp, isAudible }: Ends, nowMs: number, afterMs: number): Set<string> {
+    const bridges = new Set<string>();
+    for (const [atKey, { from, seenMs }] of this.heard) {
+      if (nowMs - seenMs <= afterMs) continue;
+      const [bridge, ofport] = splitKey(atKey);
+      if (isAudible(bridge) && isAudible(from.bridge) && isUp({ bridge, ofport }) && isUp(from)) bridges.add(bridge).add(from.bridge);
+    }
+    return bridges;
   }
 
   private roundsOf(bridge: string): number {
