@@ -49,6 +49,8 @@ export class Recorder {
   private elements: ReadonlyMap<string, Detail> = new Map();
   /** By side and "bridge/table". */
   private readonly digests: Record<Side, Map<string, string>> = { live: new Map(), shadow: new Map() };
+  /** Of which bridges the digests are, as of the last look, and how many. */
+  private readonly kept: Record<Side, { readonly of: Network["bridges"] | undefined; readonly size: number }> = { live: { of: undefined, size: 0 }, shadow: { of: undefined, size: 0 } };
   private readonly versions = new Map<string, number>();
   /** By live bridge: when its shadow's tables were looked at last, and how many changes it had been sent by then. */
   private readonly looked = new Map<string, { readonly tMs: number; readonly sent: number }>();
@@ -135,9 +137,9 @@ export class Recorder {
       this.versions.set(bridge, version);
       this.tables("live", bridge, digestTables(follower.currentFlows()));
     }
-    this.forgetBridges("live", new Set(bridges));
-    this.forgetBridges("shadow", new Set(controller.shadow.network.bridges.keys()));
     const shadows = controller.shadow.network.bridges;
+    this.forgetBridges("live", controller.discovery.current.bridges);
+    this.forgetBridges("shadow", shadows);
     for (const bridge of this.looked.keys()) if (!shadows.has(bridge)) this.looked.delete(bridge);
     const writers = controller.shadow.writerCounters();
     const anywayMs = Math.max(lookAnywayMs, shadows.size * 1_000);
@@ -168,8 +170,11 @@ export class Recorder {
   }
 
   /** Bridges that left the model have no tables any more. */
-  private forgetBridges(side: Side, bridges: ReadonlySet<string>): void {
+  private forgetBridges(side: Side, bridges: Network["bridges"]): void {
+    // The very same bridges, and nothing told of them since: nothing to forget.
     const known = this.digests[side];
+    if (this.kept[side].of === bridges && this.kept[side].size === known.size) return;
+    this.kept[side] = { of: bridges, size: known.size };
     for (const subject of [...known.keys()]) {
       if (bridges.size === 0 || bridges.has(subject.slice(0, subject.lastIndexOf("/")))) continue;
       known.delete(subject);
