@@ -2,7 +2,8 @@
 hosts at ports of a bridge. Prints one line of JSON.
 
 `flood FROM TO SINK SECONDS CONNECTIONS PIDFILE`: 64-byte TCP segments (60 without the checksum) of that many connections in turn, as
-fast as it goes; what TO and SINK received in the last four fifths, and the processor time that the process used meanwhile.
+fast as it goes; what TO and SINK received a second in the last four fifths, the processor time that the process used meanwhile for each
+packet, and how many TO received in all.
 `probe FROM TO SECONDS RATE`: numbered frames, and the delay of each by the kernel's time stamp at TO. `spacing FROM TO SINK SECONDS
 RATE`: numbered frames, and by the kernel's time stamps how much the time between two copies at SINK differs from that between the
 two originals at TO. `enable FROM TO SINK SECONDS RATE CONNECTIONS`: numbered frames of that many connections in turn, and when (ms since
@@ -47,6 +48,15 @@ def received(device):
     raise RuntimeError(f"no device {device}")
 
 
+def settled(device):
+    """What it received, once nothing more comes."""
+    count = -1
+    while (now := received(device)) != count:
+        count = now
+        time.sleep(0.1)
+    return count
+
+
 def processor_s(pidfile):
     with open(pidfile, encoding="ascii") as file:
         pid = int(file.read())
@@ -60,6 +70,7 @@ def flood(sender, target, sink, seconds, connections, pidfile):
     frames = [frame(struct.pack("!I", rng.randrange(0x0B000000, 0x7F000000)), 6, rng.randrange(1024, 65536)) for _ in range(connections)]
     sock = device_socket(sender)
     sock.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
+    at_first = received(target)
     begin = time.monotonic()
     from_s, before, used, sent = None, None, None, 0
     while True:
@@ -78,7 +89,8 @@ def flood(sender, target, sink, seconds, connections, pidfile):
     lasted = time.monotonic() - from_s
     forwarded = after[0] - before[0]
     used_us = (processor_s(pidfile) - used) * 1e6 / max(1, forwarded)
-    return {"forwarded": forwarded / lasted, "copied": (after[1] - before[1]) / lasted, "offered": sent / seconds, "processorUs": used_us}
+    in_all = settled(target) - at_first
+    return {"forwarded": forwarded / lasted, "copied": (after[1] - before[1]) / lasted, "offered": sent / seconds, "processorUs": used_us, "inAll": in_all}
 
 
 def send_numbered(sender, count, rate, connections):

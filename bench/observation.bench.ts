@@ -1,9 +1,9 @@
 /** The observing side's hot path: sampled packets into features and profile; and the comparison of every subject with what is usual. */
 import { Profile } from "../src/analysis/profile/profile.js";
 import type { Observation } from "../src/base/observation.js";
+import { seeded } from "../src/base/seeded.js";
 import { Anomalies } from "../src/telemetry/anomalies.js";
 import { FeatureWindows } from "../src/telemetry/destination-windows.js";
-import { seeded } from "../src/telemetry/extract.js";
 import type { ObservedPacket } from "../src/telemetry/observed-packet.js";
 import { TrafficWindows, trafficObservation } from "../src/telemetry/traffic-windows.js";
 import { atLeast, type Bench, type Figure } from "./bench.js";

@@ -72,16 +72,23 @@ export class Shadowd {
     return this.ctl<GetStatusResponse>(["status"]);
   }
 
+  /** Resolves when it has said that it serves, since the log was emptied. */
+  async isUp(timeoutMs = 30_000): Promise<void> {
+    await this.until(() => this.log.some((line) => line.includes("is up")), "it is up", timeoutMs);
+  }
+
   /** Resolves when so many live bridges (or any) have a shadow and each is in step. */
   async inStep(bridges?: number, timeoutMs = 30_000): Promise<void> {
-    await waitFor(
-      async () => {
-        const status = await this.status().catch(() => undefined);
-        return status !== undefined && status.settled && status.shadows.length > 0 && status.shadows.length === (bridges ?? status.shadows.length) && status.shadows.every(({ state }) => state === "in step");
-      },
-      "all shadows are in step",
-      timeoutMs,
-    ).catch((error: unknown) => {
+    const isInStep = async (): Promise<boolean> => {
+      const status = await this.status().catch(() => undefined);
+      return status !== undefined && status.settled && status.shadows.length > 0 && status.shadows.length === (bridges ?? status.shadows.length) && status.shadows.every(({ state }) => state === "in step");
+    };
+    await this.until(isInStep, "all shadows are in step", timeoutMs);
+  }
+
+  /** Rejects with the last of the log when it does not hold in time. */
+  private async until(condition: () => boolean | Promise<boolean>, what: string, timeoutMs: number): Promise<void> {
+    await waitFor(condition, what, timeoutMs).catch((error: unknown) => {
       throw new Error(`${String(error)}\n${this.log.slice(-20).join("\n")}`);
     });
   }

@@ -1,4 +1,5 @@
 /** For tests: frames of a TCP connection, and an exchange with loss, reordering and duplicates whose truth is known. */
+import { seeded } from "../src/base/seeded.js";
 
 export interface FrameFields {
   readonly from: 0 | 1;
@@ -35,17 +36,6 @@ export function frame(fields: FrameFields): Uint8Array {
 export const stamps = (value: number, echo: number): number[] => [8, 10, ...u32(value), ...u32(echo)];
 export const sackOption = (...edges: readonly number[]): number[] => [5, 2 + edges.length * 4, ...edges.flatMap(u32)];
 
-/** A small generator of numbers in [0, 1) (mulberry32): the same seed, the same numbers. */
-export function random(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export interface Truth {
   readonly retransmissions: number;
   readonly outOfOrder: number;
@@ -63,7 +53,7 @@ export interface TimedFrame {
  * round trip later; before the capture some pairs are swapped, and some frames doubled.
  */
 export function transfer(seed: number, isn: number, count: number, pathMs: number): { readonly frames: TimedFrame[]; readonly truth: Truth } {
-  const next = random(seed);
+  const next = seeded(seed);
   const frames: TimedFrame[] = [];
   const truth = { retransmissions: 0, outOfOrder: 0, duplicates: 0, appBytes: 0, pathMs };
   const peer = 7_000;

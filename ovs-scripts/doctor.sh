@@ -95,7 +95,7 @@ check_names() {
   # A bridge's LOCAL port is named after it and carries no mark of its own.
   ours=$(find_rows name Bridge "$role"; find_rows name Port "$role"; find_rows name Mirror "$role")
   taken=$(for table in Bridge Port Mirror; do vsctl --bare --columns=name list "$table"; done | sort -u |
-    grep -E '^sh[sx][a-z2-7]{8}$|^sh[mabefg][a-z2-7]{8}-[0-9]+$' | while read -r name; do
+    grep -E '^sh[sxdn][a-z2-7]{8}$|^sh[mabefgtu][a-z2-7]{8}-([0-9]+|all)$|^shk-collectors$' | while read -r name; do
     printf '%s\n' "$ours" | grep -qxF -- "$name" || echo "$name"
   done)
   if [ -z "$taken" ]; then ok "no foreign row has a name of the form ovs-shadow uses"; fi

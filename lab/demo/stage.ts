@@ -137,6 +137,11 @@ export class Stage implements AsyncDisposable {
     return this.ctl<Prediction[]>("predictions", "--limit", "1000");
   }
 
+  /** Waits until ovs-shadowd has said that it serves, since `daemonLog` was emptied. */
+  isUp(): Promise<void> {
+    return this.daemon.isUp();
+  }
+
   /** Waits until the shadow of every live bridge is in step. */
   inStep(bridges: number, timeoutMs = 20_000): Promise<void> {
     return this.daemon.inStep(bridges, timeoutMs);

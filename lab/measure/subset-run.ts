@@ -4,7 +4,7 @@
  * with the distance of the distributions (Kolmogorov and Smirnov) of what the two shadows showed of their ports over 30 s, and their quantiles.
  */
 import type { Observation } from "../../src/api/generated/ovsshadow/v1/observation.js";
-import { seeded } from "../../src/shadow/subset.js";
+import { seeded } from "../../src/base/seeded.js";
 import { projectDir } from "../capsule.js";
 import { PatchPanel } from "../patch-panel.js";
 import { waitFor } from "../wait.js";

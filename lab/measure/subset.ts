@@ -7,7 +7,8 @@
  */
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
-import { drawSubset, representation, seeded, type Device, type Taken } from "../../src/shadow/subset.js";
+import { seeded } from "../../src/base/seeded.js";
+import { drawSubset, representation, type Device, type Taken } from "../../src/shadow/subset.js";
 import { mean, quantile, readSeries } from "./series-file.js";
 
 interface Measured extends Device {

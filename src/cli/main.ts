@@ -139,7 +139,7 @@ function mirrorVerb<O extends GlobalOptions>(name: string, description: string, 
     .action(async (...given: unknown[]) => run((given.at(-1) as Command).optsWithGlobals<O>(), typeof given[0] === "string" ? given[0] : ""));
 }
 mirrorVerb("list", "all sessions", async (options) => (await import("./mirror.js")).mirrorList(options));
-mirrorVerb("sinks", "collectors elsewhere that get the copies, too", async (options) => (await import("./sinks.js")).mirrorSinks(options));
+mirrorVerb("sinks", "collectors that get the copies, too: in a tunnel, or behind a device", async (options) => (await import("./sinks.js")).mirrorSinks(options));
 mirrorVerb("show <session>", "one session, port by port", async (options, name) => (await import("./mirror.js")).mirrorShow(options, name));
 mirrorVerb("remove <session>", "end a session", async (options, name) => (await import("./mirror.js")).mirrorRemove(options, name));
 mirrorVerb<AddOptions>("add <session>", "copy more", async (options, name) => (await import("./mirror.js")).mirrorAdd(options, name))

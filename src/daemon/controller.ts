@@ -4,20 +4,15 @@
  */
 import { EventEmitter } from "node:events";
 import { randomBytes } from "node:crypto";
-import { OvsdbClient, type Replica } from "ovsdb-client";
 import type { Logger } from "pino";
-import { databaseOptions } from "../config/database.js";
-import { ConfigError } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import { BridgeIndex } from "../network/bridge-index.js";
 import { managementSocket, type Dial } from "../network/bridge-session.js";
-import { entries, monitoredTables, rootUuid } from "../network/database-view.js";
 import { Discovery } from "../network/discovery.js";
 import type { FlowChange, GroupChange } from "../network/flow-entry.js";
 import { FlowRestore } from "../network/flow-restore.js";
 import type { Network, PortRef } from "../network/model.js";
-import { mark } from "../network/pipeline.js";
-import { portConfigs, portConfigSocket, type PortConfigs } from "../network/port-config.js";
+import { portConfigSocket, readPortConfigs, type PortConfigs } from "../network/port-config.js";
 import { unixctl, VswitchdControl, vswitchdSocket } from "../network/unixctl.js";
 import { DatabaseWriter, type DatabaseWriterCounters } from "../reconcile/database-writer.js";
 import { LiveSwitches } from "../reconcile/live-switches.js";
@@ -27,16 +22,13 @@ import { configuredSessions, criticalOf } from "../shadow/configured.js";
 import { Copying } from "../shadow/copying.js";
 import { Critical } from "../shadow/critical.js";
 import { Explainer } from "../shadow/explainer.js";
-import type { CopyMode } from "../shadow/fidelity/account.js";
 import type { ConflictKind } from "../shadow/fidelity/conflicts.js";
 import { Levels } from "../shadow/levels/levels.js";
 import { Promotion, type PromotionStep } from "../shadow/promotion.js";
 import { Replication } from "../shadow/replication/replication.js";
 import type { ExplainInput } from "../shadow/replication/explained.js";
-import type { SinkStatus } from "../shadow/sinks/sinks.js";
-import { foreignMirrors, liveMtus } from "../shadow/replication/rows.js";
-import { placed, tooLongForSink } from "../shadow/sinks/sink-plan.js";
-import { tooLong } from "../shadow/replication/tunnel.js";
+import { foreignMirrors } from "../shadow/replication/rows.js";
+import { placed } from "../shadow/sinks/sink-plan.js";
 import { ResubmitWatch, resubmitCounter } from "../shadow/resubmit-watch.js";
 import { Shadow } from "../shadow/shadow.js";
 import type { TableFollower } from "../shadow/table-follower.js";
@@ -44,6 +36,7 @@ import { Audits } from "./audits.js";
 import { Composition, type Overlays } from "./composition.js";
 import { capturesFlows, comparesFlows } from "./flow-options.js";
 import { CopySteering } from "./copy-steering.js";
+import { Databases, writesOf } from "./databases.js";
 import { openKept, type Kept } from "./kept.js";
 import { Readings } from "./readings.js";
 
@@ -63,16 +56,8 @@ export interface ControllerEvents {
 
 /** Convergence times kept for the percentiles in the status. */
 const keptLags = 1_000;
-/** The database's retry. */
-const databaseBackoff = { initialMs: 100, maxMs: 2_000 };
 
 const sumOf = (sizes: ReadonlyMap<number, number> | undefined): number | undefined => (sizes === undefined ? undefined : [...sizes.values()].reduce((sum, size) => sum + size, 0));
-
-/** The database of the host the shadow is on, where that is another. */
-interface Far {
-  readonly client: OvsdbClient;
-  readonly replica: Replica;
-}
 
 export class Controller extends EventEmitter<ControllerEvents> {
   readonly discovery: Discovery;
@@ -86,49 +71,41 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly replication: Replication;
   readonly levels: Levels;
   readonly steering: CopySteering;
+  /** Whether copies are made. */
+  readonly copying: Copying;
+  /** What the switches count. */
+  readonly readings: Readings;
   /** Convergence times of the shadow in ms, latest last. */
   readonly lags: number[] = [];
   private readonly config: Config;
   private readonly log: Logger;
-  private readonly client: OvsdbClient;
-  private readonly far: Far | undefined;
+  private readonly databases: Databases;
   private readonly farDatabase: DatabaseWriter | undefined;
-  private readonly replica: Replica;
   private readonly index: BridgeIndex;
   private readonly nowMs: () => number;
   private readonly composition = new Composition(() => ({ discovery: this.discovery, shadow: this.shadow, promotion: this.promotion, forwards: this.config.forward.enabled, hasShadow: this.config.shadow.enabled }));
   private readonly audits: Audits;
   private readonly automatic: AutomaticPromotion;
-  private readonly copying: Copying;
-  private readonly readings: Readings;
   private readonly critical: Critical;
   private readonly flowRestore: FlowRestore;
   private suspicion: Config["shadow"]["suspicion"];
   private copyBudget: Config["shadow"]["copyBudget"];
   private detaching = false;
+  private stopping = false;
 
   /** Connects to the database and builds the parts; nothing is changed before `start`. */
   static async create(config: Config, log: Logger, nowMs: () => number = () => performance.now(), signal?: AbortSignal): Promise<Controller> {
     const kept = openKept(config);
-    const client = await OvsdbClient.connect({ ...databaseOptions(config), backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
-    const replica = await client.replica("Open_vSwitch", monitoredTables);
-    const { remote, sinks } = config.shadow;
-    const tooLongs = sinks.flatMap((sink) => tooLongForSink(liveMtus(replica, config.bridges), sink) ?? []);
-    if (tooLongs.length > 0) throw new ConfigError(tooLongs);
-    if (remote === undefined) return new Controller(config, log, nowMs, client, replica, kept, undefined);
-    const why = tooLong(liveMtus(replica, config.bridges), remote.mtu);
-    if (why !== undefined) throw new ConfigError([why]);
-    const far = await OvsdbClient.connect({ remote: remote.ovsdb, backoff: databaseBackoff, ...(signal === undefined ? {} : { signal }) });
-    return new Controller(config, log, nowMs, client, replica, kept, { client: far, replica: await far.replica("Open_vSwitch", monitoredTables) });
+    return new Controller(config, log, nowMs, await Databases.open(config, signal), kept);
   }
 
-  private constructor(config: Config, log: Logger, nowMs: () => number, client: OvsdbClient, replica: Replica, kept: Kept, far: Far | undefined) {
+  private constructor(config: Config, log: Logger, nowMs: () => number, databases: Databases, kept: Kept) {
     super();
     this.config = config;
     this.log = log;
     this.nowMs = nowMs;
-    this.client = client;
-    this.replica = replica;
+    this.databases = databases;
+    const { near: { client, replica }, far } = databases;
     this.critical = new Critical(kept.critical);
     this.suspicion = config.shadow.suspicion;
     this.levels = new Levels(config.shadow, { store: kept.levels, nowMs: Date.now, changed: () => this.shadow.changed() });
@@ -148,21 +125,12 @@ export class Controller extends EventEmitter<ControllerEvents> {
       differed: (bridge, differences) => this.emit("conflict", bridge, "our tables changed", "what we put there was changed or deleted", differences),
     });
     this.control = new VswitchdControl(config.openflow.runDir);
-    const readBits = async (bridge: string, signal: AbortSignal): Promise<PortConfigs> => {
-      const connection = await portConfigSocket(config.openflow.runDir, bridge)(signal);
-      try {
-        return portConfigs(await connection.portDescs());
-      } finally {
-        await connection.close();
-      }
-    };
     // Those of live bridges are followed.
-    const bitsOf = async (bridge: string, signal: AbortSignal): Promise<PortConfigs> => this.shadow.portConfigs(bridge) ?? readBits(bridge, signal);
+    const bitsOf = async (bridge: string, signal: AbortSignal): Promise<PortConfigs> => this.shadow.portConfigs(bridge) ?? readPortConfigs(portConfigSocket(config.openflow.runDir, bridge), signal);
     this.explainer = new Explainer({ tables: replica, dial, portConfigs: bitsOf, control: (method, params) => this.askLong(method, params) });
     const { sflow } = config;
     const vswitchd = (method: string, ...args: string[]): Promise<string> => this.control.ask(method, args);
     const { remote } = config.shadow;
-    this.far = far;
     this.farDatabase = far === undefined ? undefined : new DatabaseWriter(far.client, far.replica);
     this.shadow = new Shadow({
       restored,
@@ -206,7 +174,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       maxCachedFlows: config.shadow.maxCachedFlows,
       hasCopyBudget: () => this.copyBudget !== undefined,
       steering: () => this.steering.status(),
-      foreignMirrors: (bridge) => foreignMirrors(this.index.bridges(), this.isOurMirror).get(bridge) ?? 0,
+      foreignMirrors: (bridge) => foreignMirrors(this.index.bridges(), databases.isOurMirror).get(bridge) ?? 0,
       warn: (why) => log.warn(why),
       nowMs,
     });
@@ -215,14 +183,14 @@ export class Controller extends EventEmitter<ControllerEvents> {
       exceeded: (packets) => this.copying.stop(`live and shadow together need more resubmits than a packet may have: ${packets} packets were dropped`),
     });
     this.promotion = new Promotion({ shadow: this.shadow, flushLive: () => this.live.settle(), nowMs });
-    this.readings = new Readings({ discovery: this.discovery, shadow: this.shadow, replication: this.replication, copyMode: () => this.copyMode, control: (method) => vswitchd(method), nowMs });
+    this.readings = new Readings({ discovery: this.discovery, shadow: this.shadow, replication: this.replication, copyMode: () => this.copying.mode, control: (method) => vswitchd(method), nowMs });
     this.copyBudget = config.shadow.copyBudget;
     this.steering = new CopySteering({
       stateDir: config.stateDir,
       limit: () => this.copyBudget,
       plan: () => this.shadow.replication,
       network: () => this.discovery.current,
-      isCopying: () => this.copyMode === "on" && this.shadow.replicating,
+      isCopying: () => this.copying.mode === "on" && this.shadow.replicating,
       connection: (bridge) => this.discovery.connection(bridge),
       flushCounters: () => this.readings.flushCounters(),
       apply: async (shares) => {
@@ -260,18 +228,19 @@ export class Controller extends EventEmitter<ControllerEvents> {
   }
 
   start(): void {
-    this.replica.on("changes", (changes) => {
+    const { replica } = this.databases.near;
+    replica.on("changes", (changes) => {
       this.flowRestore.changed();
       if (!this.index.changed(changes)) return;
       this.discovery.databaseChanged();
       // Rows of ours that someone changed or took away come back, and settings are followed.
       if (!this.detaching) this.shadow.changed();
     });
-    this.replica.on("stale", () => {
-      this.log.warn("the database is away; the model stays as it is");
+    replica.on("stale", () => {
+      if (!this.stopping) this.log.warn("the database is away; the model stays as it is");
       this.discovery.freeze(true);
     });
-    this.replica.on("synced", () => this.discovery.freeze(false));
+    replica.on("synced", () => this.discovery.freeze(false));
     this.discovery.on("up", (bridge, connection) => {
       this.live.attach(bridge, connection);
       void this.live.settle().then(() => this.discovery.listening(bridge));
@@ -306,34 +275,27 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** uuid of the database's one Open_vSwitch row; undefined before it is known. */
   get databaseUuid(): string | undefined {
-    return rootUuid(this.replica);
+    return this.databases.uuid;
   }
 
   get databaseState(): string {
-    return `${this.client.state}, ${this.replica.state}`;
+    return this.databases.state;
   }
 
   /** What was written to the databases, live's and the one of the shadow's host together where that is another. */
   get databaseWrites(): DatabaseWriterCounters {
-    const far = this.farDatabase?.counters;
-    const own = this.database.counters;
-    if (far === undefined) return own;
-    const sum = (key: Exclude<keyof DatabaseWriterCounters, "longestMs" | "lastMs">): number => own[key] + far[key];
-    return { transactions: sum("transactions"), changes: sum("changes"), refused: sum("refused"), rows: sum("rows"), bytes: sum("bytes"), longestMs: Math.max(own.longestMs, far.longestMs), lastMs: own.lastMs };
+    return writesOf(this.database.counters, this.farDatabase?.counters);
+  }
+
+  /** Why ovs-vswitchd could not open ports of ours, by their names. */
+  portProblems(): ReadonlyMap<string, string> {
+    return (this.farDatabase ?? this.database).problems();
   }
 
   /** The `tag` of a live port; undefined when it has none. */
   portTag({ bridge, ofport }: PortRef): number | undefined {
     return this.index.bridge(bridge)?.ports.find((port) => port.ofport === ofport)?.tag;
   }
-
-  /** What the switches count (`Readings`). */
-  readonly fidelity: Readings["fidelity"] = () => this.readings.fidelity();
-  readonly flushCounters: Readings["flushCounters"] = (whose) => this.readings.flushCounters(whose);
-  readonly portReadings: Readings["portReadings"] = (side, whose) => this.readings.portReadings(side, whose);
-  readonly sampled: Readings["sampled"] = (bridge, packets) => this.readings.sampled(bridge, packets);
-  readonly switchReadings: Readings["switchReadings"] = (side) => this.readings.switchReadings(side);
-  readonly copyCounters: Readings["copyCounters"] = (whose) => this.readings.copyCounters(whose);
 
   /** A question to the control socket of live's ovs-vswitchd on a connection of its own; rejects with its words, or with an answer of more than `maxBytes` (default 1 MiB). */
   async askLong(method: string, params: readonly string[], maxBytes?: number): Promise<string> {
@@ -344,23 +306,6 @@ export class Controller extends EventEmitter<ControllerEvents> {
   setSampling(rates: ReadonlyMap<string, number>): void {
     this.shadow.setSampling(rates);
   }
-
-  /** What is asked for the copies now. */
-  get copyMode(): CopyMode {
-    return this.copying.mode;
-  }
-  /** Why the budget has shed the copy; undefined while it has not. */
-  get shedding(): string | undefined {
-    return this.copying.shedWhy;
-  }
-  /** Why copying was switched off by ourselves; undefined while it was not. */
-  get stoppedCopying(): string | undefined {
-    return this.copying.stopped;
-  }
-  /** The budget sheds the copy, or (undefined) lets it come back. */
-  readonly shed: Copying["shed"] = (why) => this.copying.shed(why);
-  /** Copies while `body` runs (`Copying.during`). */
-  readonly withCopies: Copying["during"] = (body) => this.copying.during(body);
 
   /** Takes over from live with the shadow. */
   async promote(why: string): Promise<readonly PromotionStep[]> {
@@ -397,6 +342,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** Ends the controller and leaves all it made in place: a restarted one takes it over without a change. */
   async stop(): Promise<void> {
+    this.stopping = true;
     this.audits.stop();
     this.levels.stop();
     await this.steering.stop();
@@ -405,11 +351,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
     await this.shadow.stop();
     await this.discovery.stop();
     this.control.close();
-    await this.client.close();
-    await this.far?.client.close();
+    await this.databases.close();
   }
-
-  private readonly isOurMirror = (uuid: string): boolean => entries(this.replica.table("Mirror").get(uuid), "external_ids").has(mark.role);
 
   private desiredLive(bridge: string): SwitchState | undefined {
     return this.detaching ? undefined : this.composition.live(bridge);
@@ -466,7 +409,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** What the plan of replication is explained from, as far as the controller knows it. `config` and `where`: the one in force. */
   planInput(config: Config): Omit<ExplainInput, "behaviour" | "rates" | "where"> {
-    const { shadow, replication, critical, copying, index } = this;
+    const { shadow, replication, critical, copying, index, databases } = this;
     const { network } = shadow;
     return {
       network,
@@ -477,28 +420,12 @@ export class Controller extends EventEmitter<ControllerEvents> {
       levels: (bridge) => this.levels.of(bridge),
       demand: (bridge) => shadow.demand(bridge),
       place: (bridge) => ({ rank: critical.rank(bridge, network), isCritical: critical.has(bridge, network), ...critical.reasons(bridge, network) }),
-      foreignMirrors: (bridge) => foreignMirrors(index.bridges(), this.isOurMirror).get(bridge) ?? 0,
+      foreignMirrors: (bridge) => foreignMirrors(index.bridges(), databases.isOurMirror).get(bridge) ?? 0,
       sendsToEvery: (bridge) => shadow.reachesReplicas(bridge),
       off: shadow.replicating ? undefined : copying.why,
       shadowFlows: (bridge) => sumOf(shadow.follower(bridge)?.tableSizes()),
       cachedFlows: replication.cachedFlows.current,
     };
-  }
-
-  /** What the sinks got, and which of their collectors ovs-vswitchd knows no way to. */
-  async sinks(): Promise<{ readonly rows: readonly SinkStatus[]; readonly unreachable: ReadonlyMap<string, string> }> {
-    const { shadow, config } = this;
-    const rows = await shadow.sinks.status((bridge) => shadow.adapterConnection(bridge));
-    const runDir = config.shadow.remote?.runDir ?? config.openflow.runDir;
-    const unreachable = new Map<string, string>();
-    for (const collector of new Set(config.shadow.sinks.map((sink) => sink.collector))) {
-      try {
-        await unixctl(await vswitchdSocket(runDir), "ovs/route/lookup", [collector]);
-      } catch (error) {
-        unreachable.set(collector, error instanceof Error ? error.message : String(error));
-      }
-    }
-    return { rows, unreachable };
   }
 
   /** Copies on or off, as asked for. */

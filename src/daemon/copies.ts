@@ -64,11 +64,11 @@ export class Copies {
     this.gauge = new PressureGauge(runDir, nowMs);
     this.budget = new Budget({ limits, looks: pressureLooks, holdMs });
     this.meter = new FidelityMeter({
-      read: (looks) => controller.copyCounters(whoseTurn(looks)),
+      read: (looks) => controller.readings.copyCounters(whoseTurn(looks)),
       isLarge: () => isLarge(controller.discovery.current),
       // Answers when the revalidators have been over all cached flows, and so have brought patch ports' counters up to date.
-      flushCounters: (looks) => controller.flushCounters(whoseTurn(looks)),
-      mode: () => controller.copyMode,
+      flushCounters: (looks) => controller.readings.flushCounters(whoseTurn(looks)),
+      mode: () => controller.copying.mode,
       sink,
       nowMs,
       epochMs,
@@ -96,7 +96,7 @@ export class Copies {
     const age = meter.ageMs;
     return [
       ...(meter.failure !== undefined || (age !== undefined && age > 2_000) ? [`the switches do not tell their counters, the fidelity is an earlier one: ${meter.failure ?? "no answer yet"}`] : []),
-      ...(parts.controller.shedding === undefined ? [] : [`copies are shed: ${parts.controller.shedding}`]),
+      ...(parts.controller.copying.shedWhy === undefined ? [] : [`copies are shed: ${parts.controller.copying.shedWhy}`]),
       ...meter.measured().flatMap(({ alert }) => (alert === undefined ? [] : [`fidelity of ${alert.port} is below the target: ${alert.why}`])),
       ...this.gauge.failures.map((failure) => `the budget can't be watched in full: ${failure}`),
       ...this.conflicts.list().map(({ bridge, kind, detail, firstMs, lastMs, count }) => `conflict on ${bridge}: ${kind}: ${detail}, ${count} times from ${new Date(firstMs).toISOString()} to ${new Date(lastMs).toISOString()}`),
@@ -115,7 +115,7 @@ export class Copies {
       this.budget.take(pressure, nowMs());
       const { why } = this.budget;
       if (why === before) return;
-      controller.shed(why);
+      controller.copying.shed(why);
       log.warn({ why, pressure }, why === undefined ? "copies come back" : "copies are shed");
       sink.happened({ tMs: epochMs(), kind: "fidelity", side: "shadow", subject: "copies", detail: { state: why === undefined ? "back" : "shed", why: why ?? "the pressure is gone", ...pressure } });
     } finally {
@@ -138,7 +138,7 @@ export class Copies {
   /** Takes a sample of the next port that has traffic. */
   private async sample(): Promise<void> {
     const { controller, log } = this.parts;
-    if (this.sampling !== undefined || controller.copyMode !== "on") return;
+    if (this.sampling !== undefined || controller.copying.mode !== "on") return;
     const ports = this.meter.copied;
     const port = ports[this.nextPort++ % Math.max(1, ports.length)];
     if (port === undefined) return;

@@ -27,6 +27,7 @@ import { Learning } from "./learning.js";
 import { Nodes } from "./nodes.js";
 import { Observer } from "./observer.js";
 import { processUnits, Recorder } from "./recorder.js";
+import { sinkStatus } from "./sink-status.js";
 import { status } from "./status.js";
 import { verifyOnLive } from "./verification.js";
 
@@ -110,10 +111,10 @@ export class Daemon {
     this.changes = new ChangeManager({
       history,
       trial: (change) =>
-        controller.withCopies(() => runTrial(change, {
+        controller.copying.during(() => runTrial(change, {
           shadow: controller.shadow,
           streamsBefore: (victim) => this.defence?.streamsBefore(victim) ?? new Set(),
-          selected: async () => (await controller.fidelity()).reduce((sum, port) => sum + port.selected, 0),
+          selected: async () => (await controller.readings.fidelity()).reduce((sum, port) => sum + port.selected, 0),
           limits: attack,
           trialMs: attack.trialMs,
           nowMs: Date.now,
@@ -205,7 +206,7 @@ export class Daemon {
       drift: this.drift,
       flows: { flows: this.flows?.watch, comparison: this.flows?.comparison },
       plan: { explained: () => Promise.resolve(this.explained()) },
-      sinks: { sinks: () => controller.sinks(), problems: () => controller.shadow.sinks.problems() },
+      sinks: { sinks: () => sinkStatus(controller.shadow, this.config, controller.portProblems()), problems: () => controller.shadow.sinks.problems() },
       staleness: { watch: this.staleness, shadow: controller.shadow },
       nodes: this.nodes,
       levels: new LevelControl({ levels: controller.levels, shadow: controller.shadow, flushLive: () => controller.live.settle(), nowMs: Date.now }),
@@ -260,7 +261,7 @@ export class Daemon {
   private fidelitySurface(): FidelitySurface {
     const { controller, copies } = this;
     return {
-      mode: () => ({ mode: controller.copyMode, shedWhy: controller.shedding ?? "" }),
+      mode: () => ({ mode: controller.copying.mode, shedWhy: controller.copying.shedWhy ?? "" }),
       ports: () => copies.meter.measured(),
       conflicts: () => copies.conflicts.list(),
       failures: () => [copies.meter.failure, copies.meter.flushFailure, copies.sampleFailure, ...copies.gauge.failures].filter((text) => text !== undefined),

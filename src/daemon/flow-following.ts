@@ -13,7 +13,7 @@ import type { Controller } from "./controller.js";
 import { capturesFlows, comparesFlows } from "./flow-options.js";
 
 export interface FlowFollowingParts {
-  readonly controller: Pick<Controller, "askLong" | "copyMode" | "discovery" | "explainer" | "on" | "promotion" | "shadow">;
+  readonly controller: Pick<Controller, "askLong" | "copying" | "discovery" | "explainer" | "on" | "promotion" | "shadow">;
   readonly config: Config;
   readonly tcp: Pick<TcpMonitor, "list"> | undefined;
   /** Datagrams of samples that were lost, since the start. */
@@ -72,7 +72,7 @@ export class FlowFollowing {
     this.comparison = new FlowComparison({
       capture,
       isReplicated: (bridge, ofport) => shadow.edges(bridge).includes(ofport) && discovery.current.bridges.get(bridge)?.ports.get(ofport)?.role === "edge",
-      isComparable: () => controller.copyMode === "on" && controller.promotion.state === "off" && !shadow.isTrying,
+      isComparable: () => controller.copying.mode === "on" && controller.promotion.state === "off" && !shadow.isTrying,
       lostDatagrams,
       happened,
       nowMs,

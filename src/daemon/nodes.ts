@@ -214,7 +214,7 @@ export class Nodes {
     await this.probes?.setPairs([], []);
     shadow.setNodes(this.nodes, true);
     await shadow.settle();
-    await this.parts.controller.flushCounters("all").catch(() => undefined);
+    await this.parts.controller.readings.flushCounters("all").catch(() => undefined);
     await shadow.portCounters();
     this.nodes = staying;
     shadow.setNodes(staying, false);

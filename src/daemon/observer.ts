@@ -23,7 +23,7 @@ import { TcpMonitor } from "../telemetry/tcp/monitor.js";
 import type { Controller } from "./controller.js";
 
 export interface ObserverParts {
-  readonly controller: Pick<Controller, "portReadings" | "sampled" | "switchReadings" | "setSampling" | "discovery" | "on" | "shadow" | "explainer">;
+  readonly controller: Pick<Controller, "readings" | "setSampling" | "discovery" | "on" | "shadow" | "explainer">;
   readonly sflow: Config["sflow"];
   /** Where the profile is kept. */
   readonly stateDir: string;
@@ -88,12 +88,12 @@ export class Observer implements ObservationSink {
       clockMs: () => performance.now(),
       leavesOut: (port) => port > maxReplicatedPort && port < firstReserved,
     });
-    this.feed = new SflowFeed({ egressOf: (question) => this.egress.egress(question), tunnels: parts.tunnels, heard: controller.sampled, deliveries: parts.deliveries ?? false });
+    this.feed = new SflowFeed({ egressOf: (question) => this.egress.egress(question), tunnels: parts.tunnels, heard: (bridge, packets) => controller.readings.sampled(bridge, packets), deliveries: parts.deliveries ?? false });
     this.learned = new Profile({ happened: (event) => this.happened(event) });
     this.observatory = new Observatory({
       sink: this,
-      readPorts: (side, whose) => controller.portReadings(side, whose),
-      readSwitches: (side) => controller.switchReadings(side),
+      readPorts: (side, whose) => controller.readings.portReadings(side, whose),
+      readSwitches: (side) => controller.readings.switchReadings(side),
       network: () => controller.discovery.current,
       nowMs,
     });

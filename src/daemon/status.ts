@@ -37,7 +37,7 @@ function storeStatus({ backend, counters, waiting, failure }: StoreHealth): Stor
 /** What an operator should know is wrong, in words. */
 function problemsOf({ controller, observer, copies, learning, staleness, nodes }: StatusParts): string[] {
   const problems = [...controller.database.problems()].map(([name, error]) => `${name}: ${error}`);
-  if (controller.stoppedCopying !== undefined) problems.push(`copying is off: ${controller.stoppedCopying}`);
+  if (controller.copying.stopped !== undefined) problems.push(`copying is off: ${controller.copying.stopped}`);
   if (observer.failure !== undefined) problems.push(observer.failure);
   if (controller.resubmits.failure !== undefined) problems.push(`the resubmit budget can't be watched: ${controller.resubmits.failure}`);
   if (controller.shadow.late.length > 0) problems.push(`critical bridges did not come in step before the others: ${controller.shadow.late.join(", ")}`);

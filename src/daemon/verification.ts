@@ -7,7 +7,7 @@ import type { Controller } from "./controller.js";
 const verifyAfterMs = 1_000;
 const verifyLooks = 2;
 
-export type VerifiedNetwork = Pick<Controller, "flushCounters"> & { readonly discovery: Pick<Controller["discovery"], "connection"> };
+export type VerifiedNetwork = { readonly readings: Pick<Controller["readings"], "flushCounters">; readonly discovery: Pick<Controller["discovery"], "connection"> };
 
 /** Looks at the rules of a change on live: are they all there, and do they drop what they should? */
 export async function verifyOnLive(controller: VerifiedNetwork, change: Change): Promise<Verification> {
@@ -16,7 +16,7 @@ export async function verifyOnLive(controller: VerifiedNetwork, change: Change):
   for (let look = 0; look < verifyLooks && found.dropped === 0; look++) {
     await new Promise((resolve) => setTimeout(resolve, verifyAfterMs));
     // Flows' counters are as old as the revalidators' last round, which a flood makes longer: they are brought up to date first.
-    await controller.flushCounters().catch(() => undefined);
+    await controller.readings.flushCounters().catch(() => undefined);
     found = await rulesOnLive(controller, change);
   }
   const { flows, dropped } = found;

@@ -41,6 +41,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   /** How often LLDP went out, for the turns. */
   private second = 0;
   private isSettled = false;
+  private isStopping = false;
   private frozen = false;
   /** Ports that links end at, as of the last model. */
   private fabric: ReadonlySet<string> = new Set();
@@ -63,6 +64,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   }
 
   async stop(): Promise<void> {
+    this.isStopping = true;
     clearInterval(this.timer);
     clearTimeout(this.settleTimer);
     await Promise.all([...this.bridges.values()].map((bridge) => bridge.session.close()));
@@ -134,7 +136,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     session.on("down", (reason) => {
       const bridge = this.bridges.get(name);
       if (bridge !== undefined) bridge.listens = false;
-      this.parts.log.warn({ bridge: name, reason }, "OpenFlow session of a live bridge ended");
+      if (!this.isStopping) this.parts.log.warn({ bridge: name, reason }, "OpenFlow session of a live bridge ended");
       this.emit("down", name, reason);
     });
   }

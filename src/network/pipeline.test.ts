@@ -31,7 +31,7 @@ test("docs/pipeline.md has no table, priority or cookie that the code does not h
 });
 
 test("docs/pipeline.md names the register bit, ranges, keys and roles", () => {
-  const roles: Record<RowRole, true> = { shadow: true, adapter: true, replica: true, ingress: true, egress: true, deliveries: true, edge: true, fabric: true, guard: true, node: true, sflow: true, sink: true };
+  const roles: Record<RowRole, true> = { shadow: true, adapter: true, collector: true, replica: true, ingress: true, egress: true, deliveries: true, edge: true, fabric: true, guard: true, node: true, sflow: true, sink: true };
   const { field, bit, mask } = passedRegister;
   const words = [
     `\`${field}\`, bit ${bit}, mask 0x${mask.toString(16)}`,

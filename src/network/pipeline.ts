@@ -107,7 +107,7 @@ export const mark = {
 } as const;
 
 /** Roles of our rows. */
-export type RowRole = "shadow" | "adapter" | "replica" | "ingress" | "egress" | "deliveries" | "edge" | "fabric" | "guard" | "node" | "sflow" | "sink";
+export type RowRole = "shadow" | "adapter" | "collector" | "replica" | "ingress" | "egress" | "deliveries" | "edge" | "fabric" | "guard" | "node" | "sflow" | "sink";
 
 /** OpenFlow port of a live bridge's replica port for edge port N, and of the adapter's egress port: 0x8000 + N. */
 export function replicaPort(edgeOfport: number): number {

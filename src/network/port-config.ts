@@ -42,6 +42,16 @@ export function portConfigSocket(runDir: string, bridge: string): Dial {
   };
 }
 
+/** The bits of a bridge's ports now. Rejects when the bridge can't be reached. */
+export async function readPortConfigs(dial: Dial, signal: AbortSignal): Promise<PortConfigs> {
+  const connection = await dial(signal);
+  try {
+    return portConfigs(await connection.portDescs());
+  } finally {
+    await connection.close();
+  }
+}
+
 /** ofp_port_reason. */
 const deleted = 1;
 

@@ -32,8 +32,8 @@ export type Settings = ReadonlyMap<string, Row[string]>;
 export interface DesiredBridge {
   readonly name: string;
   readonly datapathType: string;
-  readonly role: "shadow" | "adapter";
-  /** Name of the live bridge it stands for. */
+  readonly role: "shadow" | "adapter" | "collector";
+  /** Name of the live bridge it stands for; empty for the collector bridge, which stands for none. */
   readonly live: string;
   readonly ports: readonly DesiredPort[];
   /** Columns of the live bridge's row that change what NORMAL does; other_config is laid over our own. */

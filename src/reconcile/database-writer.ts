@@ -10,7 +10,7 @@ import { BridgeIndex } from "../network/bridge-index.js";
 import { integer, rootUuid, type BridgeRow, type Tables } from "../network/database-view.js";
 import { mark } from "../network/pipeline.js";
 import { batches, BatchSize, weight } from "./database-batches.js";
-import { bridgeSettings, DatabaseDiff, type DatabaseChange, type DesiredDatabase, type DesiredPort, type DesiredSflow } from "./database-state.js";
+import { bridgeSettings, DatabaseDiff, type DatabaseChange, type DesiredBridge, type DesiredDatabase, type DesiredPort, type DesiredSflow } from "./database-state.js";
 import { removedRows, WrittenLog, writtenRows } from "./written-rows.js";
 
 export interface DatabaseWriterCounters {
@@ -327,7 +327,7 @@ class Operations {
   }
 
   /** The LOCAL port that every bridge has. */
-  private local(bridge: string, live: string, role: "shadow" | "adapter"): NamedUuid {
+  private local(bridge: string, live: string, role: DesiredBridge["role"]): NamedUuid {
     const device = this.txn.insert("Interface", { name: bridge, type: "internal", external_ids: marks(role, live) }, this.name());
     return this.txn.insert("Port", { name: bridge, interfaces: [device], external_ids: new Map() }, this.name());
   }

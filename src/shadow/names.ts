@@ -52,5 +52,9 @@ export const fabric = (live: string, ofport: number): string => `shf${digest(liv
 export const node = (database: string, live: string, ofport: number): string => `shn${digest(`${database} ${live}:${ofport}`)}`;
 /** The Mirror row that reserves a replica port, and where it can copies its edge port. */
 export const guard = (live: string, ofport: number | "all"): string => `shg${digest(live)}-${ofport}`;
-/** Tunnel of an adapter to a collector, by the sink's place. */
+/** An adapter's port of a sink, by the sink's place: a tunnel, or the patch to the collector bridge. */
 export const sinkName = (live: string, place: number): string => `sht${digest(live)}-${place}`;
+/** The collector bridge's end of that patch. */
+export const collectorEnd = (live: string, place: number): string => `shu${digest(live)}-${place}`;
+/** The one bridge in which sinks that are devices of the host lie. */
+export const collectorBridge = "shk-collectors";

@@ -12,6 +12,7 @@ import { desiredShadow, type DesiredShadow } from "./desired-shadow.js";
 import { everything, isLocal, nothingPlanned, planReplication, sessionsAt, type BridgePlan, type Demand, type ReplicationPlan } from "./replication/plan.js";
 import { portVlans } from "./replication/rows.js";
 import { tunnelPorts, type Tunnels } from "./replication/tunnel.js";
+import { desiredCollector } from "./sinks/collector-bridge.js";
 import { sinkPorts, sinkSlots, slotKey, type PlacedSink } from "./sinks/sink-plan.js";
 import { bareSettings, liveSettings, withSettings, type LiveSettings } from "./settings.js";
 
@@ -60,6 +61,7 @@ export class ShadowPlan {
   private readonly tables: Tables;
   private readonly planned = new Map<string, Planned>();
   private cables: Cables | undefined;
+  private collector: { readonly key: string; readonly bridge: DesiredBridge | undefined } | undefined;
   private readonly settings = new WeakMap<BridgeRow, LiveSettings>();
   /** Bridges planned since the start: what a change costs. */
   plannedBridges = 0;
@@ -102,8 +104,17 @@ export class ShadowPlan {
       for (const [on, ports] of known.rows.livePorts) livePorts.set(on, ports);
       for (const one of known.rows.left) left.push(one);
     }
+    const collector = this.collectorOf(source, sinks, slots);
+    if (collector !== undefined) bridges.push(collector);
     for (const name of this.planned.keys()) if (!source.bridges.has(name)) this.planned.delete(name);
     return { bridges, livePorts, left: whole === undefined ? left : [...left, ...whole.left], replication: whole ?? new Joined(parts, options.sessions) };
+  }
+
+  /** The collector bridge: the very same value while it is the same. */
+  private collectorOf(source: Network, sinks: readonly PlacedSink[], slots: ReadonlyMap<string, number>): DesiredBridge | undefined {
+    const key = JSON.stringify([sinks, [...slots], [...source.bridges.values()].map(({ name, datapathType }) => [name, datapathType])]);
+    if (this.collector?.key !== key) this.collector = { key, bridge: desiredCollector(sinks, source.bridges, slots) };
+    return this.collector.bridge;
   }
 
   /** Whether a bridge was planned from what it is now. */

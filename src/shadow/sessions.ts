@@ -13,7 +13,7 @@ export class OwnBridge {
   readonly session: BridgeSession;
   /** What the writer was last told whole, so that equal parts are not told again. */
   told: unknown;
-  /** The flows to collectors that an adapter was last told. */
+  /** The flows to collectors that an adapter, or the collector bridge, was last told. */
   toldSinks: unknown;
   /** Since when there is no session; undefined while there is one. */
   downSinceMs: number | undefined;

@@ -1,175 +1,152 @@
 /**
- * The shadow of a network: keeps the shadow and adapter bridges, the replica ports and all their tables as they should be.
- *
- * One pass: what the shadow should stand for (`hold`), the rows for it, the database, then the tables of each shadow and adapter
- * bridge. Passes run one at a time, whenever live changed; a change of live's tables alone takes a way of its own, which touches
- * the flows that changed on the bridge that has them and waits for no database. A shadow's tables are the live bridge's foreign
- * flows, copied, and our own flows computed for the shadow's network: so equal to live, or held.
+ * The shadow of a network: keeps the shadow and adapter bridges, the replica ports and all their tables as they should be (`Passes`). A
+ * shadow's tables are the live bridge's foreign flows, copied, and our own flows computed for the shadow's network: so equal to live, or held.
  */
 import { EventEmitter } from "node:events";
 import type { OpenFlowConnection } from "node-openflow";
 import { Histogram } from "../base/histogram.js";
 import type { FlowEntry } from "../network/flow-entry.js";
 import type { Network } from "../network/model.js";
-import type { DesiredBridge } from "../reconcile/database-state.js";
+import { sinkTable } from "../network/pipeline.js";
 import type { PortConfigs } from "../network/port-config.js";
-import { commonReplicaPort, sinkTable } from "../network/pipeline.js";
-import { Converger } from "../reconcile/converger.js";
+import type { DesiredDatabase } from "../reconcile/database-state.js";
 import type { PortConfigCounters } from "../reconcile/port-config-writer.js";
-import type { SwitchWriter, WriterCounters } from "../reconcile/switch-writer.js";
+import type { WriterCounters } from "../reconcile/switch-writer.js";
 import { AdapterCounters, type PortCount } from "./adapter-counters.js";
 import type { DesiredShadow, Wiring } from "./desired-shadow.js";
-import { FirstInStep } from "./first-in-step.js";
+import { EveryPort } from "./every-port.js";
 import { FloodFence } from "./flood-fence.js";
 import { FollowedSource } from "./followed-source.js";
-import { GuardWatch } from "./guard-watch.js";
 import type { Held } from "./hold.js";
-import { adapterBridge, shadowBridge, deliveries } from "./names.js";
+import type { ShadowMode } from "./mode.js";
+import { adapterBridge, deliveries, shadowBridge } from "./names.js";
 import { NodeCounters } from "./nodes/counters.js";
 import type { ShadowNode } from "./nodes/node.js";
 import type { ShadowEvents, ShadowParts } from "./parts.js";
+import { Passes } from "./passes.js";
 import type { PlannedShadow } from "./plan.js";
 import { PlannedRows } from "./planned-rows.js";
-import { ownExit, patchExit, replicationFlows, tunnelExit } from "./replication/flows.js";
-import { firstShares, type Shares } from "./replication/shares.js";
-import { edgeNumbers, everything, type BridgePlan, type Demand, type ReplicationPlan } from "./replication/plan.js";
+import { CopyFlows } from "./replication/copy-flows.js";
+import { edgeNumbers, everything, type Demand, type ReplicationPlan } from "./replication/plan.js";
 import { portVlans } from "./replication/rows.js";
+import type { Shares } from "./replication/shares.js";
 import { ShadowSessions } from "./sessions.js";
 import { Sinks } from "./sinks/sinks.js";
-import { ShadowObjects, type Copied } from "./staleness/objects.js";
 import type { ObjectState } from "./staleness/staleness-watch.js";
-import { bridgeStatus, Comparison, type ShadowBridgeStatus } from "./status.js";
+import { ShadowStates } from "./states.js";
+import type { ShadowBridgeStatus } from "./status.js";
 import type { TableFollower } from "./table-follower.js";
-import { Teller, type Telling } from "./teller.js";
+import { Teller } from "./teller.js";
 import { Trials } from "./trials.js";
 
 const noEdges: readonly number[] = [];
 const noFlows: readonly FlowEntry[] = [];
 const noNodes: readonly ShadowNode[] = [];
+const nothing: DesiredDatabase = { bridges: [], livePorts: new Map(), sflow: new Map() };
 
 export class Shadow extends EventEmitter<ShadowEvents> {
-  private readonly parts: ShadowParts;
-  private readonly converger: Converger;
-  /** Live tables that changed, and nothing else: bridges whose followers have something to take. */
-  private readonly tableConverger: Converger;
   /** From a change of a live flow seen to the same on the shadow, in ms. */
   readonly flowLag = new Histogram();
+  /** What the adapters counted of what shadow nodes send. */
+  readonly nodeCounters = new NodeCounters();
+  /** What goes to collectors elsewhere. */
+  readonly sinks: Sinks;
+  private readonly parts: ShadowParts;
+  private readonly mode: ShadowMode;
   private readonly planned: PlannedRows;
   private readonly sessions: ShadowSessions;
   private readonly source: FollowedSource;
-  /** Something changed since the rows were planned. */
-  private isStale = false;
-  private changedAtMs: number | undefined;
   private readonly trials: Trials;
-  private readonly first: FirstInStep;
-  private readonly teller: Teller;
-  /** Every bridge has all of its shadow, whatever its level. */
-  private isComplete = false;
-  /** What the adapters counted of what shadow nodes send. */
-  readonly nodeCounters = new NodeCounters();
+  private readonly fence: FloodFence;
+  private readonly every: EveryPort;
+  private readonly states: ShadowStates;
+  private readonly passes: Passes;
+  private readonly copying = new CopyFlows();
   private readonly counted = new AdapterCounters(this.nodeCounters);
   private areNodesHeld = false;
-  private isPromoted = false;
-  private readonly guards = new GuardWatch();
-  private readonly copying = new WeakMap<BridgePlan, { readonly shares: Shares | undefined; readonly flows: readonly FlowEntry[] }>();
-  private shares = firstShares;
-  private readonly comparison = new Comparison();
-  private readonly objects: ShadowObjects;
-  /** What goes to collectors elsewhere. */
-  readonly sinks: Sinks;
-  private readonly fence: FloodFence;
-  /** Live bridges whose own flows send to replica ports, which their copies therefore don't go by. */
-  private readonly sendToEvery = new Set<string>();
-  private readonly toldOfEvery = new Set<string>();
-  private isGuarded = true;
-  private isReplicating: boolean;
   private active = false;
-  private lastError: string | undefined;
 
   constructor(parts: ShadowParts) {
     super();
     this.parts = parts;
-    this.isReplicating = parts.replicate;
-    this.planned = new PlannedRows(parts);
-    this.sinks = new Sinks(parts.sinks, () => this.source.network, () => portVlans(parts.index.bridges()));
-    this.objects = new ShadowObjects(parts.nowMs);
-    this.fence = new FloodFence(parts.dialPorts, parts.nowMs);
-    this.source = new FollowedSource({ nowMs: parts.nowMs, holdMs: parts.holdMs, released: () => this.changed() });
-    this.sessions = new ShadowSessions({
+    const { index, remote, nowMs } = parts;
+    const changed = (): void => this.changed();
+    const demand = (bridge: string): Demand => this.demand(bridge);
+    const mode = (this.mode = { complete: false, guarded: true, promoted: false, replicating: parts.replicate });
+    const planned = (this.planned = new PlannedRows(parts));
+    const source = (this.source = new FollowedSource({ nowMs, holdMs: parts.holdMs, released: changed }));
+    const fence = (this.fence = new FloodFence(parts.dialPorts, nowMs));
+    this.sinks = new Sinks(parts.sinks, () => source.network, () => portVlans(index.bridges()));
+    const sessions = (this.sessions = new ShadowSessions({
       dial: parts.dial,
-      dialOwn: parts.remote?.dial ?? parts.dial,
+      dialOwn: remote?.dial ?? parts.dial,
       dialPorts: parts.dialPorts,
-      restored: parts.remote === undefined ? parts.restored : () => Promise.resolve(),
-      dialOwnPorts: parts.remote?.dialPorts ?? parts.dialPorts,
-      nowMs: parts.nowMs,
+      restored: remote === undefined ? parts.restored : () => Promise.resolve(),
+      dialOwnPorts: remote?.dialPorts ?? parts.dialPorts,
+      nowMs,
       lag: this.flowLag,
-      changed: () => this.changed(),
+      changed,
       following: (follower) => this.startFollowing(follower),
-    });
+    }));
+    const every = (this.every = new EveryPort({ sessions, index, isRemote: remote !== undefined, told: parts.sendsToEvery, changed }));
     this.trials = new Trials(
       {
         apply: () => {
           this.changed();
           return this.settle();
         },
-        isConnected: (bridge) => this.sessions.own.get(shadowBridge(bridge))?.writer.connected === true,
+        isConnected: (bridge) => sessions.own.get(shadowBridge(bridge))?.writer.connected === true,
         taps: () => this.taps,
         showSink: parts.showSink,
       },
       parts.tap,
     );
-    this.teller = new Teller({
-      sessions: this.sessions,
+    const teller = new Teller({
+      sessions,
       trials: this.trials,
       compose: parts.compose,
-      demand: (bridge) => this.demand(bridge),
+      demand,
       edges: (bridge) => this.edges(bridge),
       wiring: (bridge) => this.wiring(bridge),
       showSink: parts.showSink,
       deliveries: parts.deliveries ?? false,
       sinks: (bridge) => this.sinks.flows(bridge, this.edges(bridge), this.wiring(bridge)),
+      collector: () => this.sinks.collectorFlows(),
       sinkTables: parts.sinks.map(({ place }) => sinkTable(place)),
-      nodes: (bridge) => this.planned.nodes.get(bridge) ?? noNodes,
+      nodes: (bridge) => planned.nodes.get(bridge) ?? noNodes,
       nodesHeld: () => this.nodesHeld,
     });
-    this.first = new FirstInStep({
-      isInStep: (bridge) => this.isInStep(bridge),
-      advance: () => this.advance(this.criticalBridges()),
-      late: (bridges) => parts.log.warn({ bridges }, "critical bridges are not in step in time; the others go on"),
-      nowMs: parts.nowMs,
-    });
-    this.tableConverger = new Converger({
-      pass: () => this.tablePass(),
-      failed: (error) => parts.log.warn({ err: error }, "following tables failed; trying again"),
-      retryMs: 50,
-    });
-    this.converger = new Converger({
-      pass: () => this.pass(),
-      failed: (error) => {
-        this.lastError = error instanceof Error ? error.message : String(error);
-        parts.log.warn({ err: error }, "shadow pass failed; trying again");
-      },
+    const states = (this.states = new ShadowStates({ shadow: parts, mode, planned, sessions, source, demand, lastError: () => this.passes.lastError }));
+    this.passes = new Passes({
+      shadow: parts,
+      mode,
+      planned,
+      sessions,
+      source,
+      teller,
+      fence,
+      every,
+      demand,
+      isInStep: (bridge) => states.isInStep(bridge),
+      told: { planned: () => this.emit("planned"), converged: (lagMs) => this.emit("converged", lagMs), plan: () => this.emit("plan") },
     });
   }
 
   /** The live network changed, or something in its database that is ours. */
   update(live: Network): void {
     this.active = true;
-    this.source.update(live, this.isPromoted);
+    this.source.update(live, this.mode.promoted);
     this.changed();
   }
 
   /** Desired flows changed (an overlay, a trial, a mode): converge again. */
   changed(): void {
-    if (!this.active) return;
-    this.changedAtMs ??= this.parts.nowMs();
-    this.isStale = true;
-    this.converger.trigger();
+    if (this.active) this.passes.changed();
   }
 
   /** Resolves when the shadow is as it should be, after everything that was asked before. */
   settle(): Promise<void> {
-    return this.converger.settle();
+    return this.passes.settle();
   }
 
   /** The network the shadow stands for. */
@@ -206,7 +183,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** What the shadow of a live bridge has now: all of it while it is to carry the traffic, or a trial is made there. */
   demand(bridge: string): Demand {
-    return this.isComplete || this.trials.isAt(bridge) ? everything : this.parts.demand(bridge);
+    return this.mode.complete || this.trials.isAt(bridge) ? everything : this.parts.demand(bridge);
   }
 
   /** Devices on which copies are shown as they enter the shadow, while tapped. */
@@ -231,7 +208,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   }
 
   get replicating(): boolean {
-    return this.isReplicating && this.isGuarded;
+    return this.mode.replicating && this.mode.guarded;
   }
 
   wiring(bridge: string): Wiring {
@@ -242,20 +219,12 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   /** Flows on a live bridge that copy what no Mirror row copies. */
   copyFlows(bridge: string): readonly FlowEntry[] {
     const plan = this.planned.rows.replication.bridges.get(bridge);
-    if (plan === undefined || !this.replicating) return noFlows;
-    // Of one plan the same flows, so that nobody compares them again; its wiring follows from the plan and from the start.
-    const shares = plan.sessions.some(({ session }) => session.auto) ? this.shares : undefined;
-    let known = this.copying.get(plan);
-    if (known === undefined || known.shares !== shares) {
-      const flows = replicationFlows(plan, { each: ownExit, commonPatch: patchExit, commonTunnel: tunnelExit }[this.wiring(bridge)], shares);
-      this.copying.set(plan, (known = { shares, flows }));
-    }
-    return known.flows;
+    return plan === undefined || !this.replicating ? noFlows : this.copying.of(plan, this.wiring(bridge));
   }
 
   /** What sessions with `auto` copy from now on; tell the live switches afterwards. */
   setShares(shares: Shares): void {
-    this.shares = shares;
+    this.copying.shares = shares;
   }
 
   /** Configuration bits of a live bridge's ports as followed; undefined while they are not known. */
@@ -268,14 +237,16 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return this.sessions.followers.get(bridge);
   }
 
-  /** All of the shadow whatever the levels, guards on or off, copies on or off, and where the shadow's output goes. Takes effect with the next `settle`. */
-  setMode(mode: { readonly complete?: boolean; readonly guarded?: boolean; readonly promoted?: boolean; readonly replicating?: boolean; readonly tapped?: boolean }): void {
-    this.trials.isAlwaysTapped = this.parts.tap || (mode.tapped ?? this.trials.isAlwaysTapped);
-    this.isComplete = mode.complete ?? this.isComplete;
-    this.isReplicating = mode.replicating ?? this.isReplicating;
-    this.isGuarded = mode.guarded ?? this.isGuarded;
-    this.isPromoted = mode.promoted ?? this.isPromoted;
+  /** Changes what is asked of the shadow, and whether its copies are always shown. Takes effect with the next `settle`. */
+  setMode({ tapped, ...mode }: Partial<Readonly<ShadowMode>> & { readonly tapped?: boolean }): void {
+    this.trials.isAlwaysTapped = this.parts.tap || (tapped ?? this.trials.isAlwaysTapped);
+    Object.assign(this.mode, mode);
     this.changed();
+  }
+
+  /** Whether a live bridge's own flows send to replica ports now (`EveryPort`). */
+  reachesReplicas(bridge: string): boolean {
+    return this.every.reaches(bridge);
   }
 
   /** Packets that came into the adapter from each replica port and that the shadow sent towards its host, by live portKey. */
@@ -298,7 +269,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** Nothing that a node sends enters the shadow: it carries the traffic, a trial looks at what it meets, or somebody asked for it. */
   get nodesHeld(): boolean {
-    return this.areNodesHeld || this.isPromoted || this.trials.isRunning;
+    return this.areNodesHeld || this.mode.promoted || this.trials.isRunning;
   }
 
   /** The session with the adapter of a live bridge, for reading; undefined while there is none. */
@@ -331,7 +302,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   }
 
   status(): ShadowBridgeStatus[] {
-    return [...this.source.network.bridges.keys()].sort().map((live) => this.statusOf(live));
+    return [...this.source.network.bridges.keys()].sort().map((live) => this.states.of(live));
   }
 
   /** Flows of a live bridge as followed, and of its shadow as known to be installed. */
@@ -341,12 +312,12 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** Every object of the shadow, each with whether it is as live is. */
   objectStates(): Iterable<ObjectState> {
-    return this.objects.of(this.copied(), this.parts.remote?.database ?? this.parts.database);
+    return this.states.objects();
   }
 
   /** Critical bridges that the others no longer wait for, because they did not come in step in time. */
   get late(): string[] {
-    return [...this.first.late];
+    return this.passes.late;
   }
 
   /** What was sent to our bridges, by their names. */
@@ -366,205 +337,30 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** Takes the shadow away: our rows on live, our bridges, our sessions. */
   async remove(): Promise<void> {
-    await Promise.all([this.converger.stop(), this.tableConverger.stop()]);
-    this.source.stop();
-    this.fence.stop();
+    const { database, remote, poke } = this.parts;
     this.active = false;
-    await this.sessions.close();
-    this.parts.database.setDesired({ bridges: [], livePorts: new Map(), sflow: new Map() });
-    const { mirrorsChanged } = await this.parts.database.flush();
-    if (mirrorsChanged) await this.parts.poke();
-    this.parts.remote?.database.setDesired({ bridges: [], livePorts: new Map(), sflow: new Map() });
-    await this.parts.remote?.database.flush();
+    await this.stop();
+    database.setDesired(nothing);
+    const { mirrorsChanged } = await database.flush();
+    if (mirrorsChanged) await poke();
+    remote?.database.setDesired(nothing);
+    await remote?.database.flush();
   }
 
   /** Ends the sessions and leaves everything in place, for a restart. */
   async stop(): Promise<void> {
-    await Promise.all([this.converger.stop(), this.tableConverger.stop()]);
+    await this.passes.stop();
     this.source.stop();
     this.fence.stop();
     await this.sessions.close();
   }
 
-  private async pass(): Promise<void> {
-    const since = this.changedAtMs;
-    this.changedAtMs = undefined;
-    this.takeRows();
-    const far = await this.parts.remote?.database.flush();
-    // Their tables are known by the time their bridges are made.
-    this.sessions.follow(this.criticalBridges());
-    const { changes, mirrorsChanged } = await this.parts.database.flush(() => this.betweenTransactions());
-    const restored = this.guards.restored(changes, this.planned.rows.livePorts);
-    if (restored.length > 0) this.parts.guardsRestored?.(restored);
-    // A port that is made anew has no bits set.
-    for (const change of [...changes, ...(far?.changes ?? [])]) if (change.op === "add-port") this.sessions.own.get(change.bridge)?.ports.doubt();
-    await this.syncSessions(this.source.live.bridges.keys());
-    this.teller.tell(this.telling);
-    const writers = this.sessions.writers();
-    await this.flushAll(writers);
-    await this.sessions.flushPorts();
-    await this.fence.close(this.planned.rows.livePorts, this.sessions.portConfigs);
-    if (mirrorsChanged) await this.parts.poke();
-    if (writers.every((writer) => writer.connected) && [...this.sessions.followers.values()].every((follower) => follower.synced || !this.source.live.bridges.has(follower.bridge))) {
-      this.lastError = undefined;
-      if (since !== undefined) this.emit("converged", this.parts.nowMs() - since);
-    } else {
-      this.changedAtMs ??= since;
-      this.emit("plan");
-    }
-  }
-
-  /** Plans the rows as they should be now, and tells the databases. */
-  private takeRows(): void {
-    for (const bridge of this.toldOfEvery) if (!this.source.live.bridges.has(bridge)) this.toldOfEvery.delete(bridge);
-    for (const bridge of new Set([...this.source.live.bridges.keys(), ...this.sendToEvery])) this.lookAtEvery(bridge);
-    this.isStale = false;
-    this.source.follow(this.isPromoted);
-    const isFirst = this.planned.take(
-      { network: this.source.network, live: this.source.live },
-      { sessions: this.parts.sessions(), replicate: this.isReplicating, guarded: this.isGuarded, deliveries: this.parts.deliveries ?? false, demand: (bridge) => this.demand(bridge), sendsToEvery: (bridge) => this.sendToEvery.has(bridge) },
-    );
-    if (isFirst) this.emit("planned");
-  }
-
-  /**
-   * The bridges that came first get their tables while the others are made. Once the critical ones are made, nothing else happens
-   * until they are in step.
-   */
-  private async betweenTransactions(): Promise<void> {
-    // A pass of many transactions is long: what changed meanwhile is in the next one.
-    if (this.isStale) {
-      this.takeRows();
-      this.emit("plan");
-    }
-    const critical = this.criticalBridges();
-    if (critical.every((name) => this.isMade(shadowBridge(name)) && this.isMade(adapterBridge(name)))) await this.first.wait(critical);
-    await this.advance(this.source.live.bridges.keys());
-  }
-
-  /** Sets sessions up, with these live bridges and with all of ours that are made, and sends what is to be sent. */
-  private async advance(followed: Iterable<string>): Promise<void> {
-    await this.syncSessions(followed);
-    this.teller.tell(this.telling);
-    for (const writer of this.sessions.writers()) if (writer.dirty && writer.connected) void writer.flush().catch(() => this.changed());
-  }
-
-  private criticalBridges(): string[] {
-    return [...this.source.live.bridges.keys()].filter((name) => this.parts.isCritical?.(name) === true);
-  }
-
-  private isInStep(live: string): boolean {
-    const own = [shadowBridge(live), adapterBridge(live)].map((name) => this.sessions.own.get(name));
-    // The tables are compared only when nothing is on its way to them any more.
-    return own.every((one) => one?.writer.settled === true) && ["in step", "held"].includes(this.statusOf(live).state);
-  }
-
-  private get telling(): Telling {
-    return { network: this.network, live: this.source.live, promoted: this.isPromoted };
-  }
-
-  private statusOf(live: string): ShadowBridgeStatus {
-    const { followers, own } = this.sessions;
-    return bridgeStatus({
-      live,
-      level: this.demand(live).level,
-      shadow: own.get(shadowBridge(live)),
-      adapter: own.get(adapterBridge(live)),
-      follower: followers.get(live),
-      held: this.source.held,
-      lastError: this.lastError,
-      nowMs: this.parts.nowMs(),
-      differences: this.comparison,
-    });
-  }
-
-  private *copied(): Iterable<Copied> {
-    const { planned, parts, source, sessions } = this;
-    const rows = new Map<string, DesiredBridge[]>();
-    for (const row of planned.rows.bridges) rows.set(row.live, [...(rows.get(row.live) ?? []), row]);
-    const databases = [parts.database, ...(parts.remote === undefined ? [] : [parts.remote.database])];
-    const pending = new Set(databases.flatMap((database) => [...database.outstanding(), ...database.awaited()]));
-    const excused = this.isPromoted || source.held.length > 0;
-    for (const [name, live] of source.network.bridges) {
-      yield {
-        live,
-        level: this.demand(name).level,
-        shadow: sessions.own.get(shadowBridge(name)),
-        adapter: sessions.own.get(adapterBridge(name)),
-        follower: sessions.followers.get(name),
-        rows: rows.get(name) ?? [],
-        isPlanned: planned.isCurrent(name, source.network, source.live),
-        pending,
-        excused,
-      };
-    }
-  }
-
-  /** Takes over what changed in live's tables. Nothing else: the database may be busy for long. */
-  private async tablePass(): Promise<void> {
-    const { bridges, writers } = this.teller.tellChanged();
-    await this.flushAll(writers);
-    if (bridges.some((name) => this.firstSynced.delete(name))) this.changed();
-  }
-
-  /** Bridges whose tables came to be known and that no pass has told yet. */
-  private readonly firstSynced = new Set<string>();
-
-  /** Flushes all; one that fails does not keep the others back. Rejects with the first failure when all are done. */
-  private async flushAll(writers: readonly SwitchWriter[]): Promise<void> {
-    const results = await Promise.allSettled(writers.filter((writer) => writer.dirty).map((writer) => writer.flush()));
-    const failure = results.find((result) => result.status === "rejected");
-    if (failure !== undefined) throw failure.reason;
-  }
-
-  private async syncSessions(followed: Iterable<string>): Promise<void> {
-    this.sessions.follow(followed);
-    await this.sessions.unfollow((name) => this.source.network.bridges.has(name));
-    await this.sessions.keep(new Set(this.planned.rows.bridges.map((bridge) => bridge.name)), (name) => this.isMade(name));
-  }
-
-  /** Whether ovs-vswitchd has made a bridge of ours; of another host's nothing is known here. */
-  private isMade(name: string): boolean {
-    return this.parts.remote !== undefined || this.parts.index.bridge(name)?.datapathId !== undefined;
-  }
-
-  /** Whether a live bridge's own flows send to replica ports: by ALL, which heeds no bit, or by FLOOD where the bit can't be set. */
-  reachesReplicas(bridge: string): boolean {
-    const follower = this.sessions.followers.get(bridge);
-    if (this.parts.remote !== undefined) return false;
-    if (follower?.known !== true) return this.isWiredAsOne(bridge);
-    if (follower.sendTo("all") > 0) return true;
-    if (follower.sendTo("flood") === 0) return false;
-    const bits = this.sessions.portConfigs.get(bridge);
-    return bits?.current === undefined ? this.isWiredAsOne(bridge) : !bits.tellsAll;
-  }
-
-  /** What counts until a bridge's tables and bits are known: how a controller before us has wired it, so that a restart changes nothing. */
-  private isWiredAsOne(bridge: string): boolean {
-    return this.parts.index.bridge(bridge)?.ports.some(({ role, ofport }) => role === "replica" && ofport === commonReplicaPort) === true;
-  }
-
-  /** Copies of bridges whose flows began, or ceased, to send to replica ports go another way. */
-  private lookAtEvery(bridge: string): void {
-    const reaches = this.reachesReplicas(bridge);
-    if (this.sessions.followers.get(bridge)?.known === true && reaches !== this.toldOfEvery.has(bridge)) {
-      if (reaches) this.toldOfEvery.add(bridge);
-      else this.toldOfEvery.delete(bridge);
-      this.parts.sendsToEvery?.(bridge, reaches);
-    }
-    if (reaches === this.sendToEvery.has(bridge)) return;
-    if (reaches) this.sendToEvery.add(bridge);
-    else this.sendToEvery.delete(bridge);
-    this.changed();
-  }
-
   private startFollowing(follower: TableFollower): void {
     const { bridge } = follower;
-    this.firstSynced.add(bridge);
+    this.passes.follows(bridge);
     follower.on("changed", () => {
-      this.lookAtEvery(bridge);
-      this.teller.note(bridge);
-      this.tableConverger.trigger();
+      this.every.look(bridge);
+      this.passes.tablesChanged(bridge);
     });
     follower.on("removed", (flow) => this.parts.liveFlowRemoved(bridge, flow));
     this.parts.following?.(follower);

@@ -1,5 +1,5 @@
+import { seeded } from "../base/seeded.js";
 import { places, spreadOut } from "./spread.js";
-import { seeded } from "./subset.js";
 
 const line = (count: number): Float64Array[] => places(Array.from({ length: count }, (_, i) => ({ role: "host", traffic: i })));
 

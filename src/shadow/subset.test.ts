@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import { chances, drawSubset, representation, seeded, type Device, type Taken } from "./subset.js";
+import { seeded } from "../base/seeded.js";
+import { chances, drawSubset, representation, type Device, type Taken } from "./subset.js";
 
 /** Devices of three roles whose traffic is log-normal, as hosts' is. */
 function network(count: number, seed: number): Device[] {

@@ -8,6 +8,7 @@
  * devices would count too much.
  */
 
+import { seeded } from "../base/seeded.js";
 import { places, spreadOut } from "./spread.js";
 
 export interface Device {
@@ -34,17 +35,6 @@ export interface Taken {
   readonly name: string;
   /** Chance with which it was taken; 1 for critical devices. */
   readonly chance: number;
-}
-
-/** Deterministic numbers in [0, 1) from a seed (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
-  };
 }
 
 /** Chances that sum up to `count`, in proportion to the weights, none above 1. */

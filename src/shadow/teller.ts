@@ -5,7 +5,7 @@ import type { PortConfigs } from "../network/port-config.js";
 import type { Network } from "../network/model.js";
 import type { SwitchState, SwitchWriter } from "../reconcile/switch-writer.js";
 import { adapterFlows, type Wiring } from "./desired-shadow.js";
-import { adapterBridge, shadowBridge } from "./names.js";
+import { adapterBridge, collectorBridge, shadowBridge } from "./names.js";
 import { nodeFlows, type ShadowNode } from "./nodes/node.js";
 import type { Compose } from "./parts.js";
 import type { Demand } from "./replication/plan.js";
@@ -25,6 +25,8 @@ export interface TellerParts {
   /** Flows of a bridge's adapter that lead to collectors, the same value while they are the same; and their tables. */
   readonly sinks: (bridge: string) => readonly FlowEntry[];
   readonly sinkTables: readonly number[];
+  /** Flows of the collector bridge, the same value while they are the same. */
+  readonly collector: () => readonly FlowEntry[];
   /** Shadow nodes of a live bridge, and whether they are to send nothing now. */
   readonly nodes: (bridge: string) => readonly ShadowNode[];
   readonly nodesHeld: () => boolean;
@@ -58,6 +60,7 @@ export class Teller {
   tell({ network, live, promoted }: Telling): void {
     const { sessions, trials, compose, edges, wiring, showSink, deliveries, sinks, sinkTables, nodes, nodesHeld } = this.parts;
     const composed = compose(network);
+    this.tellCollector();
     for (const name of network.bridges.keys()) {
       const own = sessions.own.get(shadowBridge(name));
       if (own !== undefined) {
@@ -74,6 +77,14 @@ export class Teller {
       adapter.toldSinks = toSinks;
       adapter.writer.setDesired({ flows: [...adapterFlows(edges(name), mode, wiring(name), sinkTables), ...nodeFlows(here, nodesHeld()), ...toSinks], groups: [] });
     }
+  }
+
+  private tellCollector(): void {
+    const own = this.parts.sessions.own.get(collectorBridge);
+    const flows = this.parts.collector();
+    if (own === undefined || own.toldSinks === flows) return;
+    own.toldSinks = flows;
+    own.writer.setDesired({ flows: [...flows], groups: [] });
   }
 
   /** Tells what changed in live's tables, and nothing else. Returns the bridges that changed, and the writers that were told. */

@@ -1,6 +1,6 @@
 import type { Observation } from "../base/observation.js";
+import { seeded } from "../base/seeded.js";
 import { Anomalies } from "./anomalies.js";
-import { seeded } from "./extract.js";
 
 const at = (tMs: number, values: Record<string, number>, name = "10.0.0.1"): Observation => ({ tMs, windowMs: 5_000, side: "live", subject: { kind: "host", name }, values });
 const random = seeded(2);

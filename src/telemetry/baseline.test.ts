@@ -1,6 +1,6 @@
 import fc from "fast-check";
+import { seeded } from "../base/seeded.js";
 import { anomaly, Baseline, differences, largestZ, noAnomaly, type AnomalyState } from "./baseline.js";
-import { seeded } from "./extract.js";
 
 const filled = (values: readonly number[], options = {}): Baseline => {
   const baseline = new Baseline(options);

@@ -1,5 +1,5 @@
+import { seeded } from "../base/seeded.js";
 import { deviation, zForFalseAlarms, type BothSides, lossDifference } from "./deviation.js";
-import { seeded } from "./extract.js";
 
 const judge = (one: BothSides) => deviation(one, one);
 

@@ -11,20 +11,10 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { HeaderReader, PcapStream, type CapturedPacket, type PacketHeader } from "sflow-collector";
+import { seeded } from "../base/seeded.js";
 import { FeatureWindows, type DestinationVector } from "./destination-windows.js";
 import { featureNames } from "./features.js";
 import type { ObservedPacket } from "./observed-packet.js";
-
-/** A generator of numbers from 0 to 1 that gives the same ones for the same seed (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 const ethernet = 1;
 const cooked = 113;

@@ -3,10 +3,11 @@
  * N is taken, or an agent's sFlow datagrams, which carry their own sampling.
  */
 import { decodeDatagram, HeaderReader, UdpExtractor, WireError, type CapturedPacket, type TunnelHeaders } from "sflow-collector";
+import { seeded } from "../base/seeded.js";
 import type { Network } from "../network/model.js";
 import { capturedPackets } from "./capture/capture-file.js";
 import { FeatureWindows } from "./destination-windows.js";
-import { headerOf, seeded } from "./extract.js";
+import { headerOf } from "./extract.js";
 import { attackFeatures, trafficFeatures } from "./features.js";
 import type { ObservedPacket } from "./observed-packet.js";
 import { SflowFeed } from "./sflow-feed.js";

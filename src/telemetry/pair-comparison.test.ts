@@ -1,16 +1,6 @@
 import type { Observation, Side } from "../base/observation.js";
+import { seeded } from "../base/seeded.js";
 import { mannWhitneyZ, PairComparison } from "./pair-comparison.js";
-
-/** A generator with a seed (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const pair = "10.0.0.1>10.0.0.2";
 interface Given {
@@ -87,7 +77,7 @@ test("after a rest the shadow's past counts no more; other pairs, sides' windows
 test("the same network on both sides: of 300 seeded runs hardly one is named", () => {
   let named = 0;
   for (let seed = 1; seed <= 300; seed++) {
-    const next = random(seed);
+    const next = seeded(seed);
     const given = (): Given => ({ pathMs: 1 + 20 * next() ** 4, lost: next() < 0.1 ? Math.floor(10 * next()) : 0 });
     if (compared(30, given, given).deviating.length > 0) named++;
   }

@@ -22,7 +22,7 @@ const load = { tcpFlows: 60, udpFlows: 60, messages: 6, gapMs: 20 };
 
 let stage: Stage;
 beforeAll(async () => {
-  stage = await Stage.build({ say: () => {}, samplingRate: 1, config: "forward: { enabled: false }\ntelemetry: { tcp: { enabled: true }, flows: { enabled: true } }" });
+  stage = await Stage.build({ say: () => {}, samplingRate: 1, shadow: "budget: { enabled: false }", config: "forward: { enabled: false }\ntelemetry: { tcp: { enabled: true }, flows: { enabled: true } }" });
   for (const flow of tracking(stage.live.host("h1").ip, stage.live.host("h3").ip)) await stage.live.ovs.ofctl("add-flow", "l1", flow);
   await stage.live.ovs.ofctl("add-flow", "l1", together(stage.live.host("h2").ip, stage.live.host("h4").ip));
   stage.startDaemon();

@@ -94,7 +94,7 @@ test(`kill -9 and restart ${restarts} times, at any moment of its start: nothing
     await stage.killDaemon("KILL");
     stage.startDaemon();
     // Killed before it listens, while it attaches, and when it is in step, in turn.
-    if (round % 3 === 1) await waitFor(() => stage.daemonLog.some((line) => line.includes("is up")), "it is up");
+    if (round % 3 === 1) await stage.isUp();
     if (round % 3 === 2) await stage.inStep(4);
     stage.daemonLog.length = 0;
     lost.push((await stage.probeLost()).lost);

@@ -1,9 +1,9 @@
-/** Collectors in another namespace get the copies in every kind of tunnel, as tshark decodes them there; nothing of theirs gets in. */
+/** Collectors in another namespace get the copies in every kind of tunnel, as tshark decodes them there, and behind devices of the host; nothing of theirs gets in. */
 import { once } from "node:events";
 import { PatchPanel } from "../../lab/patch-panel.js";
 import { waitFor } from "../../lab/wait.js";
 import type { ListSinksResponse } from "../../src/api/generated/ovsshadow/v1/sink.js";
-import { adapterBridge } from "../../src/shadow/names.js";
+import { adapterBridge, collectorBridge } from "../../src/shadow/names.js";
 
 const sink = (name: string, type: string, more = ""): string => `{ name: ${name}, type: ${type}, collector: 192.0.2.2, local: 192.0.2.1, mtu: 9100${more} }`;
 const sinks = [
@@ -150,3 +150,71 @@ for i in range(50): s.sendto(struct.pack("!II", 0x08000000, ${number("d", "l1")}
   await live.ctl("detach");
   expect(await live.ovs.vsctl("--bare", "--columns=name", "find", "Interface", "type=erspan")).toBe("");
 }, 300_000);
+
+test("devices of the host get what came in by every bridge, once, behind a tag where asked; what comes in by them goes nowhere; a restart changes nothing", async () => {
+  await using panel = await PatchPanel.start({ l1: 3, l2: 2 });
+  const { capsule } = panel.ovs;
+  for (const name of ["ids", "raw"]) {
+    await capsule.run("ip", ["link", "add", `${name}0`, "mtu", "9200", "type", "veth", "peer", "name", `${name}1`, "mtu", "9200"]);
+    for (const end of [`${name}0`, `${name}1`]) await capsule.run("ip", ["link", "set", end, "addrgenmode", "none", "up"]);
+  }
+  panel.startDaemon(config(["{ name: ids, type: device, device: l1-1 }"]));
+  await waitFor(() => panel.daemonLog.some((line) => line.includes("device l1-1 is a port of l1")), "a live port is refused");
+  await panel.endDaemon("TERM");
+
+  panel.startDaemon(config(["{ name: ids, type: device, device: ids0, vlan: 99 }", "{ name: raw, type: device, device: raw0, maxLen: 64, origins: [{ bridge: l1, port: 1 }], direction: from }", "{ name: gone, type: device, device: gone0 }"]));
+  await panel.inStep();
+  const { sinks: rows } = await panel.ctl<ListSinksResponse>("mirror", "sinks");
+  expect(rows.map(({ sink: name, bridge, collector }) => [name, bridge, collector])).toEqual([["gone", "device gone0"], ["ids", "device ids0, VLAN 99"], ["raw", "device raw0"]].flatMap(([name, collector]) => ["l1", "l2"].map((bridge) => [name, bridge, collector])));
+  expect(rows.find((row) => row.sink === "gone")?.problem).toMatch(/gone0/);
+
+  const captures = ["ids1", "raw1"].map((device) => {
+    const child = capsule.spawn("tcpdump", ["-i", device, "-w", `/run/${device}.pcap`, "-U", "--immediate-mode", "-s", "4096", "-B", "16384", "-Q", "in"], { stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    child.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    return waitFor(() => said.includes("listening on"), `${device} listens`);
+  });
+  await Promise.all(captures);
+  const count = 40;
+  await panel.send("l1-1-h", "udp", 1_000, count, 200, "src=02:00:00:00:01:01", "size=200");
+  await panel.send("l1-2-h", "tcp", 2_000, count, 200, "src=02:00:00:00:01:02", "vlan=9");
+  await panel.send("l2-1-h", "jumbo", 3_000, count, 200, "src=02:00:00:00:02:01");
+  const decoded = async (device: string): Promise<{ readonly from: string; readonly vlans: string; readonly length: number; readonly id: string }[]> => {
+    const { stdout } = await capsule.run("tshark", ["-r", `/run/${device}.pcap`, "-T", "fields", ...["eth.src", "vlan.id", "frame.len"].flatMap((name) => ["-e", name])], { mayFail: true });
+    const numbers = (await capsule.run("/usr/bin/python3", ["-c", ids, `/run/${device}.pcap`])).stdout.split("\n");
+    return stdout.split("\n").flatMap((line, i) => {
+      const [from = "", vlans = "", length = ""] = line.split("\t");
+      return from.startsWith("02:00:00:00:0") ? [{ from, vlans, length: Number(length), id: numbers[i] ?? "" }] : [];
+    });
+  };
+  await waitFor(async () => (await decoded("ids1")).length >= 3 * count && (await decoded("raw1")).length >= count, "all copies arrived", 30_000);
+  const seen = await decoded("ids1");
+  const numbered = (first: number): string[] => Array.from({ length: count }, (_, i) => String(first + i));
+  for (const [from, first, vlans] of [["02:00:00:00:01:01", 1_000, "99"], ["02:00:00:00:01:02", 2_000, "99,9"], ["02:00:00:00:02:01", 3_000, "99"]] as const) {
+    const got = seen.filter((frame) => frame.from === from);
+    expect([from, got.map(({ id }) => id), new Set(got.map((frame) => frame.vlans))]).toEqual([from, numbered(first), new Set([vlans])]);
+  }
+  const raw = await decoded("raw1");
+  expect([raw.map(({ id }) => id), new Set(raw.map(({ from, vlans, length }) => `${from} ${vlans} ${length}`))]).toEqual([numbered(1_000), new Set(["02:00:00:00:01:01  64"])]);
+
+  // Nothing of what comes in by a device leaves the collector bridge.
+  const sniffer = await panel.sniff("l1-1-h", "l1-2-h", "l1-3-h", "l2-1-h");
+  await sniffer.ask();
+  const taken = async (): Promise<number> => Number(/rx pkts=(\d+)/.exec(await panel.ovs.ofctl("dump-ports", collectorBridge, "ids0"))?.[1]);
+  const before = await taken();
+  await panel.send("ids1", "udp", 66, 50, 200, "src=02:00:00:00:66:66");
+  await waitFor(async () => (await taken()) >= before + 50, "they came in by the device");
+  const heard = await sniffer.ask();
+  await sniffer.stop();
+  expect(Object.values(heard).every((by) => by["66"] === undefined)).toBe(true);
+  expect(await panel.ovs.appctl("fdb/show", "l1")).not.toContain("02:00:00:00:66:66");
+
+  const rowsBefore = await panel.ovs.vsctl("get", "open_vswitch", ".", "next_cfg");
+  await panel.endDaemon("KILL");
+  panel.startDaemon(config(["{ name: ids, type: device, device: ids0, vlan: 99 }", "{ name: raw, type: device, device: raw0, maxLen: 64, origins: [{ bridge: l1, port: 1 }], direction: from }", "{ name: gone, type: device, device: gone0 }"]));
+  await panel.inStep();
+  expect(await panel.ovs.vsctl("get", "open_vswitch", ".", "next_cfg")).toBe(rowsBefore);
+  await panel.ctl("detach");
+  expect(await panel.ovs.vsctl("--bare", "--columns=name", "find", "Port", "name=ids0")).toBe("");
+  expect((await capsule.run("ip", ["link", "show", "ids0"])).stdout).toContain("ids0");
+}, 240_000);

@@ -2,6 +2,7 @@
 import { performance } from "node:perf_hooks";
 import { Attached } from "../../lab/attached.js";
 import { waitFor } from "../../lab/wait.js";
+import { seeded } from "../../src/base/seeded.js";
 import { adapterBridge, shadowBridge } from "../../src/shadow/names.js";
 
 const edits = 1_000;
@@ -10,20 +11,10 @@ const perRound = 20;
 /** Beyond this the rest of the edits is left, with at least a fifth of them made. */
 const timeMs = 60_000;
 
-/** Numbers from a seed: mulberry32. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4_294_967_296) * below);
-  };
-}
-
 test("random edits leave nothing behind", async () => {
   const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
-  const random = numbers(seed);
+  const numbers = seeded(seed);
+  const random = (below: number): number => Math.floor(numbers() * below);
   process.stdout.write(`seed ${seed}\n`);
   await using lab = await Attached.start({ bridges: 4, edges: 2 }, { shadow: { holdMs: 200 } });
   const { ovs } = lab;

@@ -269,6 +269,8 @@ ifRoot("a listening server", () => {
       vsctl("set-controller", "br", `unix:${dir}/c.sock`);
       const [connection] = await came;
       expect(connection.datapathId).toBe(0xabcn);
+      // On a busy machine a try of the switch's own may end before its greeting is read.
+      const before = server.counters.rejected;
       const rejected = once(server, "rejected");
       const noise = net.connect(`${dir}/c.sock`);
       noise.on("error", () => undefined);
@@ -276,7 +278,7 @@ ifRoot("a listening server", () => {
       await rejected;
       expect(await connection.apply([flowMod({ tableId: 30 })])).toEqual([]);
       expect(await connection.flowStats({ tableId: 30 })).toHaveLength(1);
-      expect(server.counters).toMatchObject({ accepted: 1, rejected: 1 });
+      expect(server.counters).toMatchObject({ accepted: 1, rejected: before + 1 });
     } finally {
       vsctl("del-controller", "br");
       await server.close();

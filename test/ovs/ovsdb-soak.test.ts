@@ -1,21 +1,11 @@
 /** 100,000 random transactions by one client while another's connection is cut 1,000 times: what it holds and was told equals ovsdb-client's dump. */
 import type { Operation } from "ovsdb-client";
 import { waitFor } from "../../lab/wait.js";
+import { seeded } from "../../src/base/seeded.js";
 import { all, Clients, dump, EventLog, held, kindOf, Proxy, run, Server } from "./ovsdb-support.js";
 
 const clients = new Clients();
 afterEach(() => clients.close());
-
-/** Numbers below `n` from a seed: mulberry32. */
-function random(seed: number): (n: number) => number {
-  let state = seed;
-  return (n) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % n;
-  };
-}
 
 const names = 200;
 /** One or two operations on rows that may or may not be there. */
@@ -40,7 +30,8 @@ test("100,000 transactions, 1,000 cuts: no event lost or doubled, the contents r
   const reader = await clients.connect(proxy.remote, { backoff: { initialMs: 1, maxMs: 4 } });
   const replica = await reader.replica("Kinds", all);
   const log = new EventLog(replica);
-  const draw = random(20_240_601);
+  const numbers = seeded(20_240_601);
+  const draw = (below: number): number => Math.floor(numbers() * below);
   let refused = 0;
   let cuts = 0;
   for (let look = 1; look <= 10; look++) {

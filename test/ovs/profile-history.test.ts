@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import type { PeakProfile } from "../../src/analysis/profile/document.js";
 import { Profile } from "../../src/analysis/profile/profile.js";
 import type { Observation } from "../../src/base/observation.js";
+import { seeded } from "../../src/base/seeded.js";
 import { DuckDbStore } from "../../src/store/duckdb/store.js";
 import { NoStore } from "../../src/store/none.js";
-import { seeded } from "../../src/telemetry/extract.js";
 import { Clock, hour, start } from "./store-contract.js";
 
 /** A "day" of an hour, in slots of five minutes; the store keeps raw values for two of them, minutes for all. */

@@ -1,4 +1,4 @@
-import { seeded } from "../../telemetry/extract.js";
+import { seeded } from "../../base/seeded.js";
 import { daily, Peaks } from "./peaks.js";
 
 const minute = 60_000;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import type { PacketHeader } from "sflow-collector";
 import type { NetworkEvent } from "../../base/observation.js";
-import { seeded } from "../../telemetry/extract.js";
+import { seeded } from "../../base/seeded.js";
 import type { ObservedPacket } from "../../telemetry/observed-packet.js";
 import { Conversations, serviceName, type Conversation, type Stage } from "./conversations.js";
 import { dependencies } from "./dependencies.js";

@@ -1,7 +1,7 @@
+import { seeded } from "../../base/seeded.js";
 import { portKey, type PortRef } from "../../network/model.js";
 import { CopyBudget, type CopyReading, type SteeredPort } from "./copy-budget.js";
 import { hashSteps } from "./fraction.js";
-import { seeded } from "../subset.js";
 import { stepsAt, type Shares } from "./shares.js";
 
 interface Connection {

@@ -1,25 +1,27 @@
 /**
- * Sinks: tunnels from the adapters to collectors elsewhere, which get what was copied as it came in. They hang on bridges that are wholly ours and have
- * no flow for what comes in by them, so that nothing a collector, or somebody in its name, sends gets anywhere. Pure.
+ * Sinks: tunnels from the adapters to collectors elsewhere, or patches to a device of this host (`collector-bridge.ts`), which get what was copied as it
+ * came in. They hang on bridges that are wholly ours and have no flow for what comes in by them, so that nothing a collector, or somebody in its name,
+ * sends gets anywhere. Pure.
  */
 import { createHash } from "node:crypto";
 import { action, instruction, isKnown, match, type Action, type Match, type MatchSpec } from "node-openflow";
 import type { Session } from "../../config/session-schema.js";
-import type { Sink } from "../../config/sink-schema.js";
+import type { Sink, TunnelSink } from "../../config/sink-schema.js";
 import { permanent, type FlowEntry } from "../../network/flow-entry.js";
 import { portKey, type Network } from "../../network/model.js";
 import { cookie, sinkPort, sinkTable } from "../../network/pipeline.js";
 import type { DesiredPort } from "../../reconcile/database-state.js";
-import { sinkName } from "../names.js";
+import { collectorEnd, sinkName } from "../names.js";
 import { select, type PortVlans, type Selection } from "../replication/selector.js";
 
 type Type = Sink["type"];
+type TunnelType = TunnelSink["type"];
 
 /** Bytes that a tunnel adds to a frame's MTU: outer IP and tunnel headers, the frame's own Ethernet header and a tag. */
-export const sinkOverhead: Readonly<Record<Type, number>> = { gre: 20 + 8 + 18, erspan: 20 + 8 + 8 + 18, erspan3: 20 + 8 + 12 + 18, vxlan: 20 + 8 + 8 + 18, geneve: 20 + 8 + 8 + 18 };
+export const sinkOverhead: Readonly<Record<TunnelType, number>> = { gre: 20 + 8 + 18, erspan: 20 + 8 + 8 + 18, erspan3: 20 + 8 + 12 + 18, vxlan: 20 + 8 + 8 + 18, geneve: 20 + 8 + 8 + 18 };
 
-/** Numbers that tell bridges apart at a collector, by what the tunnel has room for: ERSPAN's session id has 10 bits, a VNI 24 and GRE's key 32, 15 of them for the port. */
-const slots: Readonly<Record<Type, number>> = { gre: 0xffff, erspan: 0x3ff, erspan3: 0x3ff, vxlan: 0x1ff, geneve: 0x1ff };
+/** Numbers that tell bridges apart at a collector, by what the tunnel has room for: ERSPAN's session id has 10 bits, a VNI 24 and GRE's key 32, 15 of them for the port; and by the ports of the collector bridge. */
+const slots: Readonly<Record<Type, number>> = { gre: 0xffff, erspan: 0x3ff, erspan3: 0x3ff, vxlan: 0x1ff, geneve: 0x1ff, device: 0x7ff };
 const portBits = 15;
 
 /** The number of each bridge in each sink, from 1 on: a hash of both names, and where two meet the next free one. Undefined where there are more than fit. */
@@ -27,8 +29,10 @@ export function sinkSlots(sinks: readonly Pick<Sink, "name" | "type">[], bridges
   const found = new Map<string, number>();
   const taken = new Map<string, Set<number>>();
   for (const { name, type } of [...sinks].sort((x, y) => (x.name < y.name ? -1 : 1))) {
-    const used = taken.get(type) ?? new Set<number>();
-    taken.set(type, used);
+    // Tunnels of one kind may end at one collector; each device has its own.
+    const shared = type === "device" ? slotKey(type, name) : type;
+    const used = taken.get(shared) ?? new Set<number>();
+    taken.set(shared, used);
     for (const bridge of [...bridges].sort()) {
       const size = slots[type];
       if (used.size >= size) break;
@@ -43,27 +47,28 @@ export function sinkSlots(sinks: readonly Pick<Sink, "name" | "type">[], bridges
 export const slotKey = (sink: string, bridge: string): string => `${sink} ${bridge}`;
 
 /** What a collector sees of a packet that came in by a port of a bridge: GRE's key, the VNI, or ERSPAN's session id and index (type II). */
-export function sinkKey(type: Type, slot: number, edge: number): { readonly key: number; readonly index: number | undefined } {
+export function sinkKey(type: TunnelType, slot: number, edge: number): { readonly key: number; readonly index: number | undefined } {
   if (type === "erspan") return { key: slot, index: edge };
   if (type === "erspan3") return { key: slot, index: undefined };
   return { key: slot * 2 ** portBits + edge, index: undefined };
 }
 
 /** A sink with its place among all, which is that of its name. */
-export interface PlacedSink extends Sink {
-  readonly place: number;
-}
+export type Placed<S extends Sink> = S & { readonly place: number };
+export type PlacedSink = Placed<Sink>;
 export const placed = (sinks: readonly Sink[]): PlacedSink[] => [...sinks].sort((x, y) => (x.name < y.name ? -1 : 1)).map((sink, place) => ({ ...sink, place }));
 
-/** The tunnel ports of one bridge's adapter. */
+/** The sinks' ports of one bridge's adapter. */
 export function sinkPorts(bridge: string, sinks: readonly PlacedSink[], slotOf: ReadonlyMap<string, number>): DesiredPort[] {
   return sinks.flatMap((sink): DesiredPort[] => {
     const slot = slotOf.get(slotKey(sink.name, bridge));
     if (slot === undefined) return [];
-    const { type, collector, local, place } = sink;
+    const common = { name: sinkName(bridge, sink.place), ofport: sinkPort(sink.place), role: "sink", live: bridge } as const;
+    if (sink.type === "device") return [{ ...common, type: "patch", options: new Map([["peer", collectorEnd(bridge, sink.place)]]) }];
+    const { type, collector, local } = sink;
     // OVS wants tunnels between the same addresses to differ in the key that they take in.
-    const common: [string, string][] = [["remote_ip", collector], ["local_ip", local], ["in_key", String(slot)]];
-    const own: Readonly<Record<Type, readonly [string, string][]>> = {
+    const ends: [string, string][] = [["remote_ip", collector], ["local_ip", local], ["in_key", String(slot)]];
+    const own: Readonly<Record<TunnelType, readonly [string, string][]>> = {
       gre: [["out_key", "flow"]],
       vxlan: [["out_key", "flow"]],
       geneve: [["out_key", "flow"]],
@@ -71,7 +76,7 @@ export function sinkPorts(bridge: string, sinks: readonly PlacedSink[], slotOf: 
       // Mirrored as it came in. Without a key that says the port there is nothing per packet.
       erspan3: [["out_key", String(slot)], ["erspan_ver", "2"], ["erspan_dir", "0"], ["erspan_hwid", "0"]],
     };
-    return [{ name: sinkName(bridge, place), type: type === "erspan3" ? "erspan" : type, options: new Map([...common, ...own[type]]), ofport: sinkPort(place), role: "sink", live: bridge }];
+    return [{ ...common, type: type === "erspan3" ? "erspan" : type, options: new Map([...ends, ...own[type]]) }];
   });
 }
 
@@ -85,9 +90,11 @@ const specOf = (fields: Match): MatchSpec => Object.fromEntries(fields.flatMap((
 
 /** What sends a copy that came in by edge port N to the collector. */
 function exit({ type, place, maxLen }: PlacedSink, slot: number, edge: number): Action {
+  // A patch port takes nothing that is cut: the collector bridge cuts.
+  if (type === "device") return action.output(sinkPort(place));
   const out = maxLen === undefined ? action.output(sinkPort(place)) : action.outputTrunc(sinkPort(place), maxLen);
-  const { key, index } = sinkKey(type, slot, edge);
   if (type === "erspan3") return out;
+  const { key, index } = sinkKey(type, slot, edge);
   return action.clone(index === undefined ? action.setField("tunnelId", key) : action.setField("tunErspanIdx", index), out);
 }
 
@@ -108,7 +115,9 @@ export function sinkFlows(bridge: string, edges: readonly number[], sinks: reado
 }
 
 /** Why live frames would not fit into a sink's network, cut as they are; undefined when all do. */
-export function tooLongForSink(liveMtus: ReadonlyMap<string, number>, { name, type, mtu, maxLen }: Sink): string | undefined {
+export function tooLongForSink(liveMtus: ReadonlyMap<string, number>, sink: Sink): string | undefined {
+  if (sink.type === "device") return undefined; // its own MTU is known once it is a port
+  const { name, type, mtu, maxLen } = sink;
   const worst = [...liveMtus].sort(([, x], [, y]) => y - x)[0];
   if (worst === undefined) return undefined;
   // What is cut is a frame with its header.

@@ -5,6 +5,7 @@ import type { Network } from "../../network/model.js";
 import { sinkPort } from "../../network/pipeline.js";
 import { cameIn, type Wiring } from "../desired-shadow.js";
 import type { PortVlans, Selection } from "../replication/selector.js";
+import { collectorFlows } from "./collector-bridge.js";
 import { sinkFlows, sinkSelections, sinkSlots, slotKey, type PlacedSink } from "./sink-plan.js";
 
 /** One sink on one bridge. */
@@ -13,7 +14,7 @@ export interface SinkStatus {
   readonly bridge: string;
   /** What tells the bridge apart at the collector; undefined: there are more bridges than the tunnel has numbers for. */
   readonly slot: number | undefined;
-  /** Packets and bytes given to the tunnel since its port came; undefined while the adapter can't be asked. */
+  /** Packets and bytes given to the sink since its port came; undefined while the adapter can't be asked. */
   readonly packets: number | undefined;
   readonly bytes: number | undefined;
 }
@@ -24,6 +25,7 @@ interface Selected {
   readonly slots: ReadonlyMap<string, number>;
   readonly ports: readonly ReadonlyMap<string, Selection>[];
   readonly problems: readonly string[];
+  readonly collector: readonly FlowEntry[];
   readonly flows: Map<string, { readonly key: string; readonly flows: readonly FlowEntry[] }>;
 }
 
@@ -51,6 +53,11 @@ export class Sinks {
     const made = sinkFlows(bridge, edges, this.all, slots, ports, (edge) => cameIn(wiring, edge));
     flows.set(bridge, { key, flows: made });
     return made;
+  }
+
+  /** Flows of the collector bridge, likewise; none while no sink is a device. */
+  collectorFlows(): readonly FlowEntry[] {
+    return this.all.length === 0 ? none : this.select().collector;
   }
 
   /** Why sinks take nothing of some origins, by the sink's name. */
@@ -81,6 +88,6 @@ export class Sinks {
     const slots = sinkSlots(this.all, [...network.bridges.keys()]);
     const without = this.all.flatMap(({ name, type }) => [...network.bridges.keys()].filter((bridge) => !slots.has(slotKey(name, bridge))).map((bridge) => `sink ${name}: ${bridge} gets none of the numbers that ${type} has for bridges`));
     const problems = [...found.flatMap(({ sink, problems: own }) => own.map((problem) => `sink ${sink.name}: ${problem}`)), ...without];
-    return (this.selected = { network, vlansText, slots, ports: found.map(({ ports }) => ports), problems, flows: new Map() });
+    return (this.selected = { network, vlansText, slots, ports: found.map(({ ports }) => ports), problems, collector: collectorFlows(this.all, network.bridges.keys(), slots), flows: new Map() });
   }
 }

@@ -2,6 +2,7 @@
 import { performance } from "node:perf_hooks";
 import { Worker } from "node:worker_threads";
 import type { NetworkEvent, Observation, Side, Subject } from "../../base/observation.js";
+import { threadFile } from "../../base/thread-file.js";
 import { Batcher, blockRows, type Batch } from "../batch.js";
 import { lookAtClock, type ClockState } from "../clock-guard.js";
 import { checkQuery, checkRange } from "../limits.js";
@@ -36,8 +37,6 @@ const largeBatch = 4 * blockRows;
 const retryMs = 500;
 /** Questions that may wait for their answers. */
 const maxQuestions = 64;
-/** In tests the sources run; the thread is started from the build. */
-const workerFile = new URL(import.meta.url.endsWith(".ts") ? "../../../dist/src/store/duckdb/worker.js" : "./worker.js", import.meta.url);
 
 export class DuckDbStore implements TimeSeriesStore {
   private readonly options: DuckDbOptions;
@@ -63,7 +62,7 @@ export class DuckDbStore implements TimeSeriesStore {
   private constructor(options: DuckDbOptions) {
     this.options = options;
     const { file, memoryMb, retention, maxBytes, units = {}, sampling = null } = options;
-    this.worker = new Worker(workerFile, { workerData: { file, memoryMb, retention, maxBytes, units, sampling } satisfies WorkerSetup, execArgv: [] });
+    this.worker = new Worker(threadFile(import.meta.url), { workerData: { file, memoryMb, retention, maxBytes, units, sampling } satisfies WorkerSetup, execArgv: [] });
     this.worker.on("message", (message: Answered) => this.heard(message));
     this.worker.on("error", (error) => this.end(error));
     this.worker.on("exit", (code) => this.end(new Error(`the store's thread ended with status ${code}`)));

@@ -21,7 +21,7 @@ export interface TcpdumpOptions {
   readonly bufferKiB?: number | undefined;
   /** Takes what tcpdump writes. What it throws ends the capture, told by `onEnd`, and nothing else. */
   readonly onChunk: (chunk: Buffer) => void;
-  /** It ended without having been asked to. */
+  /** It had listened, and ended without having been asked to. */
   readonly onEnd?: (why: string) => void;
 }
 
@@ -32,6 +32,7 @@ export class Tcpdump {
   private readonly child: ChildProcess;
   private readonly exited: Promise<unknown>;
   private errors = "";
+  private isListening = false;
   private isEnding = false;
 
   private constructor(device: string, child: ChildProcess, options: TcpdumpOptions) {
@@ -61,7 +62,7 @@ export class Tcpdump {
       if (told !== undefined) this.kernelDropped = Number(told);
     });
     child.once("close", () => {
-      if (!this.isEnding) options.onEnd?.(broken ?? this.errors.trim().split("\n").at(-1) ?? "");
+      if (this.isListening && !this.isEnding) options.onEnd?.(broken ?? this.errors.trim().split("\n").at(-1) ?? "");
     });
   }
 
@@ -75,7 +76,9 @@ export class Tcpdump {
     const capture = new Tcpdump(device, child, options);
     await new Promise<void>((resolve, reject) => {
       child.stderr?.on("data", () => {
-        if (capture.errors.includes("listening on")) resolve();
+        if (!capture.errors.includes("listening on")) return;
+        capture.isListening = true;
+        resolve();
       });
       child.once("error", reject);
       child.once("exit", () => reject(new Error(`tcpdump on ${device}: ${capture.errors.trim()}`)));

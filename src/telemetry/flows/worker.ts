@@ -1,8 +1,8 @@
 /** The thread that counts captured copies, and what the shadow delivers, by flow. Only what is asked for leaves it. */
 import { parentPort, workerData } from "node:worker_threads";
 import { PcapStream } from "sflow-collector";
-import { Tcpdump } from "../capture/tcpdump.js";
-import type { CaptureDevices, FlowCaptureCounters, FlowWorkerSetup, FromFlowWorker, ToFlowWorker } from "./capture-protocol.js";
+import { Captures } from "../capture/captures.js";
+import type { FlowCaptureCounters, FlowWorkerSetup, FromFlowWorker, ToFlowWorker } from "./capture-protocol.js";
 import { FlowTally } from "./tally.js";
 
 const lookEveryMs = 200;
@@ -10,27 +10,33 @@ const secondMs = 1_000;
 const ethernet = 1;
 
 class FlowWorker {
-  private readonly setup: FlowWorkerSetup;
   private readonly tally: FlowTally;
-  private readonly captures = new Map<string, Tcpdump | "starting">();
+  private readonly captures: Captures;
   private readonly tell: (message: FromFlowWorker) => void;
   private readonly timers: NodeJS.Timeout[];
-  private devices: CaptureDevices = { copies: [], deliveries: [] };
-  private dropped = 0;
+  /** Live bridges by the devices that show what their shadows would deliver. */
+  private deliveries: ReadonlyMap<string, string> = new Map();
   private droppedBefore = 0;
-  private restarts = 0;
 
   constructor(setup: FlowWorkerSetup, tell: (message: FromFlowWorker) => void) {
-    this.setup = setup;
     this.tell = tell;
     this.tally = new FlowTally(setup);
+    // What passes while none listens is not remembered.
+    const missed = (): void => this.tally.dropped(Date.now());
+    this.captures = new Captures({
+      options: { snapLength: setup.snapLength },
+      reader: (device) => this.reader(device),
+      listening: missed,
+      ended: missed,
+      failed: (device, why) => tell({ is: "failure", device, why }),
+    });
     this.timers = [setInterval(() => this.tally.advance(Date.now()), lookEveryMs), setInterval(() => this.second(), secondMs)];
   }
 
   handle(message: ToFlowWorker): void {
     if (message.is === "devices") {
-      this.devices = message.devices;
-      void this.follow();
+      this.deliveries = new Map(message.devices.deliveries.map(({ device, bridge }) => [device, bridge]));
+      void this.captures.want([...message.devices.copies, ...this.deliveries.keys()]);
     } else if (message.is === "samples") this.tally.samples(message.samples, Date.now());
     else if (message.is === "reset") this.tally.reset();
     else if (message.is === "changed") this.tell({ is: "changed", id: message.id, flows: this.tally.changed(), counters: this.counters() });
@@ -38,77 +44,34 @@ class FlowWorker {
     else void this.close();
   }
 
-  private get wanted(): ReadonlyMap<string, string | undefined> {
-    return new Map([...this.devices.copies.map((device) => [device, undefined] as const), ...this.devices.deliveries.map(({ device, bridge }) => [device, bridge] as const)]);
-  }
-
-  /** Captures on what is wanted, and on nothing else. */
-  private async follow(): Promise<void> {
-    const { wanted } = this;
-    for (const [device, capture] of this.captures) if (!wanted.has(device) && capture !== "starting") await this.end(device, capture);
-    await Promise.all([...wanted].filter(([device]) => !this.captures.has(device)).map(([device, bridge]) => this.start(device, bridge)));
-  }
-
-  private async start(device: string, bridge: string | undefined): Promise<void> {
-    this.captures.set(device, "starting");
+  /** Takes what tcpdump writes of a device. */
+  private reader(device: string): (chunk: Uint8Array) => void {
     const pcap = new PcapStream();
-    try {
-      const capture = await Tcpdump.start(device, {
-        snapLength: this.setup.snapLength,
-        onChunk: (chunk) => {
-          for (const { bytes, linkType, tMs, frameLength } of pcap.push(chunk)) {
-            if (linkType !== ethernet) continue;
-            if (bridge === undefined) this.tally.copy(bytes, frameLength, tMs);
-            else this.tally.delivery(bytes, tMs, bridge);
-          }
-          pcap.check();
-        },
-        onEnd: (why) => {
-          this.failed(device, why);
-          this.restarts++;
-        },
-      });
-      this.captures.set(device, capture);
-    } catch (error) {
-      this.failed(device, error instanceof Error ? error.message : String(error));
-    }
-    // What passed before it listened is not remembered.
-    this.tally.dropped(Date.now());
-  }
-
-  /** Tried again with the next second. */
-  private failed(device: string, why: string): void {
-    const capture = this.captures.get(device);
-    if (capture !== undefined && capture !== "starting") this.dropped += capture.kernelDropped;
-    this.captures.delete(device);
-    this.tally.dropped(Date.now());
-    this.tell({ is: "failure", device, why });
-  }
-
-  private async end(device: string, capture: Tcpdump): Promise<void> {
-    await capture.stop();
-    this.dropped += capture.kernelDropped;
-    this.captures.delete(device);
+    const bridge = this.deliveries.get(device);
+    return (chunk) => {
+      for (const { bytes, linkType, tMs, frameLength } of pcap.push(chunk)) {
+        if (linkType !== ethernet) continue;
+        if (bridge === undefined) this.tally.copy(bytes, frameLength, tMs);
+        else this.tally.delivery(bytes, tMs, bridge);
+      }
+      pcap.check();
+    };
   }
 
   private second(): void {
-    for (const capture of this.captures.values()) if (capture !== "starting") capture.look();
-    const { kernelDropped } = this.counters();
+    void this.captures.second();
+    const { kernelDropped } = this.captures;
     if (kernelDropped > this.droppedBefore) this.tally.dropped(Date.now());
     this.droppedBefore = kernelDropped;
-    if ([...this.wanted.keys()].some((device) => !this.captures.has(device))) void this.follow();
   }
 
   private counters(): FlowCaptureCounters {
-    let kernelDropped = this.dropped;
-    for (const capture of this.captures.values()) if (capture !== "starting") kernelDropped += capture.kernelDropped;
-    return { ...this.tally.counters, kernelDropped, captureRestarts: this.restarts, flows: this.tally.size };
+    return { ...this.tally.counters, kernelDropped: this.captures.kernelDropped, captureRestarts: this.captures.restarts, flows: this.tally.size };
   }
 
   private async close(): Promise<void> {
-    this.devices = { copies: [], deliveries: [] };
     for (const timer of this.timers) clearInterval(timer);
-    for (const [device, capture] of [...this.captures]) if (capture !== "starting") await this.end(device, capture);
+    await this.captures.want([]);
     parentPort?.close();
   }
 }

@@ -1,7 +1,7 @@
 /** The monitor's thread: tcpdump children, their captures in the order of time, and the connections. Only summaries leave it. */
 import { parentPort, workerData } from "node:worker_threads";
 import { PcapStream } from "sflow-collector";
-import { Tcpdump } from "../capture/tcpdump.js";
+import { Captures } from "../capture/captures.js";
 import { TimeOrder } from "../capture/time-order.js";
 import { tcpSecond } from "./observations.js";
 import { Openings } from "./openings.js";
@@ -19,15 +19,12 @@ class CaptureWorker {
   private readonly setup: WorkerSetup;
   private readonly tracker: TcpTracker;
   private readonly order: TimeOrder;
-  private readonly captures = new Map<string, Tcpdump | "starting">();
+  private readonly captures: Captures;
   private readonly tell: (message: FromWorker) => void;
   private readonly openings = new Openings();
   private readonly forgotten: ConnectionSecond[] = [];
   private readonly timers: NodeJS.Timeout[];
-  private wanted: readonly string[] = [];
   private frames = 0;
-  private dropped = 0;
-  private restarts = 0;
   private leftOut = 0;
   private secondStart = Date.now();
 
@@ -36,6 +33,12 @@ class CaptureWorker {
     this.tell = tell;
     this.tracker = new TcpTracker(setup);
     this.order = new TimeOrder((bytes, linkType, tMs) => void this.tracker.frame(bytes, linkType, tMs));
+    this.captures = new Captures({
+      options: { filter: "tcp or ip6 proto 0 or ip6 proto 43 or ip6 proto 60 or vlan", bufferKiB: setup.bufferKiB },
+      reader: (device) => this.reader(device),
+      ended: (device) => this.order.remove(device),
+      failed: (device, why) => tell({ is: "failure", device, why }),
+    });
     const { table } = this.tracker;
     table.forgetting = (slot) => {
       if (!this.tracker.isTouched(slot)) return;
@@ -47,65 +50,27 @@ class CaptureWorker {
 
   handle(message: ToWorker): void {
     if (message.is === "devices") {
-      this.wanted = message.devices;
-      void this.follow();
+      void this.captures.want(message.devices).then(() => this.capturing());
     } else if (message.is === "list") this.tell({ is: "list", id: message.id, connections: this.list(message.query) });
     else void this.close();
   }
 
-  /** Captures on what is wanted, and on nothing else. */
-  private async follow(): Promise<void> {
-    for (const [device, capture] of this.captures) {
-      if (this.wanted.includes(device) || capture === "starting") continue;
-      await this.end(device, capture);
-    }
-    await Promise.all(this.wanted.filter((device) => !this.captures.has(device)).map((device) => this.start(device)));
-    this.tell({ is: "capturing", devices: [...this.captures].filter(([, capture]) => capture !== "starting").map(([device]) => device) });
-  }
-
-  private async start(device: string): Promise<void> {
-    this.captures.set(device, "starting");
+  /** Takes what tcpdump writes of a device. */
+  private reader(device: string): (chunk: Uint8Array) => void {
     const pcap = new PcapStream();
     this.order.add(device);
-    try {
-      const capture = await Tcpdump.start(device, {
-        filter: "tcp or ip6 proto 0 or ip6 proto 43 or ip6 proto 60 or vlan",
-        bufferKiB: this.setup.bufferKiB,
-        onChunk: (chunk) => this.received(device, pcap, chunk),
-        onEnd: (why) => {
-          this.failed(device, why);
-          this.restarts++;
-        },
-      });
-      this.captures.set(device, capture);
-    } catch (error) {
-      this.failed(device, error instanceof Error ? error.message : String(error));
-    }
+    return (chunk) => {
+      for (const { bytes, linkType, tMs } of pcap.push(chunk)) {
+        this.frames++;
+        this.order.push(device, bytes, linkType, tMs);
+      }
+      this.order.release(Date.now());
+      pcap.check();
+    };
   }
 
-  /** Tried again with the next second. */
-  private failed(device: string, why: string): void {
-    const capture = this.captures.get(device);
-    if (capture !== undefined && capture !== "starting") this.dropped += capture.kernelDropped;
-    this.captures.delete(device);
-    this.order.remove(device);
-    this.tell({ is: "failure", device, why });
-  }
-
-  private async end(device: string, capture: Tcpdump): Promise<void> {
-    await capture.stop();
-    this.dropped += capture.kernelDropped;
-    this.captures.delete(device);
-    this.order.remove(device);
-  }
-
-  private received(device: string, pcap: PcapStream, chunk: Uint8Array): void {
-    for (const { bytes, linkType, tMs } of pcap.push(chunk)) {
-      this.frames++;
-      this.order.push(device, bytes, linkType, tMs);
-    }
-    this.order.release(Date.now());
-    pcap.check();
+  private capturing(): void {
+    this.tell({ is: "capturing", devices: this.captures.devices });
   }
 
   private second(): void {
@@ -120,8 +85,9 @@ class CaptureWorker {
     this.secondStart = now;
     tracker.endSecond(now);
     this.tell({ is: "second", observations, opened: opened.connections, counters: this.counters() });
-    for (const capture of this.captures.values()) if (capture !== "starting") capture.look();
-    if (this.wanted.some((device) => !this.captures.has(device))) void this.follow();
+    void this.captures.second().then((isNew) => {
+      if (isNew) this.capturing();
+    });
   }
 
   private list({ address, limit }: Query): ConnectionSummary[] {
@@ -136,8 +102,6 @@ class CaptureWorker {
 
   private counters(): TcpCounters {
     const { table, counters, segment } = this.tracker;
-    let kernelDropped = this.dropped;
-    for (const capture of this.captures.values()) if (capture !== "starting") kernelDropped += capture.kernelDropped;
     return {
       ...segment.counters,
       frames: this.frames,
@@ -145,8 +109,8 @@ class CaptureWorker {
       waiting: this.frames - counters.frames,
       early: this.order.early,
       clockStepsBack: counters.clockStepsBack,
-      kernelDropped,
-      captureRestarts: this.restarts,
+      kernelDropped: this.captures.kernelDropped,
+      captureRestarts: this.captures.restarts,
       connections: counters.connections,
       known: table.size,
       capacity: table.capacity,
@@ -158,9 +122,8 @@ class CaptureWorker {
   }
 
   private async close(): Promise<void> {
-    this.wanted = [];
     for (const timer of this.timers) clearInterval(timer);
-    for (const [device, capture] of [...this.captures]) if (capture !== "starting") await this.end(device, capture);
+    await this.captures.want([]);
     this.tell({ is: "closed", counters: this.counters() });
     parentPort?.close();
   }

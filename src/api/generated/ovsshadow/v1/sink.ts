@@ -25,18 +25,19 @@ export interface ListSinksRequest {
 /** One sink on one bridge. */
 export interface SinkOfBridge {
   sink: string;
-  /** "gre", "erspan", "erspan3", "vxlan" or "geneve". */
+  /** "gre", "erspan", "erspan3", "vxlan", "geneve" or "device". */
   type: string;
+  /** Its address, or the device and the VLAN. */
   collector: string;
   bridge: string;
   /**
    * What tells the bridge apart at the collector: ERSPAN's session id; of GRE's key and of a VNI the bits above the 15 of the port. Missing:
-   * there are more bridges than numbers.
+   * there are more bridges than numbers, or the sink is a device, where nothing tells them apart.
    */
   number?:
     | number
     | undefined;
-  /** Given to the tunnel since its port came; missing while the adapter can't be asked. */
+  /** Given to the sink since its port came; missing while the adapter can't be asked. */
   packets?: number | undefined;
   bytes?:
     | number
@@ -377,7 +378,7 @@ export const ListSinksResponse: MessageFns<ListSinksResponse> = {
   },
 };
 
-/** Collectors elsewhere that get the copies, too. */
+/** Collectors that get the copies, too: elsewhere in a tunnel, or behind a device. */
 export type SinkServiceService = typeof SinkServiceService;
 export const SinkServiceService = {
   listSinks: {
