@@ -100,9 +100,9 @@ export class Readings {
     const read = async (bridge: string): Promise<PortReading[]> => {
       const stats = await this.connection(side, bridge)?.portStats();
       if (stats !== undefined) this.turns[side].took(bridge, this.parts.nowMs(), stats);
-      // Ports that the model does not have (replica ports, LOCAL) are nobody's subject.
+      // Our own ports are no part of the network that is watched: what they carry is told of the edge ports that are copied (fidelity).
       const ports = this.parts.discovery.current.bridges.get(bridge)?.ports;
-      const readings = (stats ?? []).flatMap((stat): PortReading | readonly [] => (ports?.has(stat.portNo) === true ? reading(bridge, stat) : []));
+      const readings = (stats ?? []).flatMap((stat): PortReading | readonly [] => ((ports?.get(stat.portNo)?.role ?? "ours") === "ours" ? [] : reading(bridge, stat)));
       return side === "shadow" ? this.withoutNodes(bridge, readings) : readings;
     };
     // The shadow's are patch ports, whose counters are otherwise up to half a second old. Without its answer they are taken as they are.
