@@ -15,6 +15,13 @@ export type Seen = Readonly<Record<string, Readonly<Record<string, readonly [cou
 const tool = `${projectDir}/lab/tools/copies.py`;
 const python = "/usr/bin/python3";
 
+const deviceLines = (bridge: string, n: number): string[] => [
+  `ip link add ${bridge}-${n} mtu 9000 type veth peer name ${bridge}-${n}-h mtu 9000`,
+  `ip link set ${bridge}-${n} addrgenmode none up`,
+  `ip link set ${bridge}-${n}-h addrgenmode none up`,
+];
+const portWords = (bridge: string, n: number): string[] => ["--", "add-port", bridge, `${bridge}-${n}`, "--", "set", "interface", `${bridge}-${n}`, `ofport_request=${n}`];
+
 const configText = (lines: readonly string[]): string => [...lines, "stateDir: /run/lab/state", ""].join("\n");
 
 export class PatchPanel implements AsyncDisposable {
@@ -40,15 +47,15 @@ export class PatchPanel implements AsyncDisposable {
 
   async addBridge(bridge: string, ports: number): Promise<void> {
     const numbers = Array.from({ length: ports }, (_, i) => i + 1);
-    const devices = numbers.flatMap((n) => [
-      `ip link add ${bridge}-${n} mtu 9000 type veth peer name ${bridge}-${n}-h mtu 9000`,
-      `ip link set ${bridge}-${n} addrgenmode none up`,
-      `ip link set ${bridge}-${n}-h addrgenmode none up`,
-    ]);
-    await this.ovs.capsule.run("sh", ["-ec", devices.join("\n")]);
-    const rows = numbers.flatMap((n) => ["--", "add-port", bridge, `${bridge}-${n}`, "--", "set", "interface", `${bridge}-${n}`, `ofport_request=${n}`]);
-    await this.ovs.vsctl("add-br", bridge, "--", "set", "bridge", bridge, "datapath_type=netdev", "fail_mode=secure", ...rows);
+    await this.ovs.capsule.run("sh", ["-ec", numbers.flatMap((n) => deviceLines(bridge, n)).join("\n")]);
+    await this.ovs.vsctl("add-br", bridge, "--", "set", "bridge", bridge, "datapath_type=netdev", "fail_mode=secure", ...numbers.flatMap((n) => portWords(bridge, n)));
     await this.ovs.ofctl("add-flow", bridge, "priority=0,actions=NORMAL");
+  }
+
+  /** One more edge port, with its device. */
+  async addPort(bridge: string, n: number): Promise<void> {
+    await this.ovs.capsule.run("sh", ["-ec", deviceLines(bridge, n).join("\n")]);
+    await this.ovs.vsctl(...portWords(bridge, n).slice(1));
   }
 
   /** Starts ovs-shadowd with these lines of configuration. */

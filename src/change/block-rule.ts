@@ -2,7 +2,7 @@
 import { action, instruction, match, port, type MatchSpec } from "node-openflow";
 import { z } from "zod";
 import type { FlowEntry } from "../network/flow-entry.js";
-import { cookie, priority, table } from "../network/pipeline.js";
+import { cookie, dealtRegister, priority, table } from "../network/pipeline.js";
 
 const portNumber = z.number().int().min(0).max(65535);
 
@@ -48,6 +48,9 @@ export function ruleMatch(rule: BlockRule): MatchSpec {
   };
 }
 
+/** No output, and a mark, so that a guest's entry does not send it on either (src/forward/forwarding.ts). */
+const dealt = action.load(dealtRegister.field, 1n, dealtRegister.bit, 1);
+
 /** The flow of a rule in force: a drop that the switch itself ends after `remainingS` seconds. */
 export function blockFlow(rule: BlockRule, changeId: number, remainingS: number): FlowEntry {
   return {
@@ -55,7 +58,7 @@ export function blockFlow(rule: BlockRule, changeId: number, remainingS: number)
     priority: priority.block,
     match: match(ruleMatch(rule)),
     cookie: cookie("change", BigInt(changeId)),
-    instructions: [],
+    instructions: [instruction.apply(dealt)],
     idleTimeout: 0,
     hardTimeout: Math.max(1, Math.ceil(remainingS)),
     flags: 0,
@@ -68,7 +71,7 @@ export function trialFlow(rule: BlockRule, changeId: number): FlowEntry {
     ...blockFlow(rule, changeId, 0),
     priority: priority.block + 1,
     cookie: cookie("trial", BigInt(changeId)),
-    instructions: [instruction.apply(action.output(port.local))],
+    instructions: [instruction.apply(action.output(port.local), dealt)],
     hardTimeout: 0,
   };
 }

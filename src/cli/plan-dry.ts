@@ -22,6 +22,7 @@ import { ShadowPlan } from "../shadow/plan.js";
 import { explainPlan } from "../shadow/replication/explained.js";
 import { placed } from "../shadow/sinks/sink-plan.js";
 import { foreignMirrors } from "../shadow/replication/rows.js";
+import { copyByOf } from "../shadow/replication/copy-by.js";
 import { SessionStore } from "../shadow/replication/session-store.js";
 
 const tables = { ...monitoredTables, Interface: [...monitoredTables.Interface, "statistics"] } as const;
@@ -40,7 +41,9 @@ export async function dryPlan(file: string | undefined): Promise<GetPlanResponse
     const rows = index.bridges().filter(({ role, name }) => role === undefined && (config.bridges === "all" || config.bridges.includes(name)));
     const { network, isIntended } = networkOf(rows, replica, config);
     const sessions = store.current;
-    const plan = new ShadowPlan(replica).rows(network, network, (name) => index.bridge(name), { sessions, replicate: config.shadow.replicate, guarded: true, tunnels: config.shadow.remote, sinks: placed(config.shadow.sinks), demand: (bridge) => levels.of(bridge) });
+    // A guest's tables are not asked; most networks that forward by themselves do so by NORMAL.
+    const byFlows = (): boolean => copyByOf(config) !== "mirrors";
+    const plan = new ShadowPlan(replica).rows(network, network, (name) => index.bridge(name), { sessions, replicate: config.shadow.replicate, guarded: true, tunnels: config.shadow.remote, sinks: placed(config.shadow.sinks), byFlows, demand: (bridge) => levels.of(bridge) });
     const critical = new Critical(criticalOf(config));
     const received = await receivedPerS(replica, rows);
     const isOurs = (uuid: string): boolean => entries(replica.table("Mirror").get(uuid), "external_ids").has(mark.role);
@@ -53,6 +56,7 @@ export async function dryPlan(file: string | undefined): Promise<GetPlanResponse
       demand: (bridge) => levels.of(bridge),
       place: (bridge) => ({ rank: critical.rank(bridge, network), isCritical: critical.has(bridge, network), ...critical.reasons(bridge, network) }),
       sendsToEvery: () => false,
+      copiesByFlows: byFlows,
       foreignMirrors: (bridge) => foreign.get(bridge) ?? 0,
       off: config.shadow.replicate ? undefined : "copying is switched off (shadow.replicate)",
       behaviour: undefined,

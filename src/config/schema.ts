@@ -118,6 +118,11 @@ const plainSchema = z.strictObject({
       copyBudget: z
         .union([z.strictObject({ packetsPerS: z.number().min(1) }), z.strictObject({ bitsPerS: z.number().min(1_000) })], "expected packetsPerS (from 1) or bitsPerS (from 1000)")
         .optional(),
+      /**
+       * What copies a port of which a session asks for everything. ovs-vswitchd forgets all that NORMAL has learned on a bridge when a port goes that a
+       * Mirror row names: "auto" has flows copy where live forwards by NORMAL and we don't forward, and Mirror rows elsewhere.
+       */
+      copyBy: z.enum(["auto", "mirrors", "flows"]).default("auto"),
       /** Sessions that take a fraction are suspended when ovs-vswitchd caches more flows than this. */
       maxCachedFlows: z.number().int().min(100).default(50_000),
       /** What is copied; without it, and without a profile, everything that comes in by any edge port. */

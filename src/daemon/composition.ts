@@ -31,7 +31,7 @@ export class Composition {
   private readonly parts: () => CompositionParts;
   private readonly bases = new WeakMap<Network, ReadonlyMap<string, SwitchState>>();
   private readonly attachings = new WeakMap<Network, ReadonlyMap<string, SwitchState>>();
-  private readonly listening = new AttachFlows();
+  private readonly listening = new AttachFlows(() => !this.parts().forwards);
   /** What each live bridge should have, as last put together of the same parts. */
   private readonly composed = new Map<string, { readonly parts: LiveBridgeParts; readonly state: SwitchState }>();
 

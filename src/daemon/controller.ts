@@ -15,6 +15,7 @@ import type { Network, PortRef } from "../network/model.js";
 import { portConfigSocket, readPortConfigs, type PortConfigs } from "../network/port-config.js";
 import { unixctl, VswitchdControl, vswitchdSocket } from "../network/unixctl.js";
 import { DatabaseWriter, type DatabaseWriterCounters } from "../reconcile/database-writer.js";
+import { forgetAddresses, type Going } from "../reconcile/forget-addresses.js";
 import { LiveSwitches } from "../reconcile/live-switches.js";
 import type { SwitchState } from "../reconcile/switch-writer.js";
 import { AutomaticPromotion } from "../shadow/automatic-promotion.js";
@@ -27,6 +28,7 @@ import { Levels } from "../shadow/levels/levels.js";
 import { Promotion, type PromotionStep } from "../shadow/promotion.js";
 import { Replication } from "../shadow/replication/replication.js";
 import type { ExplainInput } from "../shadow/replication/explained.js";
+import { copyByOf } from "../shadow/replication/copy-by.js";
 import { foreignMirrors } from "../shadow/replication/rows.js";
 import { placed } from "../shadow/sinks/sink-plan.js";
 import { ResubmitWatch, resubmitCounter } from "../shadow/resubmit-watch.js";
@@ -56,6 +58,8 @@ export interface ControllerEvents {
 
 /** Convergence times kept for the percentiles in the status. */
 const keptLags = 1_000;
+/** The cached flows of a large switch take a second or two to be looked at. */
+const revalidationMs = 10_000;
 
 const sumOf = (sizes: ReadonlyMap<number, number> | undefined): number | undefined => (sizes === undefined ? undefined : [...sizes.values()].reduce((sum, size) => sum + size, 0));
 
@@ -114,7 +118,9 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const restored = (): Promise<void> => this.flowRestore.done();
     const dial = (bridge: string): Dial => managementSocket(config.openflow.runDir, bridge);
     this.index = new BridgeIndex(replica);
-    this.database = new DatabaseWriter(client, replica, { index: this.index, nowMs, rank: (bridge) => this.critical.rank(bridge, this.discovery.current) });
+    const beforeGoing = (going: readonly Going[]): Promise<void> =>
+      forgetAddresses(going, (method, params) => this.control.ask(method, params)).catch((error: unknown) => log.warn({ err: error }, "addresses learned by the shadow stay, and may be forgotten on live with its ports"));
+    this.database = new DatabaseWriter(client, replica, { index: this.index, nowMs, rank: (bridge) => this.critical.rank(bridge, this.discovery.current), beforeGoing });
     this.discovery = new Discovery({ index: this.index, dial, bridges: config.bridges, lldpKey: randomBytes(32), log, nowMs });
     this.live = new LiveSwitches({
       restored,
@@ -143,11 +149,13 @@ export class Controller extends EventEmitter<ControllerEvents> {
       dialPorts: (bridge) => portConfigSocket(config.openflow.runDir, bridge),
       compose: (network) => this.composition.of(network),
       poke: () => this.live.poke(),
+      revalidated: remote !== undefined ? undefined : () => this.control.ask("revalidator/wait", [], revalidationMs).then(() => undefined, (error: unknown) => log.warn({ err: error }, "not known whether cached flows still copy")),
       log,
       nowMs,
       holdMs: config.shadow.holdMs,
       replicate: config.shadow.replicate,
       sessions: () => this.replication.active(),
+      copyBy: copyByOf(config),
       demand: (bridge) => this.levels.of(bridge),
       sinks: placed(config.shadow.sinks),
       showSink: config.shadow.showSink,
@@ -422,6 +430,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       place: (bridge) => ({ rank: critical.rank(bridge, network), isCritical: critical.has(bridge, network), ...critical.reasons(bridge, network) }),
       foreignMirrors: (bridge) => foreignMirrors(index.bridges(), databases.isOurMirror).get(bridge) ?? 0,
       sendsToEvery: (bridge) => shadow.reachesReplicas(bridge),
+      copiesByFlows: (bridge) => shadow.copiesByFlows(bridge),
       off: shadow.replicating ? undefined : copying.why,
       shadowFlows: (bridge) => sumOf(shadow.follower(bridge)?.tableSizes()),
       cachedFlows: replication.cachedFlows.current,

@@ -1,6 +1,8 @@
 import fc from "fast-check";
-import { isKnown, type Action } from "node-openflow";
+import { isKnown, parseFlow, type Action } from "node-openflow";
+import { blockFlow, blockRuleSchema } from "../change/block-rule.js";
 import { flowKey, type FlowEntry } from "../network/flow-entry.js";
+import { parsePacket, SoftwareSwitch } from "../network/flow-table.js";
 import { connected, distancesTo, graphOf } from "../network/graph.js";
 import { portKey, type Bridge, type Host, type Link, type Network, type Port } from "../network/model.js";
 import { cookie, isOurGroup, isOurs, passedRegister, priority, readCookie, table } from "../network/pipeline.js";
@@ -162,6 +164,42 @@ test("table 0 sends each packet once through our tables, misses and link-local f
     expect(actionsAt(one, table.forward, priority.miss)).toMatchObject([{ type: "resubmit", tableId: table.operator }]);
     expect(actionsAt(one, table.forward, priority.discovery, (flow) => valueOf(flow, "ethDst") === 0x0180c2000000n)).toMatchObject([{ type: "resubmit", tableId: table.operator }]);
   }
+});
+
+describe("as a guest", () => {
+  const guest = attachFlows(network(1, [], 2), undefined, true).get("b0")?.flows ?? [];
+  /** A block of what goes to 10.0.0.9 besides, and the operator's own flows: all goes out by port 2. */
+  const block = blockFlow(blockRuleSchema.parse({ bridge: "b0", ipv4Dst: "10.0.0.9" }), 1, 10);
+  const operator = { ...parseFlow("priority=0,actions=output:2", { version: 5 }), cookie: 0n };
+  const outputsOf = (flows: readonly FlowEntry[], packet: string): number[] => {
+    const ports = [1, 2].map((number) => ({ number, name: `p${number}`, up: true }));
+    const { outputs, undecided, error } = new SoftwareSwitch([{ name: "b0", ports, flows: [...flows, operator] }]).process("b0", parsePacket(packet));
+    expect([undecided, error]).toEqual([[], undefined]);
+    return outputs.map(({ port }) => port).filter((port) => port < 0xff00); // the rest is the controller
+  };
+  const packets = {
+    known: "in_port=1,udp,dl_src=02:00:00:00:00:00,dl_dst=02:00:00:00:00:01,nw_src=10.0.0.1,nw_dst=10.0.0.2,tp_src=1,tp_dst=2",
+    unknown: "in_port=1,udp,dl_src=02:00:00:00:77:00,dl_dst=02:00:00:00:77:01,nw_src=10.0.0.1,nw_dst=10.0.0.2,tp_src=1,tp_dst=2",
+    broadcast: "in_port=1,arp,dl_src=02:00:00:00:00:00,dl_dst=ff:ff:ff:ff:ff:ff,arp_op=1,arp_spa=10.0.0.1,arp_tpa=10.0.0.2",
+    linkLocal: "in_port=1,dl_src=02:00:00:00:00:00,dl_dst=01:80:c2:00:00:00,dl_type=0x1234",
+  };
+  const blocked = packets.known.replace("10.0.0.2", "10.0.0.9");
+  const ourLldp = `in_port=1,dl_src=02:53:48:00:00:01,dl_dst=01:80:c2:00:00:0e,dl_type=0x88cc`;
+
+  test("every packet takes the operator's flows once, what is blocked and our LLDP take none", () => {
+    for (const packet of Object.values(packets)) expect(outputsOf([...guest, block], packet)).toEqual([2]);
+    expect([blocked, ourLldp].map((packet) => outputsOf([...guest, block], packet))).toEqual([[], []]);
+  });
+
+  test("whichever kinds of our flows somebody has deleted, and whichever single ones are back, a packet takes the operator's flows once", () => {
+    const kinds = [...new Set(guest.map(({ cookie: own }) => readCookie(own)?.kind))];
+    expect(kinds.length).toBeGreaterThan(3);
+    for (let left = 0; left < 2 ** kinds.length; left++) {
+      const rest = guest.filter(({ cookie: own }) => ((left >> kinds.indexOf(readCookie(own)?.kind)) & 1) === 1);
+      for (const packet of Object.values(packets)) expect(outputsOf(rest, packet)).toEqual([2]);
+    }
+    for (let count = 0; count <= guest.length; count++) for (const packet of Object.values(packets)) expect(outputsOf(guest.slice(0, count), packet)).toEqual([2]);
+  });
 });
 
 test("a host's ARP and solicitations are shown until its addresses are known, and its cookie carries the first", () => {

@@ -13,7 +13,7 @@ import { distancesTo, graphOf, nextHops, spanningTree } from "../network/graph.j
 import { ipv4Of, learnSerial } from "../network/hosts.js";
 import { lldpEthType, lldpMulticast, lldpSource } from "../network/lldp.js";
 import { portAt, type Bridge, type Host, type Network, type PortRef } from "../network/model.js";
-import { cookie, groupBase, passedRegister, priority, table, type CookieKind } from "../network/pipeline.js";
+import { cookie, dealtRegister, groupBase, passedRegister, priority, table, type CookieKind } from "../network/pipeline.js";
 
 export interface BridgeForwarding {
   readonly flows: readonly FlowEntry[];
@@ -47,22 +47,36 @@ interface Place {
 const flow = ({ tableId, at, kind, serial }: Place, spec: Parameters<typeof match>[0], actions: readonly Action[]): FlowEntry =>
   permanent({ tableId, priority: at, match: match(spec), cookie: cookie(kind, serial), instructions: actions.length === 0 ? [] : [instruction.apply(...actions)] });
 
-/** The entry in table 0 and the ways between our tables, the same on every bridge, made once. */
-const skeleton = (): readonly FlowEntry[] => (commonFlows ??= makeSkeleton());
-let commonFlows: readonly FlowEntry[] | undefined;
+/** The entry in table 0 and the ways between our tables, the same on every bridge, made once for owners and once for guests. */
+const skeleton = (isGuest: boolean): readonly FlowEntry[] => (isGuest ? (guestFlows ??= makeSkeleton(true)) : (ownerFlows ??= makeSkeleton(false)));
+let guestFlows: readonly FlowEntry[] | undefined;
+let ownerFlows: readonly FlowEntry[] | undefined;
 
-function makeSkeleton(): FlowEntry[] {
+/** "Our tables have dealt with it." */
+const dealt = (): Action => action.load(dealtRegister.field, 1n, dealtRegister.bit, 1);
+
+/**
+ * A guest's entry sends what our tables have not dealt with to the operator's flows by itself. A controller that thinks the switch its own
+ * deletes our flows kind by kind, while others of them are put back: whichever are missing, the packet takes the operator's way, once.
+ * An owner's does not: its own forwarding marks no packet, so that the flow of a host stays one output.
+ */
+function makeSkeleton(isGuest: boolean): FlowEntry[] {
+  const dealtWith = isGuest ? [dealt()] : [];
+  const toOperator = action.resubmit(table.operator);
   return [
+    // What ends a packet stands before what sends it on a second time.
+    ...(isGuest ? [flow({ tableId: table.operator, at: priority.entry, kind: "entry" }, { [dealtRegister.field]: [dealtRegister.mask, dealtRegister.mask] }, [])] : []),
     flow({ tableId: table.operator, at: priority.entry, kind: "entry" }, { [passedRegister.field]: [0n, passedRegister.mask] }, [
       action.load(passedRegister.field, 1n, passedRegister.bit, 1),
       action.resubmit(table.replicate),
       action.resubmit(table.admit),
+      ...(isGuest ? [toOperator] : []),
     ]),
     // Only LLDP that claims to be ours: that of another system or controller goes its way.
-    flow({ tableId: table.admit, at: priority.discovery, kind: "discovery" }, { ethDst: lldpMulticast, ethSrc: lldpSource, ethType: lldpEthType }, [action.toController()]),
+    flow({ tableId: table.admit, at: priority.discovery, kind: "discovery" }, { ethDst: lldpMulticast, ethSrc: lldpSource, ethType: lldpEthType }, [action.toController(), ...dealtWith]),
     flow({ tableId: table.admit, at: priority.miss, kind: "entry" }, {}, [action.resubmit(table.learn), action.resubmit(table.forward)]),
-    flow({ tableId: table.forward, at: priority.discovery, kind: "forward" }, { ethDst: linkLocal }, [action.resubmit(table.operator)]),
-    flow({ tableId: table.forward, at: priority.miss, kind: "forward" }, {}, [action.resubmit(table.operator)]),
+    flow({ tableId: table.forward, at: priority.discovery, kind: "forward" }, { ethDst: linkLocal }, [toOperator, ...dealtWith]),
+    flow({ tableId: table.forward, at: priority.miss, kind: "forward" }, {}, [toOperator, ...dealtWith]),
   ];
 }
 
@@ -176,25 +190,31 @@ export function desiredForwarding(network: Network, options: ForwardingOptions =
       if (bridge === undefined) throw new Error(`no bridge ${name}`);
       const { flows, groups } = unicast(bridge, destinations, (target) => nextHops(graph, at, distances.get(target) ?? []));
       const own = byBridge.get(name) ?? [];
-      return [name, { flows: [...skeleton(), ...learning(bridge, own, options), ...flows, ...flooding(bridge, tree[at] ?? new Set())], groups }];
+      return [name, { flows: [...skeleton(false), ...learning(bridge, own, options), ...flows, ...flooding(bridge, tree[at] ?? new Set())], groups }];
     }),
   );
 }
 
-/** What a bridge gets before discovery is complete: it listens, and all forwarding stays the operator's. */
-export function attachFlows(network: Network, options: ForwardingOptions = defaults): Map<string, BridgeForwarding> {
+/** What a bridge gets before discovery is complete, or all the time where live forwards by its own flows (`isGuest`): it listens, and all forwarding stays the operator's. */
+export function attachFlows(network: Network, options: ForwardingOptions = defaults, isGuest = false): Map<string, BridgeForwarding> {
   const byBridge = hostsByBridge(network);
-  return new Map([...network.bridges].map(([name, bridge]) => [name, attached(bridge, byBridge.get(name) ?? [], options)]));
+  return new Map([...network.bridges].map(([name, bridge]) => [name, attached(bridge, byBridge.get(name) ?? [], options, isGuest)]));
 }
 
-const attached = (bridge: Bridge, hosts: readonly Host[], options: ForwardingOptions): BridgeForwarding => ({ flows: [...skeleton(), ...learning(bridge, hosts, options)], groups: [] });
+const attached = (bridge: Bridge, hosts: readonly Host[], options: ForwardingOptions, isGuest: boolean): BridgeForwarding => ({ flows: [...skeleton(isGuest), ...learning(bridge, hosts, options)], groups: [] });
 
 /**
  * `attachFlows` of one network after the other: a bridge with the edge ports and hosts of before has the very same flows, which nobody
  * compares again. (Ports of ours come and go on it without being any of its edges.)
  */
 export class AttachFlows {
+  private readonly isGuest: () => boolean;
   private readonly known = new Map<string, { readonly edges: string; readonly hosts: readonly Host[]; readonly flows: BridgeForwarding }>();
+
+  /** `isGuest`: always the same. */
+  constructor(isGuest: () => boolean = () => false) {
+    this.isGuest = isGuest;
+  }
 
   of(network: Network): Map<string, BridgeForwarding> {
     const byBridge = hostsByBridge(network);
@@ -206,7 +226,7 @@ export class AttachFlows {
     const edges = [...bridge.ports.values()].flatMap(({ role, ofport }) => (role === "edge" ? [ofport] : [])).join();
     const before = this.known.get(bridge.name);
     if (before !== undefined && before.edges === edges && before.hosts.length === hosts.length && before.hosts.every((host, at) => host === hosts[at])) return before.flows;
-    const flows = attached(bridge, hosts, defaults);
+    const flows = attached(bridge, hosts, defaults, this.isGuest());
     this.known.set(bridge.name, { edges, hosts, flows });
     return flows;
   }

@@ -28,6 +28,11 @@ export const table = {
 
 /** Register bit that says "has been through our tables": reg15[31]. Registers are not part of the megaflow key. */
 export const passedRegister = { field: "reg15", bit: 31, mask: 0x8000_0000n } as const;
+/**
+ * The bit below, behind the tables of replication: "our tables have dealt with it". Where live forwards by its own flows a packet that does
+ * not have it goes to them, so that it is not lost while somebody takes our flows away one after the other.
+ */
+export const dealtRegister = { field: "reg15", bit: 30, mask: 0x4000_0000n } as const;
 
 /**
  * The lower bits of the same register while a packet is in the tables of replication; all are 0 again behind them.

@@ -10,6 +10,7 @@ import { BridgeIndex } from "../network/bridge-index.js";
 import { integer, rootUuid, type BridgeRow, type Tables } from "../network/database-view.js";
 import { mark } from "../network/pipeline.js";
 import { batches, BatchSize, weight } from "./database-batches.js";
+import { goingPorts, type Going } from "./forget-addresses.js";
 import { bridgeSettings, DatabaseDiff, type DatabaseChange, type DesiredBridge, type DesiredDatabase, type DesiredPort, type DesiredSflow } from "./database-state.js";
 import { removedRows, WrittenLog, writtenRows } from "./written-rows.js";
 
@@ -34,6 +35,8 @@ export interface DatabaseWriterOptions {
   readonly nowMs?: () => number;
   /** Which live bridges come first in a pass of several transactions: lower first, and those below 1 by themselves. */
   readonly rank?: (live: string) => number;
+  /** Called before a transaction that takes ports of shadow bridges away (`forgetAddresses`); what it rejects with does not hold the transaction up. */
+  readonly beforeGoing?: (going: readonly Going[]) => Promise<void>;
 }
 
 export interface FlushResult {
@@ -56,6 +59,7 @@ export class DatabaseWriter {
   private readonly size = new BatchSize();
   private readonly nowMs: () => number;
   private readonly rank: (live: string) => number;
+  private readonly beforeGoing: DatabaseWriterOptions["beforeGoing"];
   private desired: DesiredDatabase | undefined;
   /** What our latest transactions wrote. Of one underway that is not known yet: see `answered`. */
   readonly written = new WrittenLog();
@@ -68,6 +72,7 @@ export class DatabaseWriter {
     this.replica = replica;
     this.nowMs = options.nowMs ?? (() => performance.now());
     this.rank = options.rank ?? (() => 1);
+    this.beforeGoing = options.beforeGoing;
     this.diff = new DatabaseDiff(replica);
     this.index = options.index ?? new BridgeIndex(replica);
     if (options.index === undefined) replica.on("changes", (changes) => this.index.changed(changes));
@@ -135,6 +140,8 @@ export class DatabaseWriter {
   private async commit(changes: readonly DatabaseChange[]): Promise<void> {
     const root = rootUuid(this.replica);
     if (root === undefined) throw new Error("the database has no Open_vSwitch row");
+    const going = this.beforeGoing === undefined ? [] : goingPorts(changes, this.index.bridges());
+    if (going.length > 0) await this.beforeGoing?.(going).catch(() => undefined);
     const txn = await this.client.transaction("Open_vSwitch");
     new Operations(txn, this.replica, this.index).add(changes);
     const removed = removedRows(changes, this.index.bridges());

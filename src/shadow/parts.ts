@@ -9,6 +9,7 @@ import type { Network } from "../network/model.js";
 import type { DesiredSflow } from "../reconcile/database-state.js";
 import type { DatabaseWriter } from "../reconcile/database-writer.js";
 import type { SwitchState } from "../reconcile/switch-writer.js";
+import type { CopyBy } from "./replication/copy-by.js";
 import type { Demand } from "./replication/plan.js";
 import type { Tunnels } from "./replication/tunnel.js";
 import type { PlacedSink } from "./sinks/sink-plan.js";
@@ -33,6 +34,8 @@ export interface ShadowParts {
   readonly remote: { readonly database: DatabaseWriter; readonly dial: (bridge: string) => Dial; readonly dialPorts: (bridge: string) => Dial; readonly tunnels: Tunnels } | undefined;
   /** Makes vswitchd revalidate its cached flows; called after a Mirror row changed. */
   readonly poke: () => Promise<void>;
+  /** Resolves when ovs-vswitchd has looked at all cached flows once more. Absent: the shadow is not in live's ovs-vswitchd. */
+  readonly revalidated?: (() => Promise<void>) | undefined;
   readonly log: Logger;
   readonly nowMs: () => number;
   readonly holdMs: number;
@@ -53,6 +56,8 @@ export interface ShadowParts {
   readonly liveFlowRemoved: (bridge: string, flow: FlowEntry) => void;
   /** A live bridge is being followed: who wants to know of its edits listens to the follower. */
   readonly following?: (follower: TableFollower) => void;
+  /** What copies ports of which everything is asked for (`copyByOf`); default: Mirror rows. */
+  readonly copyBy?: CopyBy;
   /** Flows of a live bridge began, or ceased, to send to replica ports as to every other. */
   readonly sendsToEvery?: (bridge: string, does: boolean) => void;
   /** Guards that somebody deleted have been put back, by the names of their ports. */

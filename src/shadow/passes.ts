@@ -6,6 +6,7 @@
 import type { DatabaseChange } from "../reconcile/database-state.js";
 import { Converger } from "../reconcile/converger.js";
 import type { SwitchWriter } from "../reconcile/switch-writer.js";
+import type { ByFlows } from "./by-flows.js";
 import type { EveryPort } from "./every-port.js";
 import { FirstInStep } from "./first-in-step.js";
 import type { FloodFence } from "./flood-fence.js";
@@ -28,6 +29,7 @@ export interface PassesParts {
   readonly teller: Teller;
   readonly fence: FloodFence;
   readonly every: EveryPort;
+  readonly byFlows: ByFlows;
   readonly demand: (bridge: string) => Demand;
   /** Whether a live bridge's shadow is wholly as it should be. */
   readonly isInStep: (bridge: string) => boolean;
@@ -141,13 +143,15 @@ export class Passes {
 
   /** Plans the rows as they should be now, and tells the databases. */
   private takeRows(): void {
-    const { shadow, mode, planned, source, every, demand, told } = this.parts;
-    every.lookAtAll(new Set(source.live.bridges.keys()));
+    const { shadow, mode, planned, source, every, byFlows, demand, told } = this.parts;
+    const live = new Set(source.live.bridges.keys());
+    every.lookAtAll(live);
+    byFlows.lookAtAll(live);
     this.isStale = false;
     source.follow(mode.promoted);
     const isFirst = planned.take(
       { network: source.network, live: source.live },
-      { sessions: shadow.sessions(), replicate: mode.replicating, guarded: mode.guarded, deliveries: shadow.deliveries ?? false, demand, sendsToEvery: (bridge) => every.sends(bridge) },
+      { sessions: shadow.sessions(), replicate: mode.replicating, guarded: mode.guarded, deliveries: shadow.deliveries ?? false, demand, sendsToEvery: (bridge) => every.sends(bridge), byFlows: (bridge) => byFlows.has(bridge) },
     );
     if (isFirst) told.planned();
   }

@@ -25,6 +25,8 @@ export interface PlanOptions {
   readonly tunnels: Tunnels | undefined;
   /** Whether a bridge's own flows send to replica ports as to every other (`PlanInput.sendsToEvery`). */
   readonly sendsToEvery?: (bridge: string) => boolean;
+  /** Whether flows copy on a bridge what Mirror rows could, too (`PlanInput.byFlows`). */
+  readonly byFlows?: (bridge: string) => boolean;
   /** Collectors that get the copies, too. */
   readonly sinks?: readonly PlacedSink[];
   /** What each bridge's shadow is to have; without it everything. */
@@ -90,7 +92,7 @@ export class ShadowPlan {
       const given = whole?.bridges.get(name);
       const givenText = given === undefined ? "" : planText(given);
       const { level, replicate } = demand(name);
-      const ownOptions = `${optionsText} ${level} ${replicate} ${options.sendsToEvery?.(name) === true}`;
+      const ownOptions = `${optionsText} ${level} ${replicate} ${options.sendsToEvery?.(name) === true} ${options.byFlows?.(name) === true}`;
       let known = this.planned.get(name);
       if (known?.bridge !== bridge || known.live !== live.bridges.get(name) || known.row !== row || known.links !== cablesText || known.options !== ownOptions || known.given !== givenText) {
         const replication = given === undefined ? this.ownPlan(bridge, row, options) : { ...nothingPlanned, bridges: new Map([[name, given]]) };
@@ -134,7 +136,7 @@ export class ShadowPlan {
   }
 
   /** How a bridge is copied, from what it is itself. */
-  private ownPlan(bridge: Bridge, row: BridgeRow | undefined, { sessions, tunnels, sendsToEvery, demand = () => everything }: PlanOptions): ReplicationPlan {
+  private ownPlan(bridge: Bridge, row: BridgeRow | undefined, { sessions, tunnels, sendsToEvery, byFlows, demand = () => everything }: PlanOptions): ReplicationPlan {
     return planReplication({
       network: { bridges: new Map([[bridge.name, bridge]]), links: [], hosts: new Map() },
       sessions: sessionsAt(sessions, [demand(bridge.name)]),
@@ -143,11 +145,12 @@ export class ShadowPlan {
       foreignMirrors: new Map([[bridge.name, row === undefined ? 0 : foreignMirrors(this.tables, row)]]),
       tunnelled: tunnels !== undefined,
       sendsToEvery,
+      byFlows,
     });
   }
 
   /** How all are copied, where sessions name bridges: what goes to the hosts of one is selected on all others. */
-  private wholePlan(network: Network, rowOf: (bridge: string) => BridgeRow | undefined, { sessions, tunnels, sendsToEvery, demand = () => everything }: PlanOptions): ReplicationPlan {
+  private wholePlan(network: Network, rowOf: (bridge: string) => BridgeRow | undefined, { sessions, tunnels, sendsToEvery, byFlows, demand = () => everything }: PlanOptions): ReplicationPlan {
     const rows = [...network.bridges.keys()].flatMap((name) => rowOf(name) ?? []);
     return planReplication({
       network,
@@ -157,6 +160,7 @@ export class ShadowPlan {
       foreignMirrors: new Map(rows.map((row) => [row.name, foreignMirrors(this.tables, row)])),
       tunnelled: tunnels !== undefined,
       sendsToEvery,
+      byFlows,
     });
   }
 

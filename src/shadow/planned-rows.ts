@@ -1,6 +1,6 @@
 /** The rows of the shadow as they should be now: planned, and told to the databases. */
 import type { Network } from "../network/model.js";
-import type { DesiredSflow } from "../reconcile/database-state.js";
+import type { DesiredDatabase, DesiredPort, DesiredSflow } from "../reconcile/database-state.js";
 import { NodeRows, type ShadowNode } from "./nodes/node.js";
 import type { ShadowParts } from "./parts.js";
 import { ShadowPlan, type PlannedShadow, type PlanOptions } from "./plan.js";
@@ -16,6 +16,7 @@ export class PlannedRows {
   private readonly parts: Pick<ShadowParts, "database" | "index" | "remote" | "sflow" | "sinks" | "tables">;
   private readonly planner: ShadowPlan;
   private isPlanned = false;
+  private told: DesiredDatabase | undefined;
 
   constructor(parts: Pick<ShadowParts, "database" | "index" | "remote" | "sflow" | "sinks" | "tables">) {
     this.parts = parts;
@@ -29,10 +30,17 @@ export class PlannedRows {
     const { livePorts } = this.rows;
     const bridges = this.nodeRows.added(this.rows.bridges, this.nodes);
     remote?.database.setDesired({ bridges, livePorts: new Map(), sflow: new Map() });
-    database.setDesired({ bridges: remote === undefined ? bridges : [], livePorts, sflow: this.sflow(live) });
+    database.setDesired((this.told = { bridges: remote === undefined ? bridges : [], livePorts, sflow: this.sflow(live) }));
     const isFirst = !this.isPlanned;
     this.isPlanned = true;
     return isFirst;
+  }
+
+  /** Tells live's database the rows as last planned, with Mirror rows that copy nothing. */
+  withoutCopies(): void {
+    if (this.told === undefined) return;
+    const bare = (port: DesiredPort): DesiredPort => (port.guard === undefined ? port : { ...port, guard: { name: port.guard.name } });
+    this.parts.database.setDesired({ ...this.told, livePorts: new Map([...this.told.livePorts].map(([bridge, ports]) => [bridge, ports.map(bare)])) });
   }
 
   /** Whether the rows of a live bridge's shadow follow from what it is now. */

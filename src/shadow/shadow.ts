@@ -13,6 +13,7 @@ import type { DesiredDatabase } from "../reconcile/database-state.js";
 import type { PortConfigCounters } from "../reconcile/port-config-writer.js";
 import type { WriterCounters } from "../reconcile/switch-writer.js";
 import { AdapterCounters, type PortCount } from "./adapter-counters.js";
+import { ByFlows } from "./by-flows.js";
 import type { DesiredShadow, Wiring } from "./desired-shadow.js";
 import { EveryPort } from "./every-port.js";
 import { FloodFence } from "./flood-fence.js";
@@ -59,6 +60,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   private readonly trials: Trials;
   private readonly fence: FloodFence;
   private readonly every: EveryPort;
+  private readonly byFlows: ByFlows;
   private readonly states: ShadowStates;
   private readonly passes: Passes;
   private readonly copying = new CopyFlows();
@@ -89,6 +91,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       following: (follower) => this.startFollowing(follower),
     }));
     const every = (this.every = new EveryPort({ sessions, index, isRemote: remote !== undefined, told: parts.sendsToEvery, changed }));
+    const byFlows = (this.byFlows = new ByFlows({ sessions, tables: parts.tables, index, copyBy: parts.copyBy ?? "mirrors", changed }));
     this.trials = new Trials(
       {
         apply: () => {
@@ -126,6 +129,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
       teller,
       fence,
       every,
+      byFlows,
       demand,
       isInStep: (bridge) => states.isInStep(bridge),
       told: { planned: () => this.emit("planned"), converged: (lagMs) => this.emit("converged", lagMs), plan: () => this.emit("plan") },
@@ -249,6 +253,11 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     return this.every.reaches(bridge);
   }
 
+  /** Whether flows copy on a live bridge what Mirror rows could, too (`ByFlows`). */
+  copiesByFlows(bridge: string): boolean {
+    return this.byFlows.asked(bridge);
+  }
+
   /** Packets that came into the adapter from each replica port and that the shadow sent towards its host, by live portKey. */
   portCounters(bridges: Iterable<string> = this.source.network.bridges.keys()): Promise<Map<string, PortCount>> {
     const adapters = [...bridges].map((bridge) => ({ bridge, edges: this.edges(bridge), connection: this.sessions.own.get(adapterBridge(bridge))?.session.connection }));
@@ -337,9 +346,13 @@ export class Shadow extends EventEmitter<ShadowEvents> {
 
   /** Takes the shadow away: our rows on live, our bridges, our sessions. */
   async remove(): Promise<void> {
-    const { database, remote, poke } = this.parts;
+    const { database, remote, poke, revalidated } = this.parts;
     this.active = false;
     await this.stop();
+    // Copies end first: what they went on teaching the shadow would be forgotten on live, too, when the shadow's ports go.
+    this.planned.withoutCopies();
+    if ((await database.flush()).mirrorsChanged) await poke();
+    await revalidated?.();
     database.setDesired(nothing);
     const { mirrorsChanged } = await database.flush();
     if (mirrorsChanged) await poke();
@@ -360,6 +373,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
     this.passes.follows(bridge);
     follower.on("changed", () => {
       this.every.look(bridge);
+      this.byFlows.look(bridge);
       this.passes.tablesChanged(bridge);
     });
     follower.on("removed", (flow) => this.parts.liveFlowRemoved(bridge, flow));

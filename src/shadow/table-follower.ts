@@ -9,7 +9,6 @@ import { EventEmitter } from "node:events";
 import { allForwards, port as reserved, type FlowUpdate, type GroupMod, type MeterMod, type OpenFlowConnection, type PortStatus } from "node-openflow";
 import { diffGroups, diffMeters, flowKey, sameFlow, type FlowEntry, type GroupEntry, type MeterEntry } from "../network/flow-entry.js";
 import { BridgeSession, type Dial } from "../network/bridge-session.js";
-import { usesNormal } from "../network/bridge-state.js";
 import { isOurGroup, isOurs } from "../network/pipeline.js";
 import { isCompared } from "./compare.js";
 
@@ -60,7 +59,7 @@ const quietMs = 1_000;
 const auditLatestMs = 20_000;
 
 /** Reserved ports that stand for every port. */
-type Every = "all" | "flood";
+type Every = "all" | "flood" | "normal";
 const sendsTo = (actions: readonly { readonly type: string; readonly port?: number }[], every: Every): boolean => actions.some((one) => one.type === "output" && one.port === reserved[every]);
 
 type FlowBearing = Extract<FlowUpdate, { readonly match: unknown }>;
@@ -95,7 +94,7 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   private readonly outstanding = new Map<TablePart, number>();
   private unfollowedMs: number | undefined;
   /** How many foreign flows send to every port, by reserved port. */
-  private flowsToEvery: Record<Every, number> = { all: 0, flood: 0 };
+  private flowsToEvery: Record<Every, number> = { all: 0, flood: 0, normal: 0 };
 
   constructor(bridge: string, dial: Dial, nowMs: () => number = () => performance.now()) {
     super();
@@ -165,7 +164,7 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
     return this.meters;
   }
 
-  /** How many flows and groups of others have the action ALL, or FLOOD. */
+  /** How many flows and groups of others have the action ALL, FLOOD or NORMAL. */
   sendTo(every: Every): number {
     const inGroups = this.groups.filter(({ groupId, buckets }) => !isOurGroup(groupId) && buckets.some(({ actions }) => sendsTo(actions, every))).length;
     return this.flowsToEvery[every] + inGroups;
@@ -173,8 +172,7 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
 
   /** Whether any flow or bucket of others leaves to NORMAL what to do. */
   usesNormal(): boolean {
-    for (const { cookie, instructions } of this.flows.values()) if (!isOurs(cookie) && instructions.some((item) => "actions" in item && usesNormal(item.actions))) return true;
-    return this.groups.some(({ buckets }) => buckets.some(({ actions }) => usesNormal(actions)));
+    return this.sendTo("normal") > 0;
   }
 
   /** What changed since the last call. The first call says all. */
@@ -243,7 +241,7 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
     const found = this.known ? this.differing(fresh) : [];
     this.flows = fresh;
     this.sizes = new Map();
-    this.flowsToEvery = { all: 0, flood: 0 };
+    this.flowsToEvery = { all: 0, flood: 0, normal: 0 };
     for (const flow of fresh.values()) this.resize(flow, 1);
     this.edition++;
     this.takeLists(groups, meters);
@@ -305,7 +303,7 @@ export class TableFollower extends EventEmitter<FollowerEvents> {
   }
 
   private resize(flow: FlowEntry, by: 1 | -1): void {
-    if (!isOurs(flow.cookie)) for (const every of ["all", "flood"] as const) if (flow.instructions.some((item) => "actions" in item && sendsTo(item.actions, every))) this.flowsToEvery[every] += by;
+    if (!isOurs(flow.cookie)) for (const every of ["all", "flood", "normal"] as const) if (flow.instructions.some((item) => "actions" in item && sendsTo(item.actions, every))) this.flowsToEvery[every] += by;
     if (!isCompared(flow)) return;
     const { tableId } = flow;
     const size = (this.sizes.get(tableId) ?? 0) + by;

@@ -49,7 +49,7 @@ test("each level brings what it says and its leaving takes that away, under a pr
   await using panel = await PatchPanel.start({ l1: 2 });
   await panel.ovs.vsctl("set", "port", "l1-2", "vlan_mode=native-untagged", "tag=20");
   await panel.ovs.vsctl("set", "port", "l1-1", "vlan_mode=native-untagged", "tag=20");
-  panel.startDaemon(quiet);
+  panel.startDaemon([...quiet, "shadow: { copyBy: mirrors }"]);
   await panel.inStep();
   const whole = await seen(panel);
   expect(whole).toMatchObject({ shadowBridge: true, tag: "20", replicaPorts: 2, guards: 2 });
@@ -109,13 +109,13 @@ test("each level brings what it says and its leaving takes that away, under a pr
 
 test("a level that was set outlives the daemon; a bridge that is raised falls back by itself; promotion has all of the shadow first", async () => {
   await using panel = await PatchPanel.start({ l1: 2 });
-  panel.startDaemon([...quiet, "shadow: { levels: { l1: topology } }"]);
+  panel.startDaemon([...quiet, "shadow: { copyBy: mirrors, levels: { l1: topology } }"]);
   await panel.inStep();
   const level = async (): Promise<string> => (await panel.ctl<BridgeLevel[]>("shadow", "levels")).map(({ level: now, has, why }) => `${now}, ${has}, ${why}`).join();
   expect(await level()).toBe("topology, topology, configuration");
   await panel.ctl("shadow", "level", "l1", "configuration");
   await panel.endDaemon("KILL");
-  panel.startDaemon([...quiet, "shadow: { levels: { l1: topology } }"]);
+  panel.startDaemon([...quiet, "shadow: { copyBy: mirrors, levels: { l1: topology } }"]);
   await panel.inStep();
   expect(await level()).toBe("configuration, configuration, operator");
 

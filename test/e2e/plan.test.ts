@@ -17,6 +17,7 @@ const config = [
   "  sessions:",
   "    - { name: whole, origins: [{ bridge: l1, port: 1 }], direction: from }", // line 10
   "    - { name: tenth, origins: [{ bridge: l2 }], direction: from, percent: 10 }",
+  "  copyBy: mirrors", // a dry run does not ask whether live forwards by NORMAL
 ];
 const bridges = ["l1", "l2", "l3", "l4"];
 const text = (reasons: readonly PlanReason[]): string => reasons.map(({ by, text: words, where }) => `${by}: ${words}${where === "" ? "" : ` @${where.split("/").at(-1) ?? ""}`}`).join("; ");

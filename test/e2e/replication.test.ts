@@ -15,7 +15,7 @@ test("every class of frame arrives as it was, once, whether by a Mirror row or b
   await using panel = await PatchPanel.start({ l1: 4 });
   // Port 3 is an access port, port 4 a trunk with a native VLAN: those are copied by flows, ports 1 and 2 by Mirror rows.
   await panel.ovs.vsctl("set", "port", "l1-3", "tag=30", "--", "set", "port", "l1-4", "vlan_mode=native-untagged", "tag=40", "trunks=40,41");
-  panel.startDaemon(quiet);
+  panel.startDaemon([...quiet, "shadow: { copyBy: mirrors }"]);
   await panel.inStep();
   const sniffers: string[] = [];
   for (const n of [1, 3, 4]) {

@@ -115,6 +115,8 @@ export interface ExplainInput {
   readonly place: (bridge: string) => Place;
   /** Whether the bridge's own flows send to replica ports as to every other. */
   readonly sendsToEvery: (bridge: string) => boolean;
+  /** Whether flows copy what Mirror rows could, too. */
+  readonly copiesByFlows?: (bridge: string) => boolean;
   /** Mirror rows that are not ours. */
   readonly foreignMirrors: (bridge: string) => number;
   /** Why nothing is copied at all; undefined while copies are made. */
@@ -213,7 +215,7 @@ function explainPort(plan: BridgePlan, port: Port, input: ExplainInput): Planned
   if (input.off !== undefined) why.push(reason("operator", input.off));
   else if (by === "nothing") why.push(nothingReason(level, replicate, input));
   else if (isMirrored) why.push(reason("network", "one session asks for all of it, uncut: a Mirror row copies it"));
-  else why.push(reason("network", flowsReason(plan, byFlows.map(({ session }) => session))));
+  else why.push(reason("network", flowsReason(plan, byFlows.map(({ session }) => session), input.copiesByFlows?.(plan.bridge) === true)));
   const rate = input.rates.get(key);
   return { port: key, name: port.name, by, sessions: asking, why: [...why, ...behaviourAt(key, input)], receivedPerS: rate?.receivedPerS, copiesPerS: copiesOf(by, byFlows.map(({ session, selections }) => ({ session, isAll: selections.get(port.ofport) === "all" })), isMirrored, rate) };
 }
@@ -234,9 +236,10 @@ function nothingReason(level: Level, replicate: boolean, { suspended }: ExplainI
   return reason("configuration", "no session asks for it");
 }
 
-function flowsReason(plan: BridgePlan, sessions: readonly Session[]): string {
+function flowsReason(plan: BridgePlan, sessions: readonly Session[], isByFlows: boolean): string {
   if (plan.wiring === "common") return "all copies share one way: flows say which port each came in by";
   if (sessions.some((session) => !isWhole(session))) return "a fraction is asked for, or copies are cut: flows choose";
+  if (isByFlows) return "flows copy: ovs-vswitchd would forget the addresses that live's NORMAL has learned when a port goes that a Mirror row names (shadow.copyBy)";
   return "a part is asked for, or the port has VLAN rules that a Mirror row would apply once more: flows copy";
 }
 

@@ -81,6 +81,8 @@ export interface PlanInput {
   readonly tunnelled: boolean;
   /** Whether a bridge's own flows send to every port, replica ports too: its copies then go by one port, with a mark that those packets have not. */
   readonly sendsToEvery?: ((bridge: string) => boolean) | undefined;
+  /** Whether flows copy what Mirror rows could, too (`flowsCopy`). */
+  readonly byFlows?: ((bridge: string) => boolean) | undefined;
   /** What each bridge's shadow has; without it everything. */
   readonly demand?: ((bridge: string) => Demand) | undefined;
 }
@@ -166,7 +168,7 @@ function planBridge(bridge: Bridge, edges: readonly Port[], input: PlanInput, { 
   const free = maxMirrors - (input.foreignMirrors.get(bridge.name) ?? 0);
   const wiring = input.tunnelled || input.sendsToEvery?.(bridge.name) === true || edges.length > free ? "common" : "each";
   const mirrored = new Set<number>();
-  if (wiring === "each") {
+  if (wiring === "each" && input.byFlows?.(bridge.name) !== true) {
     for (const port of edges) {
       // One session that asks for everything decides, whatever others ask besides: they come and go, and the Mirror row stays.
       const isAll = input.sessions.some((session, i) => isWhole(session) && selected[i]?.get(key(port)) === "all");
