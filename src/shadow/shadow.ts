@@ -9,7 +9,7 @@ import type { FlowEntry } from "../network/flow-entry.js";
 import type { Network } from "../network/model.js";
 import { sinkTable } from "../network/pipeline.js";
 import type { PortConfigs } from "../network/port-config.js";
-import type { DesiredDatabase } from "../reconcile/database-state.js";
+import { nothing } from "../reconcile/database-state.js";
 import type { PortConfigCounters } from "../reconcile/port-config-writer.js";
 import type { WriterCounters } from "../reconcile/switch-writer.js";
 import { AdapterCounters, type PortCount } from "./adapter-counters.js";
@@ -43,7 +43,6 @@ import { Trials } from "./trials.js";
 const noEdges: readonly number[] = [];
 const noFlows: readonly FlowEntry[] = [];
 const noNodes: readonly ShadowNode[] = [];
-const nothing: DesiredDatabase = { bridges: [], livePorts: new Map(), sflow: new Map() };
 
 export class Shadow extends EventEmitter<ShadowEvents> {
   /** From a change of a live flow seen to the same on the shadow, in ms. */
