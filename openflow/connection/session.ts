@@ -18,6 +18,7 @@ import { commonVersion } from "./negotiation.js";
 import { PacketInBudget } from "./packet-in-budget.js";
 import { Requests } from "./requests.js";
 import { SendQueue } from "./send-queue.js";
+import { everyShared } from "./shared-interval.js";
 import type { ConnectionCounters, ConnectionEvents, SessionOptions, Tracked } from "./session-types.js";
 
 const badRequest = { errorType: 1, badType: 1, badLength: 6 } as const;
@@ -34,7 +35,8 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
   protected readonly options: SessionOptions;
   private readonly socket: Socket;
   private readonly framing = new MessageFraming();
-  private readonly probe: NodeJS.Timeout;
+  /** Ends the looks at whether the peer is alive. */
+  private readonly endLooks: () => void;
   private liveness: Liveness = { state: "alive", sinceMs: performance.now() };
   private checkedMs = performance.now();
   private negotiated: Version | undefined;
@@ -61,8 +63,7 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
     socket.on("data", (chunk) => this.received(chunk));
     socket.on("error", (error) => this.end(error.message));
     socket.on("close", () => this.end("the peer closed the connection"));
-    this.probe = setInterval(() => this.check(), Math.max(10, options.echoIntervalMs / 4));
-    this.probe.unref();
+    this.endLooks = everyShared(Math.max(10, options.echoIntervalMs / 4), () => this.check());
   }
 
   /** The wire version that was agreed; before that the highest offered. */
@@ -304,7 +305,7 @@ export abstract class Session extends EventEmitter<ConnectionEvents> {
     if (this.isClosed) return;
     this.isClosed = true;
     this.out.close(reason);
-    clearInterval(this.probe);
+    this.endLooks();
     this.socket.destroySoon(); // what is in flight, such as an error reply, still goes out
     setTimeout(() => this.socket.destroy(), lingerMs).unref();
     const error = new OpenFlowError(code, `the connection ended: ${reason}`);

@@ -106,7 +106,7 @@ const statsProperties = {
   ethernet: { number: 0, body: struct({ pad0: padding(4), ...errors }) },
   optical: { number: 1, body: struct({ pad0: padding(4), flags: u32, txFreqLmda: u32, txOffset: u32, txGridSpan: u32, rxFreqLmda: u32, rxOffset: u32, rxGridSpan: u32, txPwr: u16, rxPwr: u16, biasCurrent: u16, temperature: u16 }) },
 } as const;
-/** A counter the port does not keep is all ones. */
+/** A counter the port does not keep is all ones. Data of properties that are not known lies in what was received: copy it to keep it. */
 export interface PortStats {
   readonly portNo: number;
   readonly rxPackets: bigint;
@@ -130,7 +130,7 @@ export interface PortStats {
 const duration = { durationSec: since(4, u32, 0), durationNsec: since(4, u32, 0) };
 const stats10 = struct({ portNo: port16, pad0: padding(6), ...counters, ...errors, ...duration });
 const stats11 = struct({ portNo: u32, pad0: padding(4), ...counters, ...errors, ...duration });
-const stats14 = struct({ length: ownLength(), pad0: padding(2), portNo: u32, durationSec: u32, durationNsec: u32, ...counters, properties: properties(statsProperties) });
+const stats14 = struct({ length: ownLength(), pad0: padding(2), portNo: u32, durationSec: u32, durationNsec: u32, ...counters, properties: properties(statsProperties, true) });
 export const portStatsCodec = byVersion<PortStats>([[1, stats10], [2, stats11], [5, stats14]]);
 
 /** The port asked for, or 0xffffffff for all. */

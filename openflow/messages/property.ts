@@ -22,7 +22,7 @@ export type Property<T extends PropertyTable> = Known<T> | ExperimenterProperty 
 
 const experimenter = 0xffff;
 
-function readOne(from: Reader, byNumber: ReadonlyMap<number, readonly [string, Codec<object>]>): { readonly type: string } {
+function readOne(from: Reader, byNumber: ReadonlyMap<number, readonly [string, Codec<object>]>, inPlace: boolean): { readonly type: string } {
   const start = from.offset;
   const propType = from.u16();
   const length = from.u16();
@@ -33,8 +33,8 @@ function readOne(from: Reader, byNumber: ReadonlyMap<number, readonly [string, C
   if (row !== undefined) {
     value = { type: row[0], ...row[1].read(body) };
     if (body.remaining > 0) throw new WireError(`property ${row[0]} of ${length} bytes`, start + 2);
-  } else if (propType === experimenter && length >= 12) value = { type: "experimenter", experimenter: body.u32(), expType: body.u32(), data: body.rest() } as { readonly type: string };
-  else value = { type: "unknown", propType, data: body.rest() } as { readonly type: string };
+  } else if (propType === experimenter && length >= 12) value = { type: "experimenter", experimenter: body.u32(), expType: body.u32(), data: inPlace ? body.restInPlace() : body.rest() } as { readonly type: string };
+  else value = { type: "unknown", propType, data: inPlace ? body.restInPlace() : body.rest() } as { readonly type: string };
   if (body.isLossy) from.noteLoss();
   from.skip((8 - (length % 8)) % 8);
   return value;
@@ -50,13 +50,16 @@ export function writeProperty(out: Writer, propType: number, body: () => void): 
   out.align8(start);
 }
 
-/** A list of properties up to the end, in their order. */
-export function properties<T extends PropertyTable>(table: T): Codec<readonly Property<T>[]> {
+/**
+ * A list of properties up to the end, in their order. `inPlace`: data of those that are not known is not copied, for what comes by the
+ * thousand and is not kept.
+ */
+export function properties<T extends PropertyTable>(table: T, inPlace = false): Codec<readonly Property<T>[]> {
   const byNumber = new Map(Object.entries(table).map(([name, { number, body }]) => [number, [name, body] as const]));
   const codec: Codec<readonly Property<T>[]> = {
     read: (from) => {
       const all: Property<T>[] = [];
-      while (from.remaining > 0) all.push(readOne(from, byNumber) as Property<T>);
+      while (from.remaining > 0) all.push(readOne(from, byNumber, inPlace) as Property<T>);
       return all;
     },
     write: (out, all) => {

@@ -87,6 +87,11 @@ export class Reader {
   rest(): Uint8Array {
     return this.copy(this.remaining);
   }
+  /** The same where it lies: it shares its memory with all that came with it. */
+  restInPlace(): Uint8Array {
+    const length = this.remaining;
+    return new Uint8Array(this.bytes.buffer, this.bytes.byteOffset + this.take(length), length);
+  }
   /** A reader of the next `length` bytes, which this one steps over. */
   sub(length: number): Reader {
     const at = this.take(length);

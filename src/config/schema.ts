@@ -273,7 +273,7 @@ const plainSchema = z.strictObject({
       /** duckdb: beyond this size the oldest goes before its time. */
       maxMb: z.number().int().min(16).default(8_192),
       /** Memory for the file's buffers. */
-      memoryMb: z.number().int().min(64).default(512),
+      memoryMb: z.number().int().min(64).default(128),
       /** Rows that may wait to be written. */
       maxWaiting: z.number().int().min(1_000).default(200_000),
     })

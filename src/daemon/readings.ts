@@ -1,5 +1,5 @@
 /** What the switches of both networks count, read when asked: ports, tables, meters, groups, and what was copied. */
-import { allMeters, type OpenFlowConnection } from "node-openflow";
+import { allMeters, type OpenFlowConnection, type PortStats } from "node-openflow";
 import { inTime } from "../base/in-time.js";
 import { reaches } from "../config/level-schema.js";
 import type { Discovery } from "../network/discovery.js";
@@ -30,12 +30,16 @@ export interface ReadingParts {
   readonly nowMs: () => number;
 }
 
+function reading(bridge: string, { portNo, rxPackets, txPackets, rxBytes, txBytes, rxDropped, txDropped, rxErrors, txErrors }: PortStats): PortReading {
+  return { port: { bridge, ofport: portNo }, rxPackets, txPackets, rxBytes, txBytes, rxDropped, txDropped, rxErrors, txErrors };
+}
+
 /** Readings that come later than this are not of their second. */
 const maxFlushMs = 400;
 
 export class Readings {
   private readonly parts: ReadingParts;
-  private readonly turns = new ReadingTurns();
+  private readonly turns = { live: new ReadingTurns(), shadow: new ReadingTurns() };
   private readonly corrected = new Corrected();
   /** The round of ovs-vswitchd's revalidators that is under way for us, and the one behind it. */
   private round: Promise<void> | undefined;
@@ -95,8 +99,10 @@ export class Readings {
   async portReadings(side: "live" | "shadow", whose: Whose): Promise<PortReading[]> {
     const read = async (bridge: string): Promise<PortReading[]> => {
       const stats = await this.connection(side, bridge)?.portStats();
-      if (stats !== undefined) this.turns.took(`${side} ${bridge}`, this.parts.nowMs(), stats);
-      const readings = (stats ?? []).map(({ portNo, ...counters }): PortReading => ({ port: { bridge, ofport: portNo }, ...counters }));
+      if (stats !== undefined) this.turns[side].took(bridge, this.parts.nowMs(), stats);
+      // Our own ports are no part of the network that is watched: what they carry is told of the edge ports that are copied (fidelity).
+      const ports = this.parts.discovery.current.bridges.get(bridge)?.ports;
+      const readings = (stats ?? []).flatMap((stat): PortReading | readonly [] => ((ports?.get(stat.portNo)?.role ?? "ours") === "ours" ? [] : reading(bridge, stat)));
       return side === "shadow" ? this.withoutNodes(bridge, readings) : readings;
     };
     // The shadow's are patch ports, whose counters are otherwise up to half a second old. Without its answer they are taken as they are.
@@ -121,16 +127,22 @@ export class Readings {
 
   /** A sample of a live bridge stands for so many packets: one that is quiet is read again when its samples say that it is not. */
   sampled(bridge: string, packets: number): void {
-    this.turns.sampled(`live ${bridge}`, packets);
+    this.turns.live.sampled(bridge, packets);
   }
 
   /** The bridges to be read: see `ReadingTurns`. */
   private dueNow(whose: Whose): string[] {
     const { current } = this.parts.discovery;
-    const names = [...current.bridges.keys()];
-    if (whose === "all") this.turns.keepOnly(new Set(names.flatMap((bridge) => [`live ${bridge}`, `shadow ${bridge}`])));
-    if (whose === "all" || !isLarge(current)) return names;
-    return names.filter((bridge) => !this.turns.areQuiet([`live ${bridge}`, ...(this.connection("shadow", bridge) === undefined ? [] : [`shadow ${bridge}`])]));
+    const { live, shadow } = this.turns;
+    if (whose === "all") for (const turns of [live, shadow]) turns.keepOnly(current.bridges);
+    const names: string[] = [];
+    const isWhole = whose === "all" || !isLarge(current);
+    for (const bridge of current.bridges.keys()) {
+      // A shadow that can't be read has nothing to say.
+      const isQuiet = !isWhole && live.isQuiet(bridge) && (shadow.isQuiet(bridge) || this.connection("shadow", bridge) === undefined);
+      if (!isQuiet) names.push(bridge);
+    }
+    return names;
   }
 
   /** Counters of tables, meters and groups of every bridge that is connected, under the names of live. */
@@ -152,7 +164,8 @@ export class Readings {
   async copyCounters(whose: Whose = "all"): Promise<ReadonlyMap<string, Counters>> {
     const edged = (bridge: string): boolean => this.parts.shadow.edges(bridge).length > 0;
     const due = this.dueNow(whose).filter(edged);
-    const all = [...this.parts.discovery.current.bridges.keys()].filter(edged);
+    const all: string[] = [];
+    for (const bridge of this.parts.discovery.current.bridges.keys()) if (edged(bridge)) all.push(bridge);
     if (due.length === 0 && all.length === this.copies.size && all.every((bridge) => this.copies.has(bridge))) return this.copiesByPort;
     const known = new Map([...this.copies, ...(await this.readCopies(due))]);
     this.copies = new Map(all.flatMap((bridge) => {

@@ -36,6 +36,8 @@ export const processUnits: Readonly<Record<string, string>> = {
 };
 
 const everyMs = 1_000;
+/** How often it is looked whether the event loop is late. Each look wakes the process: a hundred a second take 0.7 % of a core, ten 0.1 %. */
+const delayLookMs = 100;
 /** A shadow's tables are also looked at when we sent it nothing: after this, or of a large network after a second for each of its bridges. */
 const lookAnywayMs = 10_000;
 const maxLookMs = 5_000;
@@ -47,12 +49,14 @@ export class Recorder {
   private elements: ReadonlyMap<string, Detail> = new Map();
   /** By side and "bridge/table". */
   private readonly digests: Record<Side, Map<string, string>> = { live: new Map(), shadow: new Map() };
+  /** Of which bridges the digests are, as of the last look, and how many. */
+  private readonly kept: Record<Side, { readonly of: Network["bridges"] | undefined; readonly size: number }> = { live: { of: undefined, size: 0 }, shadow: { of: undefined, size: 0 } };
   private readonly versions = new Map<string, number>();
   /** By live bridge: when its shadow's tables were looked at last, and how many changes it had been sent by then. */
   private readonly looked = new Map<string, { readonly tMs: number; readonly sent: number }>();
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
-  private readonly delay: IntervalHistogram = monitorEventLoopDelay({ resolution: 10 });
+  private readonly delay: IntervalHistogram = monitorEventLoopDelay({ resolution: delayLookMs });
   private cpu = process.cpuUsage();
   private cpuAtMs = performance.now();
 
@@ -133,9 +137,9 @@ export class Recorder {
       this.versions.set(bridge, version);
       this.tables("live", bridge, digestTables(follower.currentFlows()));
     }
-    this.forgetBridges("live", new Set(bridges));
-    this.forgetBridges("shadow", new Set(controller.shadow.network.bridges.keys()));
     const shadows = controller.shadow.network.bridges;
+    this.forgetBridges("live", controller.discovery.current.bridges);
+    this.forgetBridges("shadow", shadows);
     for (const bridge of this.looked.keys()) if (!shadows.has(bridge)) this.looked.delete(bridge);
     const writers = controller.shadow.writerCounters();
     const anywayMs = Math.max(lookAnywayMs, shadows.size * 1_000);
@@ -167,8 +171,11 @@ export class Recorder {
   }
 
   /** Bridges that left the model have no tables any more. */
-  private forgetBridges(side: Side, bridges: ReadonlySet<string>): void {
+  private forgetBridges(side: Side, bridges: Network["bridges"]): void {
+    // The very same bridges, and nothing told of them since: nothing to forget.
     const known = this.digests[side];
+    if (this.kept[side].of === bridges && this.kept[side].size === known.size) return;
+    this.kept[side] = { of: bridges, size: known.size };
     for (const subject of [...known.keys()]) {
       if (bridges.size === 0 || bridges.has(subject.slice(0, subject.lastIndexOf("/")))) continue;
       known.delete(subject);
@@ -184,7 +191,8 @@ export class Recorder {
     this.cpu = process.cpuUsage();
     this.cpuAtMs = at;
     const { rss, heapUsed } = process.memoryUsage();
-    const loopDelayMaxMs = this.delay.max / 1e6;
+    // The histogram holds the times between two of its looks.
+    const loopDelayMaxMs = Math.max(0, this.delay.max / 1e6 - delayLookMs);
     this.delay.reset();
     const tMs = nowMs() - everyMs;
     void store.health().then(({ waiting, counters }) => {

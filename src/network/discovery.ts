@@ -10,18 +10,19 @@ import { isKnown, type OpenFlowConnection, type PacketIn, type PortDesc } from "
 import { BridgeSession } from "./bridge-session.js";
 import { openflowLocal, type BridgeRow } from "./database-view.js";
 import type { DiscoveryCounters, DiscoveryEvents, DiscoveryParts, LiveBridge, PortState } from "./discovery-parts.js";
-import { HeardLinks, splitKey } from "./heard-links.js";
+import { HeardLinks, splitKey, type Ends } from "./heard-links.js";
 import { emptyHostTable, hostsFromFlows, learnHost, type HostTable } from "./hosts.js";
 import { modelOf, sameBridge, sameHosts, sameLinks } from "./live-model.js";
 import { decodeLldp } from "./lldp.js";
 import { LldpSender, type LldpSenderParts } from "./lldp-sender.js";
+import { missedAfterMs, turnEveryS, turnOf } from "./lldp-turns.js";
 import { emptyNetwork, portKey, type Bridge, type Network, type PortRef } from "./model.js";
 import { cookiePrefix, cookiePrefixMask, readCookie, table } from "./pipeline.js";
 import { Settling } from "./settling.js";
 
 /** How long a new port may take to show that a bridge of ours is behind it. */
 const settlePortMs = 60;
-/** LLDP goes out of every port this often. */
+/** LLDP goes out this often, out of links as `lldp-turns.ts` says. */
 const lldpIntervalMs = 1_000;
 /** Packet-ins looked at per bridge and second. */
 const packetInsPerSecond = 500;
@@ -37,6 +38,8 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   private timer: NodeJS.Timeout | undefined;
   private settleTimer: NodeJS.Timeout | undefined;
   private settling: Settling;
+  /** How often LLDP went out, for the turns. */
+  private second = 0;
   private isSettled = false;
   private isStopping = false;
   private frozen = false;
@@ -277,15 +280,28 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   }
 
   private everySecond(): void {
-    for (const [name, bridge] of this.bridges) this.closeRound(name, bridge);
+    const everyS = turnEveryS(this.fabric.size);
+    const doubtful = everyS === 1 ? undefined : this.heard.doubtful(this.ends, this.parts.nowMs(), missedAfterMs(everyS));
     const [links, others]: [PortRef[], PortRef[]] = [[], []];
-    for (const { ports } of this.bridges.values()) for (const { ref, key, up } of ports.values()) if (up) (this.fabric.has(key) ? links : others).push(ref);
+    const asked: LiveBridge[] = [];
+    let place = 0;
+    this.second++;
+    for (const [name, bridge] of this.bridges) {
+      this.closeRound(name, bridge);
+      const { sends, isAsked } = turnOf(place++, this.second, everyS, doubtful?.has(name) === true);
+      if (isAsked) asked.push(bridge);
+      for (const { ref, key, up } of bridge.ports.values()) {
+        if (!up) continue;
+        if (!this.fabric.has(key)) others.push(ref);
+        else if (sends) links.push(ref);
+      }
+    }
     this.sender.everySecond(links, others);
-    for (const bridge of this.bridges.values()) this.openRound(bridge);
+    for (const bridge of asked) this.openRound(bridge);
     this.rebuild();
   }
 
-  /** Asks a switch to say when it has sent this second's LLDP. */
+  /** Asks a switch to say when it has sent this second's LLDP, which has just gone out of all its links. */
   private openRound(bridge: LiveBridge): void {
     const { connection } = bridge.session;
     if (connection === undefined || bridge.round === "open") return;
@@ -302,6 +318,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
    */
   private closeRound(name: string, bridge: LiveBridge): void {
     if (bridge.round === "answered" && bridge.listens && bridge.packetInBudget > 0) this.heard.answered(name);
+    if (bridge.round === "answered") bridge.round = "none";
     bridge.packetInBudget = packetInsPerSecond;
   }
 
@@ -309,10 +326,12 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     return this.bridges.get(ref.bridge)?.ports.get(ref.ofport)?.up === true;
   }
 
+  private readonly ends: Ends = { isUp: (port) => this.isUp(port), isAudible: (bridge) => this.connection(bridge) !== undefined };
+
   /** Makes the model again and tells when it differs. */
   private rebuild(): void {
     const now = this.parts.nowMs();
-    const found = this.heard.links({ isUp: (port) => this.isUp(port), isAudible: (bridge) => this.connection(bridge) !== undefined }, now);
+    const found = this.heard.links(this.ends, now);
     const links = sameLinks(found, this.network.links) ? this.network.links : found;
     if (links !== this.network.links) this.fabricChanged(new Set(links.flatMap((link) => [portKey(link.a), portKey(link.b)])));
     const bridges = new Map<string, Bridge>();

@@ -49,3 +49,13 @@ test("a link whose port is down stays known, as down; one at a bridge that can't
   expect(links.links({ isUp: ({ bridge }) => bridge !== "s1", isAudible: () => true }, 60_000)).toEqual([{ a, b, up: false }]);
   expect(links.links({ isUp: () => true, isAudible: (bridge) => bridge !== "s2" }, 60_000)).toHaveLength(1);
 });
+
+test("both bridges of a link that was not heard lately are in doubt, unless it is down or nobody could tell", () => {
+  const links = heard();
+  links.hear({ bridge: "s3", ofport: 1 }, { bridge: "s1", ofport: 3 }, 4_000);
+  expect(links.doubtful(ends, 4_000, 4_500)).toEqual(new Set());
+  expect(links.doubtful(ends, 5_000, 4_500)).toEqual(new Set(["s1", "s2"]));
+  expect(links.doubtful(ends, 9_000, 4_500)).toEqual(new Set(["s1", "s2", "s3"]));
+  expect(links.doubtful({ isUp: ({ bridge }) => bridge !== "s2", isAudible: () => true }, 5_000, 4_500)).toEqual(new Set());
+  expect(links.doubtful({ isUp: () => true, isAudible: (bridge) => bridge !== "s2" }, 5_000, 4_500)).toEqual(new Set());
+});

@@ -1,13 +1,16 @@
 /** Links as LLDP shows them: who was heard where, and when last. */
 import { portKey, type Link, type PortRef } from "./model.js";
 
-/** A link not heard for three and a half intervals of a second is gone... */
+/** A link not heard for three and a half seconds is gone... */
 const linkLifeMs = 3_500;
 /** ...when both switches have answered as many rounds of LLDP since: a busy switch, or we ourselves, may have been late with all of them. */
 const linkLifeRounds = 3;
 
 interface Heard {
+  readonly at: PortRef;
   readonly from: PortRef;
+  /** The link's two ends, and as text, in an order that both directions have in common. */
+  readonly link: { readonly key: string; readonly a: PortRef; readonly b: PortRef };
   seenMs: number;
   /** Rounds that the two switches had answered. */
   roundsAt: number;
@@ -39,12 +42,15 @@ export class HeardLinks {
 
   /** LLDP of `from` came in at `at`. Returns whether that is new. */
   hear(at: PortRef, from: PortRef, nowMs: number): boolean {
-    const known = this.heard.get(portKey(at));
-    if (known !== undefined && portKey(known.from) === portKey(from)) {
+    const atKey = portKey(at);
+    const known = this.heard.get(atKey);
+    if (known !== undefined && known.from.bridge === from.bridge && known.from.ofport === from.ofport) {
       Object.assign(known, this.seen(at, from, nowMs));
       return false;
     }
-    this.heard.set(portKey(at), { from, ...this.seen(at, from, nowMs) });
+    const fromKey = portKey(from);
+    const link = atKey < fromKey ? { key: `${atKey} ${fromKey}`, a: at, b: from } : { key: `${fromKey} ${atKey}`, a: from, b: at };
+    this.heard.set(atKey, { at, from, link, ...this.seen(at, from, nowMs) });
     return true;
   }
 
@@ -55,9 +61,9 @@ export class HeardLinks {
 
   /** The clocks of a bridge's links start anew: nobody could have heard them before. */
   renew(bridge: string, nowMs: number): void {
-    for (const [key, heard] of this.heard) {
-      const at = { bridge: splitKey(key)[0] };
-      if (at.bridge === bridge || heard.from.bridge === bridge) Object.assign(heard, this.seen(at, heard.from, nowMs));
+    for (const heard of this.heard.values()) {
+      const { at, from } = heard;
+      if (at.bridge === bridge || from.bridge === bridge) Object.assign(heard, this.seen(at, from, nowMs));
     }
   }
 
@@ -65,29 +71,35 @@ export class HeardLinks {
   links({ isUp, isAudible }: Ends, nowMs: number): Link[] {
     const links = new Map<string, Link>();
     for (const [atKey, heard] of this.heard) {
-      const { from } = heard;
-      const [bridge, ofport] = splitKey(atKey);
-      const at = { bridge, ofport };
+      const { at, from, link } = heard;
       const up = isUp(at) && isUp(from);
-      if (up && isAudible(at.bridge) && isAudible(from.bridge) && this.isStale(at, heard, nowMs)) {
+      if (up && isAudible(at.bridge) && isAudible(from.bridge) && this.isStale(heard, nowMs)) {
         this.heard.delete(atKey);
         continue;
       }
-      const [a, b] = portKey(at) < portKey(from) ? [at, from] : [from, at];
-      links.set(`${portKey(a)} ${portKey(b)}`, { a, b, up });
+      links.set(link.key, { a: link.a, b: link.b, up });
     }
     return [...links].sort(([x], [y]) => (x < y ? -1 : 1)).map(([, link]) => link);
+  }
+
+  /** Bridges of links that are up and were heard longer than `afterMs` ago: whether these links are still there is to be found out. */
+  doubtful({ isUp, isAudible }: Ends, nowMs: number, afterMs: number): Set<string> {
+    const bridges = new Set<string>();
+    for (const { at, from, seenMs } of this.heard.values()) {
+      if (nowMs - seenMs > afterMs && isAudible(at.bridge) && isAudible(from.bridge) && isUp(at) && isUp(from)) bridges.add(at.bridge).add(from.bridge);
+    }
+    return bridges;
   }
 
   private roundsOf(bridge: string): number {
     return this.rounds.get(bridge) ?? 0;
   }
 
-  private seen(at: Pick<PortRef, "bridge">, from: PortRef, nowMs: number): Omit<Heard, "from"> {
+  private seen(at: PortRef, from: PortRef, nowMs: number): Pick<Heard, "seenMs" | "roundsAt" | "roundsFrom"> {
     return { seenMs: nowMs, roundsAt: this.roundsOf(at.bridge), roundsFrom: this.roundsOf(from.bridge) };
   }
 
-  private isStale(at: PortRef, { from, seenMs, roundsAt, roundsFrom }: Heard, nowMs: number): boolean {
+  private isStale({ at, from, seenMs, roundsAt, roundsFrom }: Heard, nowMs: number): boolean {
     return nowMs - seenMs > linkLifeMs && this.roundsOf(at.bridge) - roundsAt >= linkLifeRounds && this.roundsOf(from.bridge) - roundsFrom >= linkLifeRounds;
   }
 

@@ -1,4 +1,4 @@
-/** Sends our LLDP: out of new ports at once, out of links each second, and out of the other ports in turn. */
+/** Sends our LLDP: out of new ports at once, out of links as often as `lldp-turns.ts` says, and out of the other ports in turn. */
 import { action, packetOut, port as reserved, type OpenFlowConnection } from "node-openflow";
 import { encodeLldp, type LldpKey } from "./lldp.js";
 import type { PortRef } from "./model.js";

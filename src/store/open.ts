@@ -19,7 +19,10 @@ export interface OpenOptions {
 const hourMs = 3_600_000;
 /** Each write is a transaction of its own, with its own sync: few and large ones cost least. */
 const flushMs = 2_000;
-const maintainMs = 30_000;
+/** What was measured may be lost by a crash for longer than what happened: at rest there is nothing else to write. */
+const flushObservationsMs = 5_000;
+/** Rolling up costs as much for its many statements as for the rows. */
+const maintainMs = 60_000;
 
 /** Rejects when the file can't be opened. A server that is away is no reason: rows wait for it. */
 export function openStore({ config, stateDir, units, sampling, nowMs }: OpenOptions): Promise<TimeSeriesStore> {
@@ -30,7 +33,7 @@ export function openStore({ config, stateDir, units, sampling, nowMs }: OpenOpti
     case "none":
       return Promise.resolve(new NoStore());
     case "duckdb":
-      return DuckDbStore.open({ ...common, file: config.path ?? path.join(stateDir, "store.duckdb"), maxBytes: config.maxMb * 1_000_000, memoryMb: config.memoryMb });
+      return DuckDbStore.open({ ...common, flushObservationsMs, file: config.path ?? path.join(stateDir, "store.duckdb"), maxBytes: config.maxMb * 1_000_000, memoryMb: config.memoryMb });
     case "influxdb":
     case "victoriametrics":
       return Promise.resolve(new InfluxStore({ ...common, url, database, dialect: kind }));

@@ -59,6 +59,8 @@ export class CounterWindows {
   readonly side: Side;
   private readonly bridges = new Map<string, BridgeSeries>();
   private count = 0;
+  /** What was kept last, and how many ports there were then. */
+  private kept: { readonly of: Network; readonly count: number } | undefined;
 
   constructor(side: Side) {
     this.side = side;
@@ -91,11 +93,14 @@ export class CounterWindows {
 
   /** Forgets the ports a network no longer has. */
   keepOnly(network: Network): void {
+    // The very same network, and no port came: there is nothing to forget.
+    if (network === this.kept?.of && this.count === this.kept.count) return;
     for (const [name, { ports }] of this.bridges) {
       const present = network.bridges.get(name)?.ports;
       for (const ofport of ports.keys()) if (present?.has(ofport) !== true && ports.delete(ofport)) this.count--;
       if (ports.size === 0) this.bridges.delete(name);
     }
+    this.kept = { of: network, count: this.count };
   }
 
   /**

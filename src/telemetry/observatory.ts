@@ -4,7 +4,7 @@
  */
 import { subjectKey, type Observation, type ObservationSink, type Side, type Subject } from "../base/observation.js";
 import { inTime } from "../base/in-time.js";
-import type { Network } from "../network/model.js";
+import { edgePorts, portKey, type Network } from "../network/model.js";
 import { CounterWindows, type PortReading } from "./counter-windows.js";
 import { defaultLimits, deviation, lossDifference, type BothSides, type Cause, type DeviationLimits, type LinkLoss } from "./deviation.js";
 import type { LinkCrossing, ObservedPacket } from "./observed-packet.js";
@@ -78,6 +78,7 @@ export class Observatory {
   private liveBefore: ReadonlyMap<string, Observation> = new Map();
   /** By subject and window: its cause, to which side, and in how many seconds in a row. */
   private suspected: ReadonlyMap<string, { readonly what: string; readonly seconds: number }> = new Map();
+  private edges: { readonly of: Network; readonly names: ReadonlySet<string> } | undefined;
   private readonly latestByKey = new Map<string, Observation>();
   private readonly listeners = new Set<(observation: Observation) => void>();
   private timer: NodeJS.Timeout | undefined;
@@ -172,10 +173,16 @@ export class Observatory {
 
   /** Deviation of every edge port and bridge that both sides saw. */
   private compare(live: readonly Observation[], shadow: readonly Observation[]): void {
+    // Of a large network nobody is read in most seconds.
+    if (live.length === 0) {
+      this.liveBefore = new Map();
+      this.suspected = new Map();
+      this.counted = [];
+      return;
+    }
     const key = ({ subject, windowMs }: Observation): string => `${subjectKey(subject)} ${windowMs}`;
     const copies = new Map(shadow.map((observation) => [key(observation), observation]));
-    const network = this.parts.network();
-    const isEdge = new Set([...network.bridges.values()].flatMap((bridge) => [...bridge.ports.values()].flatMap(({ ofport, role }) => (role === "edge" ? [`${bridge.name}:${ofport}`] : []))));
+    const isEdge = this.edgesOf(this.parts.network());
     const pairs = live.flatMap((original) => {
       const copy = copies.get(key(original));
       const isCompared = original.subject.kind === "bridge" || (original.subject.kind === "port" && isEdge.has(original.subject.name));
@@ -210,6 +217,12 @@ export class Observatory {
     }
     this.suspected = suspected;
     this.counted = found;
+  }
+
+  /** Names of the edge ports; the same set while the network is the same. */
+  private edgesOf(network: Network): ReadonlySet<string> {
+    if (this.edges?.of !== network) this.edges = { of: network, names: new Set(edgePorts(network).map(portKey)) };
+    return this.edges.names;
   }
 
   private took(vectors: readonly TrafficVector[]): void {

@@ -32,22 +32,28 @@ interface Counted {
 
 interface Known {
   readonly tMs: number;
-  readonly packets: ReadonlyMap<number, bigint>;
+  /** As numbers: exact up to 2^53. */
+  readonly packets: ReadonlyMap<number, number>;
   isQuiet: boolean;
   /** Packets that its samples stand for, since it was read. */
   sampled: number;
 }
 
 export class ReadingTurns {
-  /** By what was read (a side's bridge). */
+  /** By what was read (a bridge of one side). */
   private readonly known = new Map<string, Known>();
 
   /** Takes what was read of `source` at `tMs`. The first reading says nothing of quiet. */
   took(source: string, tMs: number, ports: readonly Counted[]): void {
     const before = this.known.get(source);
-    const packets = new Map(ports.map(({ portNo, rxPackets, txPackets }) => [portNo, rxPackets + txPackets]));
+    const packets = new Map<number, number>();
     const most = before === undefined ? 0 : quietPerS * Math.max(1, (tMs - before.tMs) / 1_000);
-    const isQuiet = before !== undefined && [...packets].every(([port, now]) => Math.abs(Number(now - (before.packets.get(port) ?? now))) < most);
+    let isQuiet = before !== undefined;
+    for (const { portNo, rxPackets, txPackets } of ports) {
+      const now = Number(rxPackets + txPackets);
+      packets.set(portNo, now);
+      if (isQuiet && Math.abs(now - (before?.packets.get(portNo) ?? now)) >= most) isQuiet = false;
+    }
     this.known.set(source, { tMs, packets, isQuiet, sampled: 0 });
   }
 
@@ -57,13 +63,13 @@ export class ReadingTurns {
     if (known !== undefined && (known.sampled += packets) >= quietPackets) known.isQuiet = false;
   }
 
-  /** Whether every one of these was quiet when it was read last. */
-  areQuiet(sources: readonly string[]): boolean {
-    return sources.every((source) => this.known.get(source)?.isQuiet === true);
+  /** Whether it was quiet when it was read last. */
+  isQuiet(source: string): boolean {
+    return this.known.get(source)?.isQuiet === true;
   }
 
   /** Forgets what is not named. */
-  keepOnly(sources: ReadonlySet<string>): void {
+  keepOnly(sources: { has(source: string): boolean }): void {
     for (const source of this.known.keys()) if (!sources.has(source)) this.known.delete(source);
   }
 }

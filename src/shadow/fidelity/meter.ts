@@ -82,6 +82,8 @@ export class FidelityMeter {
   /** What was read at the last look. */
   private counters: ReadonlyMap<string, Counters> | undefined;
   private looks = 0;
+  /** The sum of the accounts' receive drops: asked for twice a second. */
+  private drops = 0;
   /** Why the counters could not be read last; undefined while they can. */
   failure: string | undefined;
   /** Why the switch could not be asked to bring its counters up to date; then losses are known later. */
@@ -134,9 +136,7 @@ export class FidelityMeter {
 
   /** Packets that live dropped at reception, of all replicated ports. */
   get receiveDrops(): number {
-    let sum = 0;
-    for (const { accounts } of this.ports.values()) sum += accounts.receiveDrops;
-    return sum;
+    return this.drops;
   }
 
   /** How old the last complete look is, in ms; undefined before the first. */
@@ -168,13 +168,19 @@ export class FidelityMeter {
     if (counters === this.counters) return;
     this.counters = counters;
     const mode = parts.mode();
-    for (const port of this.ports.keys()) if (!counters.has(port)) this.ports.delete(port);
+    for (const [port, { accounts }] of this.ports) {
+      if (counters.has(port)) continue;
+      this.drops -= accounts.receiveDrops;
+      this.ports.delete(port);
+    }
     for (const [port, counter] of counters) {
       const followed: Followed = this.ports.get(port) ?? { accounts: new PortAccounts(settleMs), recent: [], good: 0, asked: "all", alert: undefined, sample: undefined, before: undefined, counters: undefined, readMs: undefined };
       this.ports.set(port, followed);
       if (followed.counters === counter) continue;
       followed.counters = counter;
+      const dropsBefore = followed.accounts.receiveDrops;
       followed.accounts.take({ ...counter, tMs, lagMs: lagMs + (tMs - startMs), mode });
+      this.drops += followed.accounts.receiveDrops - dropsBefore;
       followed.asked = typeof counter.asked === "object" ? "part" : (counter.asked ?? "all");
       this.tell(port, followed, followed.readMs === undefined ? lookIntervalMs : tMs - followed.readMs, mode);
       followed.readMs = tMs;

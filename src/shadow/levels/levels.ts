@@ -99,8 +99,7 @@ export class Levels implements Context {
 
   of(bridge: string): BridgeLevel {
     const { base, why } = this.base(bridge);
-    const raises = this.raised.get(bridge) ?? [];
-    const top = raises.reduce<Raised | undefined>((best, one) => (!reaches(base, one.level) && (best === undefined || !reaches(best.level, one.level)) ? one : best), undefined);
+    const top = this.raised.get(bridge)?.reduce<Raised | undefined>((best, one) => (!reaches(base, one.level) && (best === undefined || !reaches(best.level, one.level)) ? one : best), undefined);
     const copies = this.last(bridge, ({ replicate }) => replicate);
     return { level: top?.level ?? base, base, why: top?.why ?? why, untilMs: top?.untilMs, replicate: copies?.value ?? true, ...(copies === undefined ? {} : { replicateEntry: copies.entry + 1 }) };
   }
@@ -145,7 +144,8 @@ export class Levels implements Context {
 
   /** What the last entry in force that says something about a bridge says. */
   private last<T>(bridge: string, of: (entry: ScheduleEntry) => T | undefined): { readonly value: T; readonly entry: number } | undefined {
-    for (const i of [...this.inForce].reverse()) {
+    for (let at = this.inForce.length - 1; at >= 0; at--) {
+      const i = this.inForce[at] ?? 0;
       const entry = this.settings.schedule[i];
       const value = entry === undefined || entry.bridges?.includes(bridge) === false ? undefined : of(entry);
       if (value !== undefined) return { value, entry: i };

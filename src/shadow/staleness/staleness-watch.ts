@@ -70,7 +70,7 @@ interface Known {
 
 const lookEveryMs = 1_000;
 /** A look at a large network takes milliseconds: the next one waits so many times as long, up to `lookLatestMs`. */
-const restPerLook = 500;
+const restPerLook = 1_000;
 const lookLatestMs = 10_000;
 const windowMs = 10_000;
 /** Of one bridge more objects than this that break, or keep again, in one look are told in one event. */

@@ -63,6 +63,7 @@ export class Keeper {
     for (const kind of this.catalogue.kinds) await this.rollUp(kind, options.nowMs);
     return this.inTurn(async () => {
       if (options.mayDelete) await this.forget(options);
+      await this.file.trim();
       const bytes = await this.file.bytes();
       if (bytes <= options.maxBytes) return { bytes, cuts: [] };
       const cuts = options.mayDelete ? await this.cut(options.nowMs) : [];

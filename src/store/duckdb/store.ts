@@ -17,8 +17,10 @@ export interface DuckDbOptions {
   readonly memoryMb: number;
   /** Rows that may wait to be written; more are dropped and counted. */
   readonly maxWaiting: number;
-  /** A batch is written this long after its first row, or when it is large. */
+  /** A batch is written this long after its first event, or when it is large … */
   readonly flushMs: number;
+  /** … and this long after its first observation; default as with events. */
+  readonly flushObservationsMs?: number;
   /** How often tiers are rolled up and old rows deleted; 0: only when asked. */
   readonly maintainMs: number;
   readonly nowMs: () => number;
@@ -45,6 +47,8 @@ export class DuckDbStore implements TimeSeriesStore {
   private batcher!: Batcher;
   private recovered: readonly string[] = [];
   private timer: NodeJS.Timeout | undefined;
+  /** When the timer writes; monotonic. */
+  private writeAtMs = Infinity;
   private upkeep: NodeJS.Timeout | undefined;
   private writing: Promise<void> | undefined;
   /** A batch the file did not take; it goes before all others. */
@@ -82,12 +86,12 @@ export class DuckDbStore implements TimeSeriesStore {
 
   observe(observation: Observation): void {
     this.batcher.observe(observation);
-    this.schedule();
+    this.schedule(this.options.flushObservationsMs ?? this.options.flushMs);
   }
 
   happened(event: NetworkEvent): void {
     this.batcher.happened(event);
-    this.schedule();
+    this.schedule(this.options.flushMs);
   }
 
   async flush(): Promise<void> {
@@ -152,10 +156,15 @@ export class DuckDbStore implements TimeSeriesStore {
     return this.closing;
   }
 
-  private schedule(): void {
+  /** What has come is to be written within so long. */
+  private schedule(withinMs: number): void {
     if (this.writing !== undefined || this.refused !== undefined || this.ended !== undefined) return;
-    if (this.batcher.waiting >= largeBatch) void this.write();
-    else this.timer ??= setTimeout(() => void this.write(), this.options.flushMs);
+    if (this.batcher.waiting >= largeBatch) return void this.write();
+    const due = performance.now() + withinMs;
+    if (this.timer !== undefined && due >= this.writeAtMs) return;
+    clearTimeout(this.timer);
+    this.writeAtMs = due;
+    this.timer = setTimeout(() => void this.write(), withinMs);
   }
 
   private write(): Promise<void> {
@@ -164,7 +173,7 @@ export class DuckDbStore implements TimeSeriesStore {
     this.writing ??= this.writeNext().finally(() => {
       this.writing = undefined;
       if (this.refused !== undefined && this.closing === undefined) this.timer ??= setTimeout(() => void this.write(), retryMs);
-      else if (this.batcher.waiting > 0) this.schedule();
+      else if (this.batcher.waiting > 0) this.schedule(this.options.flushMs);
     });
     return this.writing;
   }
