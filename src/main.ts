@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { pino } from "pino";
+import { errorText } from "./base/error-text.js";
 import { ConfigError, loadPlaced } from "./config/load.js";
 import { Daemon } from "./daemon/daemon.js";
 import { ModelError } from "./predict/manifest.js";
@@ -37,7 +38,7 @@ async function main(): Promise<void> {
       log.level = next.log.level;
       log.info("configuration read again: log.level and, of shadow, replicate, sessions, profile, critical, criticalFile, level, levels, schedule, timeZone and suspicion are in force, the rest at the next start");
     } catch (err) {
-      log.error({ problems: err instanceof ConfigError ? err.problems : [err instanceof Error ? err.message : String(err)] }, "configuration not taken; the last good one stays in force");
+      log.error({ problems: err instanceof ConfigError ? err.problems : [errorText(err)] }, "configuration not taken; the last good one stays in force");
     }
   };
   // One after the other: the last one that was asked for is the one in force.

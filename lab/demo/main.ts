@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
+import { errorText } from "../../src/base/error-text.js";
 import { acts } from "./acts.js";
 import { Stage, type Figure } from "./stage.js";
 
@@ -45,7 +46,7 @@ async function main(): Promise<void> {
     try {
       await act.run(stage);
     } catch (error) {
-      failure = `${act.name}: ${error instanceof Error ? error.message : String(error)}`;
+      failure = `${act.name}: ${errorText(error)}`;
       say(`    FAILED: ${failure}`);
       for (const line of stage.daemonLog.slice(-15)) say(`    | ${line.slice(0, 300)}`);
       break;

@@ -1,4 +1,5 @@
 /** For streams that may turn out to be unreadable: an error in an event handler would end the process. */
+import { errorText } from "./error-text.js";
 
 /** `take`, until it throws: then `broken` is told why, once, and what comes after is let go. */
 export function untilBroken<T>(take: (value: T) => void, broken: (why: string) => void): (value: T) => void {
@@ -9,7 +10,7 @@ export function untilBroken<T>(take: (value: T) => void, broken: (why: string) =
       take(value);
     } catch (error) {
       isBroken = true;
-      broken(error instanceof Error ? error.message : String(error));
+      broken(errorText(error));
     }
   };
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** ovs-shadowctl: the command line over gRPC. Exit status 0: done; 1: refused or failed; 2: wrong use. */
 import { Command, InvalidArgumentError, Option } from "commander";
+import { errorText } from "../base/error-text.js";
 import { CallError, type GlobalOptions } from "./client.js";
 import type { CriticalOptions } from "./critical.js";
 import type { ConnectionsOptions } from "./connections.js";
@@ -205,6 +206,6 @@ levelVerb<RaiseOptions>("raise <bridge> <level>", "raise a bridge for a time", a
   .option("--reason <text>", "why", "operator");
 
 program.parseAsync().catch((error: unknown) => {
-  process.stderr.write(`ovs-shadowctl: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`ovs-shadowctl: ${errorText(error)}\n`);
   process.exitCode = error instanceof CallError && error.isUsage ? 2 : 1;
 });

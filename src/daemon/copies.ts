@@ -5,6 +5,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Logger } from "pino";
+import { errorText } from "../base/error-text.js";
 import type { ObservationSink } from "../base/observation.js";
 import type { BudgetLimits } from "../config/level-schema.js";
 import type { Config } from "../config/schema.js";
@@ -146,7 +147,7 @@ export class Copies {
       .then(
         () => (this.sampleFailure = undefined),
         (error: unknown) => {
-          this.sampleFailure = error instanceof Error ? error.message : String(error);
+          this.sampleFailure = errorText(error);
           log.debug({ port, err: error }, "no sample");
         },
       )

@@ -7,6 +7,7 @@ import path from "node:path";
 import type { OpenFlowConnection } from "node-openflow";
 import type { Logger } from "pino";
 import { z } from "zod";
+import { errorText } from "../base/error-text.js";
 import { replaceFile } from "../base/replace-file.js";
 import { cookie } from "../network/pipeline.js";
 import { portKey, type Network, type PortRef } from "../network/model.js";
@@ -70,7 +71,7 @@ export class CopySteering {
     this.timer = setInterval(() => {
       this.looking ??= this.look()
         .then(() => (this.failure = undefined))
-        .catch((error: unknown) => (this.failure = error instanceof Error ? error.message : String(error)))
+        .catch((error: unknown) => (this.failure = errorText(error)))
         .then(() => (this.looking = undefined));
     }, lookEveryMs);
   }

@@ -3,6 +3,7 @@
  * daemon that starts again finds the nodes that are there; detaching leaves none.
  */
 import type { Logger } from "pino";
+import { errorText } from "../base/error-text.js";
 import type { Observation } from "../base/observation.js";
 import type { Config } from "../config/schema.js";
 import { ipv4Of } from "../network/hosts.js";
@@ -76,7 +77,7 @@ export class Nodes {
     this.converger = new Converger({
       pass: () => this.pass(),
       failed: (error) => {
-        this.passFailure = error instanceof Error ? error.message : String(error);
+        this.passFailure = errorText(error);
         parts.log.warn({ err: error }, "shadow nodes");
       },
       retryMs: lookMs,
@@ -229,7 +230,7 @@ export class Nodes {
       this.failures.delete(node.name);
       return true;
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       if (this.failures.get(node.name) !== why) this.parts.log.warn({ node: node.name, at: portKey(node.at), why }, "a shadow node can't be made");
       this.failures.set(node.name, why);
       return false;

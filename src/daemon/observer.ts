@@ -8,6 +8,7 @@ import type { ProfileDocument } from "../analysis/profile/document.js";
 import type { PeakStore } from "../analysis/profile/peak-history.js";
 import { Profile } from "../analysis/profile/profile.js";
 import { readSnapshot, writeSnapshot } from "../analysis/profile/snapshot.js";
+import { errorText } from "../base/error-text.js";
 import type { NetworkEvent, Observation, ObservationSink } from "../base/observation.js";
 import type { Config } from "../config/schema.js";
 import type { BridgeState } from "../network/flow-table.js";
@@ -271,7 +272,7 @@ export class Observer implements ObservationSink {
       writeSnapshot(this.profileFile, this.learned.snapshot());
       this.keepFailure = undefined;
     } catch (error) {
-      this.keepFailure = `the profile can't be kept: ${error instanceof Error ? error.message : String(error)}`;
+      this.keepFailure = `the profile can't be kept: ${errorText(error)}`;
     }
   }
 }

@@ -1,3 +1,4 @@
+import { errorText } from "../base/error-text.js";
 import type { Config } from "../config/schema.js";
 import type { Sink } from "../config/sink-schema.js";
 import { unixctl, vswitchdSocket } from "../network/unixctl.js";
@@ -14,7 +15,7 @@ export async function sinkStatus(shadow: Pick<Shadow, "adapterConnection" | "sin
       await unixctl(await vswitchdSocket(runDir), "ovs/route/lookup", [sink.collector]);
       return undefined;
     } catch (error) {
-      return `ovs-vswitchd knows no way to ${sink.collector}: ${error instanceof Error ? error.message : String(error)}`;
+      return `ovs-vswitchd knows no way to ${sink.collector}: ${errorText(error)}`;
     }
   };
   const problems = new Map<string, string>();

@@ -7,6 +7,7 @@
 import { EventEmitter } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect, type OpenFlowConnection } from "node-openflow";
+import { errorText } from "../base/error-text.js";
 
 export type Dial = (signal: AbortSignal) => Promise<OpenFlowConnection>;
 
@@ -78,7 +79,7 @@ export class BridgeSession extends EventEmitter<SessionEvents> {
         this.emit("up", connection);
         this.lastFailure = await closed;
       } catch (error) {
-        this.lastFailure = error instanceof Error ? error.message : String(error);
+        this.lastFailure = errorText(error);
       }
       this.current = undefined;
       if (connection !== undefined) {

@@ -1,6 +1,7 @@
 /** One question to ovs-vswitchd's control socket, as ovs-appctl(8) asks it: JSON-RPC, one line of text as the answer. */
 import net from "node:net";
 import { readFile } from "node:fs/promises";
+import { errorText } from "../base/error-text.js";
 import { inTime } from "../base/in-time.js";
 
 /** ovs-vswitchd's control socket in a run directory, by its pid file. Rejects when there is none. */
@@ -31,7 +32,7 @@ export function unixctl(socket: string, method: string, params: readonly string[
         if (text === undefined) return; // more is coming
         reply = JSON.parse(text) as typeof reply;
       } catch (error) {
-        return fail(new Error(`${method}: ${error instanceof Error ? error.message : String(error)}`));
+        return fail(new Error(`${method}: ${errorText(error)}`));
       }
       if (typeof reply.result !== "string") return fail(new Error(`${method}: ${String(reply.error)}`));
       resolve(reply.result);

@@ -1,4 +1,5 @@
 /** What a packet does on a live bridge and on its shadow, side by side, from what the two switches hold at this moment. */
+import { errorText } from "../base/error-text.js";
 import { parsePacket, SoftwareSwitch, type BridgeState } from "../network/flow-table.js";
 import type { Dial } from "../network/bridge-session.js";
 import { mirrorsOf, readBridgeState, type FollowedTables, type ReadParts } from "../network/bridge-state.js";
@@ -87,6 +88,6 @@ function readPacket(text: string, ports: ReadonlyMap<string, number>) {
   try {
     return parsePacket(text, { ports: (name) => ports.get(name) });
   } catch (error) {
-    throw new RangeError(`packet "${text}": ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new RangeError(`packet "${text}": ${errorText(error)}`, { cause: error });
   }
 }

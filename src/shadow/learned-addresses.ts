@@ -6,6 +6,7 @@
  * it that NORMAL is given at the port in question. The first floods in the shadow, as the host's own did on live; as it is sent to the
  * same address, what meets it later ends there. The adapters drop what comes out.
  */
+import { errorText } from "../base/error-text.js";
 import { openflowLocal } from "../network/database-view.js";
 import { readMacTable, type LearnedAddress } from "../network/mac-table.js";
 
@@ -98,7 +99,7 @@ export class LearnedAddresses {
         await this.visit(pair);
       } catch (error) {
         this.counters.failures++;
-        this.failure = `${pair.bridge}: ${error instanceof Error ? error.message : String(error)}`;
+        this.failure = `${pair.bridge}: ${errorText(error)}`;
       }
     }
   }

@@ -3,6 +3,7 @@
  * shadow and adapter bridge. Passes run one at a time, whenever live changed; a change of live's tables alone takes a way of its own, which touches the
  * flows that changed on the bridge that has them and waits for no database.
  */
+import { errorText } from "../base/error-text.js";
 import type { DatabaseChange } from "../reconcile/database-state.js";
 import { Converger } from "../reconcile/converger.js";
 import type { SwitchWriter } from "../reconcile/switch-writer.js";
@@ -71,7 +72,7 @@ export class Passes {
     this.converger = new Converger({
       pass: () => this.pass(),
       failed: (error) => {
-        this.lastError = error instanceof Error ? error.message : String(error);
+        this.lastError = errorText(error);
         log.warn({ err: error }, "shadow pass failed; trying again");
       },
     });

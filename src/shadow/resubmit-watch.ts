@@ -2,6 +2,7 @@
  * Watches the one budget that live and shadow share for each packet: 4,096 resubmits. A shadow that uses it up makes live's own
  * resubmits fail, and the packet is dropped (docs/shared-fate.md). When that happens while we copy, copying has to stop.
  */
+import { errorText } from "../base/error-text.js";
 
 /** The counter of packets dropped for it (ovs-vswitchd, coverage). */
 export const resubmitCounter = "drop_action_too_many_resubmit";
@@ -29,7 +30,7 @@ export class ResubmitWatch {
     try {
       now = await this.parts.read();
     } catch (error) {
-      this.failure = error instanceof Error ? error.message : String(error);
+      this.failure = errorText(error);
       this.last = undefined;
       return;
     }

@@ -7,6 +7,7 @@
  * on. On a bridge that has such actions the tables are asked about these, too.
  */
 import type { Action } from "node-openflow";
+import { errorText } from "../base/error-text.js";
 import { SoftwareSwitch, type BridgeState } from "../network/flow-table.js";
 import { inferredEgress, saidEgress, sampleKey, type Egress, type EgressQuestion, type LeavesOut } from "./egress.js";
 
@@ -206,7 +207,7 @@ export class EgressInference {
         this.failure = undefined;
       })
       .catch((error: unknown) => {
-        this.failure = `the tables of ${bridge} can't be read for the outputs of samples: ${error instanceof Error ? error.message : String(error)}`;
+        this.failure = `the tables of ${bridge} can't be read for the outputs of samples: ${errorText(error)}`;
       })
       .finally(() => (known.isReading = false));
   }

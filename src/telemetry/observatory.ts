@@ -2,6 +2,7 @@
  * The watch over both networks: takes sampled packets and, each second, the port counters of live and of the shadow, and gives
  * observations of windows of 1, 5 and 30 s, with what the shadow does otherwise.
  */
+import { errorText } from "../base/error-text.js";
 import { subjectKey, type Observation, type ObservationSink, type Side, type Subject } from "../base/observation.js";
 import { inTime } from "../base/in-time.js";
 import { edgePorts, portKey, type Network } from "../network/model.js";
@@ -151,7 +152,7 @@ export class Observatory {
         if (this.seconds % switchesEvery[large ? "large" : "small"] === 0) for (const reading of await inTime(this.parts.readSwitches(side), maxReadMs)) for (const observation of this.switches[side].take(nowMs(), reading)) this.emit(observation);
       } catch (error) {
         this.counters.readFailures++;
-        failures.push(`${side}: ${error instanceof Error ? error.message : String(error)}`);
+        failures.push(`${side}: ${errorText(error)}`);
       }
     }
     this.failure = failures.length === 0 ? undefined : failures.join("; ");

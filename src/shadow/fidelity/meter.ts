@@ -2,6 +2,7 @@
  * Fidelity, all the time: reads the counters of every replicated port, keeps an account for each, tells it as observations, and
  * raises an alert while a port's copies stay below the target.
  */
+import { errorText } from "../../base/error-text.js";
 import { wholeSeconds, type ObservationSink } from "../../base/observation.js";
 import { inTime } from "../../base/in-time.js";
 import { PortAccounts, type CopyMode, type PortAccount, type Reading } from "./account.js";
@@ -107,7 +108,7 @@ export class FidelityMeter {
     this.running ??= this.once()
       .then(
         () => (this.failure = undefined),
-        (error: unknown) => (this.failure = error instanceof Error ? error.message : String(error)),
+        (error: unknown) => (this.failure = errorText(error)),
       )
       .then(() => (this.running = undefined));
     return this.running;
@@ -158,7 +159,7 @@ export class FidelityMeter {
       await inTime(parts.flushCounters(this.looks), readTimeoutMs);
       this.flushFailure = undefined;
     } catch (error) {
-      this.flushFailure = error instanceof Error ? error.message : String(error);
+      this.flushFailure = errorText(error);
       lagMs = unflushedLagMs;
     }
     const counters = await inTime(parts.read(this.looks++), readTimeoutMs);

@@ -1,6 +1,7 @@
 /** What ovs-vswitchd bears: what its threads ran and waited from /proc, cached flows and misses from its control socket. */
 import { readdirSync, readFileSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
+import { errorText } from "../../base/error-text.js";
 import { VswitchdControl } from "../../network/unixctl.js";
 import type { Pressure } from "./budget.js";
 
@@ -91,7 +92,7 @@ export class PressureGauge {
     const seconds = this.lastMs === undefined ? undefined : Math.max(0.001, (now - this.lastMs) / 1_000);
     this.lastMs = now;
     const failures: string[] = [];
-    const told = (error: unknown): undefined => void failures.push(error instanceof Error ? error.message : String(error));
+    const told = (error: unknown): undefined => void failures.push(errorText(error));
     const [threads, datapath] = await Promise.all([this.threadSeconds().catch(told), this.datapath().catch(told)]);
     this.failures = failures;
     const before = this.threads;

@@ -1,5 +1,6 @@
 /** The store's thread: the only one that touches the file. Writes and upkeep run one after the other, questions beside them. */
 import { parentPort, workerData } from "node:worker_threads";
+import { errorText } from "../../base/error-text.js";
 import type { Batch } from "../batch.js";
 import { StoreError, type EventQuery, type ExportRequest, type LatestQuery, type Retention, type SeriesQuery, type TopQuery } from "../store.js";
 import type { Side, Subject } from "../../base/observation.js";
@@ -149,7 +150,7 @@ if (parentPort !== null) {
       .then((thread) => thread.run(operation, argument))
       .then(
         (result) => port.postMessage({ id, ok: true, result } satisfies Answered),
-        (error: unknown) => port.postMessage({ id, ok: false, message: error instanceof Error ? error.message : String(error), isOurs: error instanceof StoreError } satisfies Answered),
+        (error: unknown) => port.postMessage({ id, ok: false, message: errorText(error), isOurs: error instanceof StoreError } satisfies Answered),
       );
   });
 }

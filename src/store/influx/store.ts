@@ -1,5 +1,6 @@
 /** A store on a server that speaks InfluxDB 1.x: InfluxDB itself, or VictoriaMetrics for numbers. */
 import { InfluxDB, type IPoint } from "influx";
+import { errorText } from "../../base/error-text.js";
 import type { NetworkEvent, Observation, Side, Subject } from "../../base/observation.js";
 import { Batcher, blockRows, type Batch } from "../batch.js";
 import { chooseTier, goneBefore } from "../choose-tier.js";
@@ -247,7 +248,7 @@ export class InfluxStore implements TimeSeriesStore {
       else if (outgoing.events.length > 0) refused += await this.write(outgoing.events, this.ql.policyOf("events"));
       return { is: "taken", refused };
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       if (/database not found|retention policy not found/i.test(why)) this.isPrepared = false; // a server that lost its files
       return { is: "away", why: `${dialect} (${database}): ${why}` };
     }

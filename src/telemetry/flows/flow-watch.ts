@@ -3,6 +3,7 @@
  * has no time for is left to the next and counted.
  */
 import { printMatch, type FlowStats } from "node-openflow";
+import { errorText } from "../../base/error-text.js";
 import { flowKey } from "../../network/flow-entry.js";
 import { SoftwareSwitch, type BridgeState } from "../../network/flow-table.js";
 import type { Network } from "../../network/model.js";
@@ -166,7 +167,7 @@ export class FlowWatch {
       this.tracking.malformed = malformed;
       this.failures.conntrack = undefined;
     } catch (error) {
-      this.failures.conntrack = `tracked connections can't be read: ${error instanceof Error ? error.message : String(error)}`;
+      this.failures.conntrack = `tracked connections can't be read: ${errorText(error)}`;
     }
   }
 
@@ -209,7 +210,7 @@ export class FlowWatch {
           entries.set(`${bridge} ${flowKey(stats)}`, { packets, bytes, durationS: durationSec + durationNsec / 1e9, readMs: nowMs() });
         }
       } catch (error) {
-        failures.push(`flow statistics of ${bridge}: ${error instanceof Error ? error.message : String(error)}`);
+        failures.push(`flow statistics of ${bridge}: ${errorText(error)}`);
       }
     }
     // An entry that is gone keeps its last counters as long as a flow had it: what it counted was counted.

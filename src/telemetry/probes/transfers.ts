@@ -4,6 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { Server, Socket } from "node:net";
+import { errorText } from "../../base/error-text.js";
 
 export interface Endpoint {
   readonly name: string;
@@ -85,7 +86,7 @@ class Kept<T extends Server | Socket> {
       },
       (error: unknown) => {
         if (!this.isWanted) return;
-        this.failed(error instanceof Error ? error.message : String(error));
+        this.failed(errorText(error));
         this.lost();
       },
     );
