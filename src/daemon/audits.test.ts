@@ -1,8 +1,8 @@
 import { pino } from "pino";
 import { Audits, type AuditParts } from "./audits.js";
 
-/** Audits of `count` bridges of ours, each of which takes `tookMs`; `seen` says which were audited, in order. */
-function world(count: number, tookMs: number) {
+/** Audits of `count` bridges of ours (or as many as there are by then), each of which takes `tookMs`; `seen` says which were audited, in order. */
+function world(count: number | (() => number), tookMs: number) {
   const seen: number[] = [];
   let nowMs = 0;
   const one = (bridge: number) => (): Promise<number> => {
@@ -13,7 +13,7 @@ function world(count: number, tookMs: number) {
   const parts: AuditParts = {
     discovery: { current: { bridges: new Map(), links: [], hosts: new Map() } },
     live: { audited: () => [], isSettled: () => true, counters: () => new Map(), groups: () => new Set<number>() } as unknown as AuditParts["live"],
-    shadow: { audited: () => Array.from({ length: count }, (_, bridge) => one(bridge)), follower: () => undefined, changed: () => undefined },
+    shadow: { audited: () => Array.from({ length: typeof count === "number" ? count : count() }, (_, bridge) => [`tables of ${bridge}`, one(bridge)] as const), follower: () => undefined, changed: () => undefined },
     tracking: { claims: () => [] },
     looks: [],
     isSuspended: () => false,
@@ -57,4 +57,16 @@ test("switches that are slow to answer lengthen no round beyond 120 s", async ()
   await pass(60);
   audits.stop();
   expect(new Set(seen).size).toBe(400);
+});
+
+test("bridges that come while a round goes on are in that one, and none waits longer than a round from then on", async () => {
+  let count = 100;
+  const { seen, audits } = world(() => count, 1);
+  audits.start();
+  await pass(10);
+  count = 400;
+  await pass(60);
+  audits.stop();
+  expect(new Set(seen.slice(0, 20)).size).toBe(20);
+  expect(new Set(seen.slice(-420)).size).toBe(400);
 });

@@ -34,10 +34,13 @@ const longestRound = 60;
 export class Audits {
   private readonly parts: AuditParts;
   private timer: NodeJS.Timeout | undefined;
-  /** What is left of this round. */
-  private left: (() => Promise<number>)[] = [];
+  /** What is left of this round, by name, the next at the end. */
+  private left: string[] = [];
   /** How many audits the round has. */
   private round = 0;
+  /** Which audit each one's last was, of all since the start. */
+  private readonly last = new Map<string, number>();
+  private made = 0;
   private turns = 0;
   private turning: Promise<void> | undefined;
 
@@ -61,18 +64,18 @@ export class Audits {
     try {
       for (const look of looks) await look();
       if (isSuspended()) return;
-      if (this.left.length === 0) {
-        this.lookForClaims();
-        this.left = [...live.audited(), ...shadow.audited()];
-        this.round = this.left.length;
-      }
+      const audits = new Map([...live.audited(), ...shadow.audited()]);
+      if (this.left.length === 0) this.lookForClaims();
+      // What came since the round began does not wait for the next one.
+      if (this.left.length === 0 || audits.size !== this.round) this.begin(audits);
       const startMs = nowMs();
       let found = 0;
       const least = Math.ceil(this.round / longestRound);
       for (let done = 0; done < least || (least === 1 && nowMs() - startMs < budgetMs); done++) {
-        const next = this.left.pop();
-        if (next === undefined) break;
-        found += await next();
+        const name = this.left.pop();
+        if (name === undefined) break;
+        this.last.set(name, this.made++);
+        found += (await audits.get(name)?.()) ?? 0;
       }
       if (found > 0) log.warn({ found }, "an audit found differences and mended them");
       // Guards and rows someone deleted come back with the next pass. One that finds nothing to do costs nothing.
@@ -80,6 +83,13 @@ export class Audits {
     } catch (err) {
       log.warn({ err }, "audit failed");
     }
+  }
+
+  /** A round of these: those never made first, then those whose last was longest ago. */
+  private begin(audits: ReadonlyMap<string, unknown>): void {
+    for (const name of this.last.keys()) if (!audits.has(name)) this.last.delete(name);
+    this.left = [...audits.keys()].sort((x, y) => (this.last.get(y) ?? -1) - (this.last.get(x) ?? -1));
+    this.round = audits.size;
   }
 
   /** Foreign flows and groups in what is ours. */

@@ -78,12 +78,15 @@ export class LiveSwitches {
     this.changed();
   }
 
-  /** The audits of the bridges, one by one: each compares with a dump, mends, and gives the number of differences. */
-  audited(): (() => Promise<number>)[] {
-    return [...this.switches].map(([bridge, { writer }]) => async () => {
-      const differences = await writer.audit();
-      if (differences > 0) this.parts.differed?.(bridge, differences);
-      return differences;
+  /** The audits of the bridges, each by its own name: each compares with a dump, mends, and gives the number of differences. */
+  audited(): (readonly [name: string, audit: () => Promise<number>])[] {
+    return [...this.switches].map(([bridge, { writer }]) => {
+      const audit = async (): Promise<number> => {
+        const differences = await writer.audit();
+        if (differences > 0) this.parts.differed?.(bridge, differences);
+        return differences;
+      };
+      return [`ours on ${bridge}`, audit];
     });
   }
 

@@ -129,8 +129,11 @@ export class ShadowSessions {
     return new Map([...this.own].map(([name, { writer }]) => [name, writer.counters]));
   }
 
-  /** The bridges that can be audited, each by its own: live bridges as followed, and ours. */
-  audited(): (() => Promise<number>)[] {
-    return [...[...this.followers.values()].map((follower) => () => follower.audit()), ...[...this.own.values()].flatMap(({ writer, ports }) => [() => writer.audit(), () => ports.audit()])];
+  /** What can be audited, each by its own name: live bridges as followed, and ours. */
+  audited(): (readonly [name: string, audit: () => Promise<number>])[] {
+    return [
+      ...[...this.followers].map(([bridge, follower]) => [`${bridge} as followed`, () => follower.audit()] as const),
+      ...[...this.own].flatMap(([bridge, { writer, ports }]) => [[`tables of ${bridge}`, () => writer.audit()] as const, [`ports of ${bridge}`, () => ports.audit()] as const]),
+    ];
   }
 }

@@ -346,7 +346,7 @@ export class Shadow extends EventEmitter<ShadowEvents> {
   }
 
   /** The bridges that can be audited, each by its own: live bridges as followed, and ours. */
-  audited(): (() => Promise<number>)[] {
+  audited(): ReturnType<ShadowSessions["audited"]> {
     return this.sessions.audited();
   }
 
