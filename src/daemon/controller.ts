@@ -22,7 +22,7 @@ import { AutomaticPromotion } from "../shadow/automatic-promotion.js";
 import { configuredSessions, criticalOf } from "../shadow/configured.js";
 import { Copying } from "../shadow/copying.js";
 import { Critical } from "../shadow/critical.js";
-import { ConnectionTracking } from "../shadow/connection-tracking.js";
+import { ConnectionTracking, readZoneUse } from "../shadow/connection-tracking.js";
 import { Explainer } from "../shadow/explainer.js";
 import type { ConflictKind } from "../shadow/fidelity/conflicts.js";
 import { Levels } from "../shadow/levels/levels.js";
@@ -57,6 +57,8 @@ export interface ControllerEvents {
   conflict: [bridge: string, kind: ConflictKind, detail: string, times: number];
 }
 
+/** Reading a bridge that is not followed is given up after this. */
+const readOthersMs = 5_000;
 /** Convergence times kept for the percentiles in the status. */
 const keptLags = 1_000;
 /** The cached flows of a large switch take a second or two to be looked at. */
@@ -148,6 +150,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
           return follower === undefined ? [] : [{ name, datapathType, follower }];
         }),
       isShared: far === undefined,
+      others: () => {
+        const names = this.index.bridges().flatMap(({ name, role }) => (role !== undefined || config.bridges === "all" || config.bridges.includes(name) ? [] : [name]));
+        return Promise.all(names.map((name) => readZoneUse(dial(name), AbortSignal.timeout(readOthersMs))));
+      },
       control: (method, ...args) => this.askLong(method, args),
       failed: (err) => log.warn({ err }, "what the shadow tracked is not all taken away; it ends by its time-outs"),
     });

@@ -1,6 +1,7 @@
 import { parseFlow } from "node-openflow";
 import { permanent, type FlowEntry } from "../network/flow-entry.js";
 import { ConnectionTracking, type TrackingBridge } from "./connection-tracking.js";
+import { zoneUse } from "./zone-use.js";
 
 const flows = (texts: readonly string[]): FlowEntry[] =>
   texts.map((text, i) => {
@@ -15,12 +16,13 @@ const bridge = (name: string, texts: readonly string[], datapathType = "netdev")
   };
   return { name, datapathType, set, follower: { get version() { return version; }, currentFlows: () => now, currentGroups: () => [] } };
 };
-function tracking(bridges: readonly TrackingBridge[], { isShared = true, refuse = (_zone: string): boolean => false } = {}) {
+function tracking(bridges: readonly TrackingBridge[], { isShared = true, others = [] as readonly string[], refuse = (_zone: string): boolean => false } = {}) {
   const asked: string[] = [];
   const failed: unknown[] = [];
   const made = new ConnectionTracking({
     bridges: () => bridges,
     isShared,
+    others: () => Promise.resolve(others.length === 0 ? [] : [zoneUse(flows(others), [])]),
     control: (method, ...args) => {
       asked.push([method, ...args].join(" "));
       return refuse(args.at(-1) ?? "") ? Promise.reject(new Error("no")) : Promise.resolve("");
@@ -65,6 +67,14 @@ test("what is taken away is the shadow's alone, of flows that are gone as well",
   const two = tracking([bridge("a", ["ip,actions=ct(zone=5)"]), bridge("b", ["ip,actions=ct(zone=5)"], "system")]);
   await two.made.forget();
   expect(two.asked).toEqual(["netdev", "system"].map((type) => `dpctl/flush-conntrack ${type}@ovs-${type} zone=${0x8005}`));
+});
+
+test("zones of a bridge that is not followed stay as they are; where it takes them from a field nothing is taken away, and that is told", async () => {
+  const two = (): TrackingBridge[] => [bridge("a", ["ip,actions=ct(zone=5),ct(zone=6)"])];
+  const named = tracking(two(), { others: ["ip,actions=ct(zone=0x8005)"] });
+  expect([await named.made.forget(), named.asked, named.failed]).toEqual([1, [`dpctl/flush-conntrack zone=${0x8006}`], []]);
+  const taken = tracking(two(), { others: ["ip,actions=ct(zone=NXM_NX_REG1[0..15])"] });
+  expect([await taken.made.forget(), taken.asked, taken.failed.length]).toEqual([0, [], 1]);
 });
 
 test("a refusal is told and ends nothing else", async () => {

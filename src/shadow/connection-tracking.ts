@@ -3,6 +3,7 @@
  *
  * All bridges of one datapath type share one table of connections, so what live uses is looked at over all of them.
  */
+import type { Dial } from "../network/bridge-session.js";
 import { shadowZoneBit } from "../network/pipeline.js";
 import type { TableFollower } from "./table-follower.js";
 import { otherZone } from "./connection-zones.js";
@@ -19,6 +20,8 @@ export interface TrackingParts {
   readonly bridges: () => Iterable<TrackingBridge>;
   /** Live and shadow are in one ovs-vswitchd. */
   readonly isShared: boolean;
+  /** How bridges of others that are not followed use connection tracking, read now. Rejects when one of them can't be read. */
+  readonly others: () => Promise<readonly ZoneUse[]>;
   /** A command of ovs-vswitchd's control socket. */
   readonly control: (method: string, ...args: string[]) => Promise<string>;
   /** Entries of the shadow could not be taken away. */
@@ -55,6 +58,7 @@ export class ConnectionTracking {
     const all = [...this.parts.bridges()].map((bridge) => ({ bridge, use: this.useOf(bridge) }));
     const used = this.usedOf(all);
     for (const [type, zones] of used) {
+      if (zones.size === 0) continue;
       const seen = this.seen.get(type) ?? new Set();
       for (const zone of zones) seen.add(zone);
       this.seen.set(type, seen);
@@ -92,17 +96,20 @@ export class ConnectionTracking {
   }
 
   /**
-   * Takes away what the shadow tracked, in zones that no live flow names or named while we were there. Zones that live takes from a field
-   * can't be told from the shadow's: entries there end by their time-outs. Resolves with how many zones were emptied; a failure is told (`failed`).
+   * Takes away what the shadow tracked, in zones that no live flow names or named while we were there, and no bridge that is not followed names now. Zones
+   * that live takes from a field can't be told from the shadow's: entries there end by their time-outs, and so do all where a bridge that is not followed does that. Resolves with how many zones were emptied; a failure is told (`failed`).
    */
   async forget(): Promise<number> {
     if (!this.parts.isShared) return 0;
     this.note();
+    if (this.seen.size === 0) return 0;
     let emptied = 0;
     try {
+      const others = await this.parts.others();
+      if (others.some(({ fromField }) => fromField > 0)) throw new Error("a bridge that is not among `bridges` takes zones from a field: the shadow's may be its own");
       for (const [type, zones] of this.seen) {
         for (const zone of zones) {
-          if (zones.has(otherZone(zone))) continue;
+          if (zones.has(otherZone(zone)) || others.some((other) => other.zones.has(otherZone(zone)))) continue;
           // Open vSwitch 3.1 takes no name of a datapath with a zone here. Without one it refuses where there are several.
           await this.parts.control("dpctl/flush-conntrack", ...(this.seen.size === 1 ? [] : [`${type}@ovs-${type}`]), `zone=${otherZone(zone)}`);
           emptied++;
@@ -130,5 +137,15 @@ export class ConnectionTracking {
       used.set(typeOf(bridge), zones);
     }
     return used;
+  }
+}
+
+/** How a bridge that is not followed uses connection tracking. Rejects when it can't be read. */
+export async function readZoneUse(dial: Dial, signal: AbortSignal): Promise<ZoneUse> {
+  const connection = await dial(signal);
+  try {
+    return zoneUse(await connection.flowStats(), await connection.groupDescs());
+  } finally {
+    await connection.close();
   }
 }

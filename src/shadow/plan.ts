@@ -114,6 +114,7 @@ export class ShadowPlan {
 
   /** The collector bridge: the very same value while it is the same. */
   private collectorOf(source: Network, sinks: readonly PlacedSink[], slots: ReadonlyMap<string, number>): DesiredBridge | undefined {
+    if (sinks.every(({ type }) => type !== "device")) return undefined;
     const key = JSON.stringify([sinks, [...slots], [...source.bridges.values()].map(({ name, datapathType }) => [name, datapathType])]);
     if (this.collector?.key !== key) this.collector = { key, bridge: desiredCollector(sinks, source.bridges, slots) };
     return this.collector.bridge;
