@@ -43,7 +43,7 @@ export function parseMacTable(shown: string): Map<string, number> {
 }
 
 /** Whether any of the actions leaves to NORMAL what to do; without it no MAC table is needed. */
-export const usesNormal = (actions: readonly { readonly type: string; readonly port?: number }[]): boolean => actions.some((one) => one.type === "output" && one.port === reserved.normal);
+const usesNormal = (actions: readonly { readonly type: string; readonly port?: number }[]): boolean => actions.some((one) => one.type === "output" && one.port === reserved.normal);
 
 /** Flows and groups that somebody follows already; else they are dumped. */
 export type FollowedTables = Pick<BridgeState, "flows"> & Required<Pick<BridgeState, "groups">>;

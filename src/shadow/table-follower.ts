@@ -67,7 +67,7 @@ export interface TableChanges {
 const quietMs = 1_000;
 const auditLatestMs = 20_000;
 
-/** Reserved ports that stand for every port. */
+/** Reserved ports that stand for many: NORMAL, too, sends to whichever it finds. */
 type Every = "all" | "flood" | "normal";
 const sendsTo = (actions: readonly { readonly type: string; readonly port?: number }[], every: Every): boolean => actions.some((one) => one.type === "output" && one.port === reserved[every]);
 
